@@ -1,0 +1,69 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# boot.sh KERNEL-FOLDER INITRAMFS LOGS SECONDS: boots a test machine in QEMU and
+# waits for its end.  The command's output appears on stdout; LOGS gets
+#
+#   output    the same
+#   console   the kernel's messages
+#   control   what scripts/init tells the host
+#
+# Exits with the command's status, 124 when time ran out, 125 when the machine
+# died.
+#
+# KVM is taken only where the processor has it: /dev/kvm exists on machines where
+# it fails or hangs.
+set -eu
+
+here=$(dirname "$(realpath "$0")")
+. "$here/packages.sh"
+
+kernel=$1
+initramfs=$2
+logs=$3
+seconds=$4
+need qemu-system-x86 e2fsprogs
+
+if grep -q -w -E 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then
+	machine=(-accel kvm -cpu host)
+else
+	machine=(-accel 'tcg,thread=multi' -cpu max)
+fi
+
+# page_owner and the like stay off; a warning on the debug kernel is a panic, so
+# that its log ends where it happened.
+arguments="console=ttyS0 panic=-1 oops=panic kunit.enable=1 loglevel=7"
+[ ! -e "$kernel/config" ] || arguments="$arguments panic_on_warn=1 kmemleak=on"
+
+boot()
+{
+	rm -f "$logs/disk"
+	truncate -s 64M "$logs/disk"
+	/sbin/mke2fs -q -t ext2 "$logs/disk"
+	: > "$logs/control"
+	status=0
+	timeout --foreground "$seconds" qemu-system-x86_64 "${machine[@]}" -smp 2 \
+		-m "${GCHEAP_VM_MEMORY:-2G}" -nodefaults -no-user-config -display none \
+		-no-reboot -kernel "$kernel/vmlinuz" -initrd "$initramfs" \
+		-append "$arguments" \
+		-serial "file:$logs/console" -serial stdio \
+		-serial "file:$logs/control" \
+		-drive "file=$logs/disk,format=raw,if=virtio,cache=unsafe" \
+		< /dev/null 2> "$logs/qemu" | tee "$logs/output" ||
+		status=$?
+	rm -f "$logs/disk"
+}
+set -o pipefail
+
+boot
+if ! grep -q started "$logs/control" && [ "$status" != 124 ]; then
+	say "the machine died before its init started, a known fault of emulated" \
+	    "CPUs; booting once more (see $logs/console.first)"
+	mv "$logs/console" "$logs/console.first"
+	boot
+fi
+
+ended=$(tr -d '\r' < "$logs/control" | sed -n 's/^exit //p')
+[ "$status" != 124 ] || exit 124
+[ "$status" = 0 ] || cat "$logs/qemu" >&2
+exit "${ended:-125}"

@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# build.sh KERNEL FOLDER [VARIABLE=VALUE]...: builds gcheap.ko for a kernel of
+# kernel.sh, with these make variables (GCHEAP_KUNIT=y), and puts it in FOLDER,
+# with the build's output in FOLDER/build.log.
+#
+# The build happens in a copy, so that several kernels' objects do not mix, and
+# in the cache, so that only what changed is built again.  Warnings are errors:
+# a file that was built with one would be silent the next time.
+set -eu
+
+here=$(dirname "$(realpath "$0")")
+. "$here/packages.sh"
+
+[ $# -ge 2 ] || die "usage: build.sh KERNEL FOLDER [VARIABLE=VALUE]..."
+output=$(realpath "$2")
+kernel=$("$here/kernel.sh" "$1")
+title="the module for $1${3+ ($3)}"
+shift 2
+
+clone=$(realpath "$here/..")
+name=build/$(echo "$clone" | sha256sum | cut -c1-12)/$(basename "$kernel")
+name=$name$(printf -- '-%s' "$@" | tr -c 'A-Za-z0-9=-' _)
+kdir=$(realpath "$kernel/kdir")
+
+# A kernel with a root folder of its own is built for in there.
+if [ -e "$kernel/chroot" ]; then
+	root=$(realpath "$kernel/tree")
+	enter=(as_root chroot "$root")
+	own=(as_root)
+else
+	root=
+	enter=()
+	own=()
+	compiler=$(sed -n 's/^CC = .*)\(gcc-[0-9]*\)$/\1/p' "$kdir/.kernelvariables" \
+		2> /dev/null) || compiler=gcc
+	need "$compiler" libelf1
+fi
+build=${root:-$cache}/$name
+need make rsync
+
+"${own[@]}" mkdir -p "$build"
+exec 9> "$cache/lock-$(echo "$name" | tr / -)"
+flock 9
+"${own[@]}" rsync -rlpc --delete --include=/Kbuild --include=/module/*** \
+	--include=/uapi/*** --exclude='*.o' --exclude='*.ko' --exclude='.*' \
+	--exclude='*.mod*' --exclude=Module.symvers --exclude=modules.order \
+	--exclude='/*' "$clone/" "$build/"
+
+say "building $title"
+"${enter[@]}" make -j "$(nproc)" -C "${kdir#"$root"}" M="${build#"$root"}" W=1 \
+	KCFLAGS=-Werror "$@" modules > "$output/build.log" 2>&1 || {
+	cat "$output/build.log" >&2
+	die "the module does not build"
+}
+if grep -i -E 'warning:|^WARNING' "$output/build.log" >&2; then
+	"${own[@]}" rm -rf "$build"
+	die "the module builds with warnings"
+fi
+cp "$build/gcheap.ko" "$output/"

@@ -1,0 +1,231 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# kernel.sh KERNEL: fetches or builds a kernel and prints its folder.
+#
+#   6.1 6.12 7.3   Debian's stock kernels
+#   native         the stock kernel of this machine's own distribution
+#   debug          6.12 with scripts/debug.config
+#
+# The folder holds
+#   vmlinuz    the kernel
+#   release    what uname -r says there
+#   kdir       what to build modules against
+#   drivers/   modules that a test machine's disk and FUSE need, in load order
+#   tree/      unpacked packages; chroot, if there, says that kdir works only
+#              with tree as the root folder, since it needs newer libraries
+# and the debug kernel's also
+#   kselftest/ kselftest_harness.h and what it includes
+#
+# Nothing is installed: other kernels' headers would pull the compilers of other
+# suites in, and a machine's boot loader is no business of ours.
+set -eu
+
+here=$(dirname "$(realpath "$0")")
+. "$here/packages.sh"
+
+# A kernel in the cache is good for a week; what is to be downloaded has to be
+# in the mirror's present lists.
+hour=60
+week=10080
+
+# stock KERNEL RELEASE-PATTERN SUITE...: a kernel of another suite.
+stock()
+{
+	local kernel=$1 pattern=$2
+	shift 2
+	[ "$(distribution)" = debian ] ||
+		die "kernel $kernel needs Debian's mirror: take 'native' here"
+	need debian-archive-keyring
+	fresh_index "$week" "$kernel" "$@"
+	find_release "$kernel" "$pattern"
+	if [ ! -e "$cache/$found" ]; then
+		fresh_index "$hour" "$kernel" "$@"
+		find_release "$kernel" "$pattern"
+	fi
+	fetch "$kernel"
+}
+
+# native: the newest kernel that this machine's own package index offers.
+native()
+{
+	local meta image
+	case $(distribution) in
+	debian)	meta=linux-image-amd64 ;;
+	ubuntu)	meta=linux-image-generic ;;
+	*)	die "neither Debian nor Ubuntu: use HOST=1" ;;
+	esac
+	[ "$(version_in machine $meta)" ] || as_root apt-get -qq update >&2
+	image=$(depends_in machine $meta 'linux-image-[0-9].*' | head -n 1)
+	find_release machine "${image#linux-image-}"
+	fetch machine
+}
+
+# find_release INDEX PATTERN: sets release, version, and the entry to be found.
+find_release()
+{
+	release=$(newest "$1" "linux-image-$2")
+	[ "$release" ] || die "no kernel linux-image-$2 in the package lists"
+	version=$(version_in "$1" "$release")
+	release=${release#linux-image-}
+	found=kernels/$1/$release-$version
+}
+
+fetch()
+{
+	cached "$found" unpack_stock "$1" "$release"
+	prune "kernels/$1"
+	echo "$cache/$found"
+}
+
+unpack_stock()
+{
+	local index=$1 release=$2 folder=$3
+	local tree=$folder/tree
+	need kmod xz-utils zstd
+	if [ "$index" = 7.3 ]; then
+		make_chroot trixie "$tree"
+		touch "$folder/chroot"
+	fi
+	say "fetching kernel $release"
+	mkdir -p "$tree"
+	# shellcheck disable=SC2046 # a list
+	unpack_from "$index" "$tree" \
+		"linux-image-$release" "linux-headers-$release" \
+		$(depends_in "$index" "linux-image-$release" "$parts") \
+		$(depends_in "$index" "linux-headers-$release" "$parts")
+	echo "$release" > "$folder/release"
+	ln -s "tree/boot/vmlinuz-$release" "$folder/vmlinuz"
+	ln -s "tree/usr/src/linux-headers-$release" "$folder/kdir"
+	[ -e "$folder/chroot" ] || relocate "$folder/kdir"
+	pick_drivers "$folder"
+}
+
+# The packages beside image and headers that belong to the same kernel.
+parts='linux-(base|binary|headers|kbuild|modules)-[0-9].*'
+
+# relocate KDIR: headers refer to their common part by its installed place.
+#
+# The vmlinux in them is for BTF, which takes a tool from another suite.
+relocate()
+{
+	# shellcheck disable=SC2016 # make's variables
+	sed -i 's|/usr/src/|$(dir $(lastword $(MAKEFILE_LIST)))../|' "$1/Makefile"
+	rm -f "$1/vmlinux"
+}
+
+# pick_drivers FOLDER: keeps the modules that tests need, not the other 4000.
+pick_drivers()
+{
+	local modules=$1/tree/lib/modules base number file name
+	[ -d "$modules" ] || modules=$1/tree/usr/lib/modules
+	base=${modules%/lib/modules}
+	mkdir "$1/drivers"
+	/sbin/depmod -b "$base" "$release"
+	number=100
+	for wanted in virtio_pci virtio_blk ext4 fuse; do
+		/sbin/modprobe -C /dev/null -d "$base" -S "$release" --show-depends "$wanted"
+	done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' |
+	while read -r file; do
+		number=$((number + 1))
+		name=$1/drivers/$number-$(basename "$file" | sed 's/\.ko.*/.ko/')
+		case $file in
+		*.xz)	xz -dc "$file" ;;
+		*.zst)	zstd -qdc "$file" ;;
+		*.gz)	gzip -dc "$file" ;;
+		*)	cat "$file" ;;
+		esac > "$name"
+	done
+	rm -rf "$modules"
+}
+
+# make_chroot SUITE FOLDER: a small system of that suite, to run its compiler in.
+make_chroot()
+{
+	need debootstrap
+	say "making a $1 system to build in (about a minute)"
+	as_root debootstrap --variant=minbase --include=gcc-14,make,libelf1t64 \
+		"$1" "$2" "$(mirror "$(codename)")" >&2
+	as_root rm -rf "$2/var/cache/apt/archives" "$2/usr/share/doc" \
+		"$2/usr/share/locale" "$2/var/lib/apt/lists"
+	[ "$(id -u)" = 0 ] || as_root chown "$(id -u)" "$2" "$2/usr" "$2/usr/src" \
+		"$2/usr/lib" "$2/boot"
+}
+
+debug()
+{
+	need debian-archive-keyring
+	source=linux-source-6.12
+	fresh_index "$week" 6.12 bookworm-backports
+	find_debug
+	if [ ! -e "$cache/$found" ]; then
+		fresh_index "$hour" 6.12 bookworm-backports
+		find_debug
+	fi
+	cached "$found" build_debug
+	prune kernels/debug
+	echo "$cache/$found"
+}
+
+# find_debug: sets the entry's name, by source version and configuration.
+find_debug()
+{
+	version=$(version_in 6.12 "$source")
+	[ "$version" ] || die "no $source in the package lists"
+	hash=$(sha256sum "$here/debug.config" | cut -c1-12)
+	found=kernels/debug/$version-$hash
+}
+
+build_debug()
+{
+	local folder=$1 log
+	need gcc make bc bison flex libelf-dev xz-utils rsync
+	say "fetching $source"
+	mkdir "$folder/source"
+	unpack_from 6.12 "$folder/source" "$source"
+	tar -C "$folder/source" -xf "$folder/source/usr/src/$source.tar.xz"
+	(
+		cd "$folder/source/$source"
+		KCONFIG_ALLCONFIG=$here/debug.config make -s allnoconfig
+		check_config .config
+		say "building the debug kernel (about five minutes)"
+		log=$cache/debug-kernel.log
+		{
+			make -j "$(nproc)" bzImage
+			cp vmlinux.symvers Module.symvers
+			make -j "$(nproc)" modules_prepare
+		} > "$log" 2>&1 || die "the debug kernel does not build: see $log"
+		make -s kernelrelease > "$folder/release"
+		cp arch/x86/boot/bzImage "$folder/vmlinuz"
+		cp .config "$folder/config"
+		# shellcheck disable=SC2016 # make's variable
+		make -s run-command KBUILD_RUN_COMMAND='$(srctree)/scripts/package/install-extmod-build '"$folder/kdir"
+		cp scripts/checkpatch.pl scripts/spelling.txt \
+		   scripts/const_structs.checkpatch "$folder/kdir/scripts/"
+		mkdir "$folder/kselftest" "$folder/drivers"
+		cp tools/testing/selftests/kselftest.h \
+		   tools/testing/selftests/kselftest_harness.h "$folder/kselftest/"
+	)
+	rm -rf "$folder/source"
+}
+
+# check_config FILE: an option whose dependencies are missing vanishes silently.
+check_config()
+{
+	grep '^CONFIG_' "$here/debug.config" | grep -v -x -F -f "$1" |
+		sed 's/^/gcheap: not in the configuration: /' | grep . >&2 &&
+		die "the debug kernel lacks what debug.config asks for"
+	sed -n 's/^# \(CONFIG_.*\) is not set$/^\1=/p' "$here/debug.config" |
+		grep -f - "$1" | sed 's/^/gcheap: should be off: /' | grep . >&2 &&
+		die "the debug kernel has what debug.config turns off"
+	return 0
+}
+
+case ${1-} in
+6.1)	stock 6.1 '6\.1\.0-[0-9]+-amd64' bookworm bookworm-security ;;
+6.12)	stock 6.12 '6\.12\.[^-]*-amd64' bookworm-backports ;;
+7.3)	stock 7.3 '7\.3\.[^-]*-amd64' trixie-backports ;;
+native)	native ;;
+debug)	debug ;;
+*)	die "usage: kernel.sh 6.1|6.12|7.3|native|debug" ;;
+esac

@@ -1,0 +1,39 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# programs.sh FOLDER: builds the library and the kselftests, and puts what a
+# guest needs of them below FOLDER: /selftests with the programs and their shared
+# objects, and the C library and loader for those that are not static.
+#
+# The kselftest harness comes with the debug kernel's source.
+set -eu
+
+here=$(dirname "$(realpath "$0")")
+. "$here/packages.sh"
+
+output=$(realpath "$1")
+clone=$(realpath "$here/..")
+kernel=$("$here/kernel.sh" debug)
+need gcc libc6-dev make
+
+build=$cache/build/$(echo "$clone" | sha256sum | cut -c1-12)/programs
+mkdir -p "$build"
+exec 9> "$build/lock"
+flock 9
+say "building the library and the kselftests"
+make -s -C "$clone/uapi" OUT="$build/lib" >&2
+make -s -C "$clone/selftests" KSFT="$kernel/kselftest" OUT="$build/programs" \
+	LIB="$build/lib" >&2
+
+mkdir -p "$output/selftests"
+find "$build/programs" "$build/lib" -maxdepth 1 \
+	\( -name '*.so*' -o -type f -executable \) \
+	-exec cp -P {} "$output/selftests/" \;
+for file in "$output"/selftests/*; do
+	[ ! -f "$file" ] ||
+		LD_LIBRARY_PATH=$output/selftests ldd "$file" 2> /dev/null || true
+done | grep -o '/[^ ]*' | grep -v "^$output" | sort -u |
+while read -r library; do
+	mkdir -p "$output$(dirname "$library")"
+	cp -L "$library" "$output$library"
+done

@@ -1,0 +1,77 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# vm.sh [OPTION]... [--] COMMAND...: runs a command in a test machine that has
+# the module loaded and the kselftests in its PATH.  Prints the command's output
+# and what the kernel had to complain about; exits with the command's status,
+# 124 when time ran out, 125 when the machine died.
+#
+#   --kernel K     debug (the default), 6.1, 6.12, 7.3 or native
+#   --time S       give up after S seconds (600)
+#   --file F[:G]   also put the file or folder F there, as G (default /NAME)
+#   --log FOLDER   keep the machine's output, console and control there
+#   --kunit        build the module with its KUnit cases
+#   --bare         without the module and the kselftests
+#
+# GCHEAP_* variables are passed on.  GCHEAP_DISK names a real file system there.
+#
+#   scripts/vm.sh -- test_stop
+#   scripts/vm.sh --kernel 6.1 --file a.out -- '/a.out; cat /proc/meminfo'
+set -eu
+
+here=$(dirname "$(realpath "$0")")
+. "$here/packages.sh"
+
+kernel=debug
+seconds=600
+logs=
+files=()
+variables=()
+bare=
+while [ $# -gt 0 ]; do
+	case $1 in
+	--kernel) kernel=$2; shift ;;
+	--time)	seconds=$2; shift ;;
+	--log)	logs=$2; shift ;;
+	--file)
+		case $2 in
+		*:*)	files+=("$2") ;;
+		*)	files+=("$2:$(basename "$2")") ;;
+		esac
+		shift
+		;;
+	--kunit) variables+=(GCHEAP_KUNIT=y) ;;
+	--bare)	bare=y ;;
+	--)	shift; break ;;
+	-*)	die "vm.sh: unknown option $1" ;;
+	*)	break ;;
+	esac
+	shift
+done
+[ $# -gt 0 ] || die "usage: vm.sh [--kernel K] [--time S] [--file F[:G]] -- COMMAND"
+
+folder=$("$here/kernel.sh" "$kernel")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+logs=${logs:-$work}
+mkdir -p "$logs" "$work/root"
+
+if [ -z "$bare" ]; then
+	"$here/build.sh" "$kernel" "$work" "${variables[@]}"
+	"$here/programs.sh" "$work/root"
+	files+=("$work/gcheap.ko:gcheap.ko" "$work/root:.")
+fi
+echo "$*" > "$work/command"
+export -p | grep ' GCHEAP_' | sed 's/^declare -x/export/' > "$work/environment" || true
+"$here/initramfs.sh" "$work/initramfs" "$folder" \
+	"$work/command:command" "$work/environment:environment" "${files[@]}"
+
+say "booting $kernel"
+status=0
+"$here/boot.sh" "$folder" "$work/initramfs" "$logs" "$seconds" || status=$?
+case $status in
+124)	say "no end within $seconds seconds" ;;
+125)	say "the machine died" ;;
+esac
+"$here/splats.sh" "$logs/console" >&2 || true
+exit $status
