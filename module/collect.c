@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A collection, run by the thread that finds it due:
+ *
+ *	sweep what the last one left,
+ *	stop the world,
+ *	take back what the dead owned,
+ *	mark from the roots,
+ *	start the world,
+ *	sweep: at once if somebody asked for the collection, else when slabs are
+ *	wanted, and in the background.
+ *
+ * The heap's lock is held all the time: whoever allocates waits.  A collector
+ * that is killed gives up: marks are forgotten, the world runs on.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/mm.h>
+#include <linux/moduleparam.h>
+#include <linux/printk.h>
+#include <linux/sched.h>
+#include <linux/timekeeping.h>
+
+#include "collect.h"
+#include "heap.h"
+#include "mark.h"
+#include "mutator.h"
+#include "roots.h"
+#include "stop.h"
+
+/* Stops in a row that a storm of new threads may spoil. */
+#define ATTEMPTS	4
+
+static bool trace;
+module_param(trace, bool, 0644);
+MODULE_PARM_DESC(trace, "print a line for each collection");
+
+static bool is_member(void *arg, struct mm_struct *mm)
+{
+	const struct gc_members *members = arg;
+	unsigned int i;
+
+	for (i = 0; i < members->nr; i++)
+		if (members->mms[i] == mm)
+			return true;
+	return false;
+}
+
+static int mark(struct gc_heap *heap, struct gc_roots *roots)
+{
+	int err;
+
+	gc_mutators_reap(heap, is_member,
+			 (void *)gc_world_members(heap->world));
+	err = gc_roots_mark(roots);
+	if (!err)
+		err = gc_mark_drain(roots->marker);
+	if (!err && gc_world_breached(heap->world))
+		err = -EAGAIN;
+	if (err)
+		gc_slabs_unmark(&heap->slabs);
+	else
+		gc_slabs_marked(&heap->slabs);
+	return err;
+}
+
+static int stop_and_mark(struct gc_heap *heap, struct gcheap_cycle *cycle,
+			 struct gc_roots *roots)
+{
+	u64 start = ktime_get_ns(), stopped;
+	int err = gc_world_stop(heap);
+
+	if (err)
+		return err;
+	stopped = ktime_get_ns();
+	cycle->stop_ns = stopped - start;
+	err = mark(heap, roots);
+	cycle->mark_ns = ktime_get_ns() - stopped;
+	gc_world_start(heap);
+	cycle->pause_ns = ktime_get_ns() - start;
+	return err;
+}
+
+/* Everything that can fail for want of memory comes before the stop. */
+static int try_once(struct gc_heap *heap, struct gcheap_cycle *cycle)
+{
+	struct gc_marker marker;
+	struct gc_roots roots;
+	int err;
+
+	err = gc_marker_init(&marker, &heap->slabs, heap->base);
+	if (err)
+		return err;
+	err = gc_roots_init(&roots, heap, &marker);
+	if (err)
+		goto destroy_marker;
+	err = stop_and_mark(heap, cycle, &roots);
+	cycle->root_bytes = roots.bytes;
+	cycle->root_skipped = roots.skipped;
+	cycle->threads = roots.threads;
+	cycle->processes = roots.processes;
+	gc_roots_destroy(&roots);
+destroy_marker:
+	gc_marker_destroy(&marker);
+	return err;
+}
+
+static void print_cycle(const struct gcheap_cycle *c)
+{
+	if (trace)
+		pr_info("gc %llu @%llums: %llu+%llu+%llu us stop/mark/sweep, %llu->%llu->%llu KB, goal %lld KB, %u threads, %u processes, roots %llu KB read %llu KB skipped%s\n",
+			c->number, c->start_ns / NSEC_PER_MSEC,
+			c->stop_ns / NSEC_PER_USEC, c->mark_ns / NSEC_PER_USEC,
+			c->sweep_ns / NSEC_PER_USEC, c->before >> 10,
+			c->after >> 10, c->live >> 10,
+			c->goal == U64_MAX ? -1LL : (s64)(c->goal >> 10),
+			c->threads, c->processes, c->root_bytes >> 10,
+			c->root_skipped >> 10, c->forced ? ", forced" : "");
+}
+
+static void record(struct gc_heap *heap, struct gcheap_cycle *cycle)
+{
+	cycle->number = heap->slabs.cycle;
+	heap->pause_total_ns += cycle->pause_ns;
+	heap->pause_max_ns = max(heap->pause_max_ns, cycle->pause_ns);
+	heap->num_forced += cycle->forced;
+	heap->last_gc_ns = ktime_get_real_ns();
+	heap->cycles[cycle->number % GCHEAP_CYCLES] = *cycle;
+	print_cycle(cycle);
+}
+
+/* Bytes that are marked, in slabs that are to be swept. */
+static u64 allocated_after(struct gc_heap *heap)
+{
+	struct gc_slab *slab;
+	u64 owned = 0;
+
+	list_for_each_entry(slab, &heap->slabs.owned, node)
+		owned += (u64)bitmap_weight(gc_slab_handed_bits(slab),
+					    slab->slots) * slab->object_size;
+	return heap->slabs.live - owned;
+}
+
+static void sweep(struct gc_heap *heap, struct gcheap_cycle *cycle)
+{
+	u64 start = ktime_get_ns();
+
+	if (cycle->forced)
+		gc_slabs_sweep(&heap->slabs, UINT_MAX);
+	else
+		gc_heap_sweep_later(heap);
+	cycle->sweep_ns = ktime_get_ns() - start;
+}
+
+/**
+ * gc_collect() - collect garbage
+ * @heap: heap
+ * @forced: somebody asked for it: all is swept on return
+ *
+ * Context: may sleep; heap's lock held.
+ *
+ * Return: 0; or -ENOMEM, -EINTR (the caller is being killed), -EAGAIN (threads
+ * could not be held): then nothing was reclaimed.
+ */
+int gc_collect(struct gc_heap *heap, bool forced)
+{
+	u64 start = ktime_get_ns();
+	struct gcheap_cycle cycle = {
+		.start_ns = start - ktime_to_ns(heap->born),
+		.goal = heap->goal,
+		.forced = forced,
+	};
+	int attempts = ATTEMPTS, err;
+
+	gc_slabs_sweep(&heap->slabs, UINT_MAX);
+	cycle.before = gc_slabs_allocated(&heap->slabs);
+	do {
+		err = try_once(heap, &cycle);
+	} while (err == -EAGAIN && --attempts);
+	if (!err) {
+		heap->goal = gc_heap_goal(heap);
+		cycle.live = heap->slabs.live;
+		cycle.after = allocated_after(heap);
+		sweep(heap, &cycle);
+		record(heap, &cycle);
+	}
+	heap->gc_cpu_ns += ktime_get_ns() - start;
+	return err;
+}
+
+/**
+ * gc_collect_now() - GCHEAP_IOC_COLLECT
+ * @heap: heap
+ * @result: filled in
+ *
+ * Context: may sleep; heap's lock held.
+ *
+ * Return: as gc_collect().
+ */
+int gc_collect_now(struct gc_heap *heap, struct gcheap_ioc_collect *result)
+{
+	struct gc_mutator *m = gc_mutator_current(heap);
+	u64 bytes, objects = 0;
+	unsigned int i;
+	int err;
+
+	if (IS_ERR(m))
+		return PTR_ERR(m);
+	gc_mutator_give_back_all(heap, m);
+	gc_slabs_sweep(&heap->slabs, UINT_MAX);
+	bytes = heap->slabs.total_freed;
+	for (i = 0; i < SLAB_KINDS; i++)
+		objects -= heap->slabs.frees[i];
+	err = gc_collect(heap, true);
+	if (err)
+		return err;
+	for (i = 0; i < SLAB_KINDS; i++)
+		objects += heap->slabs.frees[i];
+	result->freed_bytes = heap->slabs.total_freed - bytes;
+	result->freed_objects = objects;
+	result->cycle = heap->slabs.cycle;
+	result->pause_ns = heap->cycles[result->cycle % GCHEAP_CYCLES].pause_ns;
+	return 0;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* All that differs between the kernels we build for: 6.1 to 7.3. */
+#ifndef GCHEAP_COMPAT_H
+#define GCHEAP_COMPAT_H
+
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#error "gcheap needs Linux 6.1 or newer"
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags |= flags;
+}
+
+static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags &= ~flags;
+}
+#endif
+
+/* Threads of a process that never run its code: 6.4 added PF_USER_WORKER. */
+#ifdef PF_USER_WORKER
+#define GC_PF_NO_USER	(PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER)
+#else
+#define GC_PF_NO_USER	(PF_KTHREAD | PF_IO_WORKER)
+#endif
+
+static inline unsigned long gc_unmapped_area(struct file *file,
+					     unsigned long addr,
+					     unsigned long len,
+					     unsigned long pgoff,
+					     unsigned long flags)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+	return mm_get_unmapped_area(file, addr, len, pgoff, flags);
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+	return mm_get_unmapped_area(current->mm, file, addr, len, pgoff, flags);
+#else
+	return current->mm->get_unmapped_area(file, addr, len, pgoff, flags);
+#endif
+}
+
+/* Pin pages of another process; its mmap_lock stays held for reading. */
+static inline long gc_get_pages(struct mm_struct *mm, unsigned long addr,
+				unsigned long nr, struct page **pages)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+	return get_user_pages_remote(mm, addr, nr, FOLL_FORCE, pages, NULL);
+#else
+	return get_user_pages_remote(mm, addr, nr, FOLL_FORCE, pages, NULL,
+				     NULL);
+#endif
+}
+
+#endif /* GCHEAP_COMPAT_H */

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Life of a heap, and when it is to be collected.  See heap.h. */
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "collect.h"
+#include "heap.h"
+#include "map.h"
+#include "mutator.h"
+#include "stop.h"
+
+/* Smallest goal at 100 percent, as Go's heapMinimum. */
+#define GOAL_MIN	(4ULL << 20)
+
+/* Slabs that the sweeper takes before it lets others at the heap. */
+#define SWEEPER_BATCH	64
+
+static void sweeper(struct work_struct *work)
+{
+	struct gc_heap *heap = container_of(work, struct gc_heap, sweeper);
+	bool more;
+
+	do {
+		mutex_lock(&heap->lock);
+		more = gc_slabs_sweep(&heap->slabs, SWEEPER_BATCH);
+		mutex_unlock(&heap->lock);
+		cond_resched();
+	} while (more);
+}
+
+/**
+ * gc_heap_sweep_later() - have the rest swept in the background
+ * @heap: heap
+ */
+void gc_heap_sweep_later(struct gc_heap *heap)
+{
+	queue_work(system_unbound_wq, &heap->sweeper);
+}
+
+/* The machine's memory, as the largest heap that makes sense by default. */
+static unsigned long default_size(void)
+{
+	u64 bytes = (u64)totalram_pages() << PAGE_SHIFT;
+
+	return min(round_up(bytes, SZ_2M), GCHEAP_SIZE_MAX);
+}
+
+/**
+ * gc_heap_new() - make a heap that nobody maps yet
+ *
+ * Return: the heap, or ERR_PTR(-ENOMEM) or what making an inode gave.
+ */
+struct gc_heap *gc_heap_new(void)
+{
+	struct gc_heap *heap = kvzalloc(sizeof(*heap), GFP_KERNEL_ACCOUNT);
+	int err;
+
+	if (!heap)
+		return ERR_PTR(-ENOMEM);
+	mutex_init(&heap->lock);
+	spin_lock_init(&heap->map_lock);
+	INIT_WORK(&heap->sweeper, sweeper);
+	heap->size = default_size();
+	heap->percent = 100;
+	heap->born = ktime_get();
+	heap->world = gc_world_new();
+	if (!heap->world) {
+		err = -ENOMEM;
+		goto free_heap;
+	}
+	err = gc_mutators_init(heap);
+	if (err)
+		goto put_world;
+	heap->inode = gc_map_inode();
+	if (IS_ERR(heap->inode)) {
+		err = PTR_ERR(heap->inode);
+		goto destroy_mutators;
+	}
+	err = gc_slabs_init(&heap->slabs, heap->size >> PAGE_SHIFT,
+			    heap->inode->i_mapping);
+	if (err)
+		goto put_inode;
+	heap->goal = gc_heap_goal(heap);
+	return heap;
+
+put_inode:
+	gc_map_put_inode(heap->inode);
+destroy_mutators:
+	gc_mutators_destroy(heap);
+put_world:
+	gc_world_put(heap->world);
+free_heap:
+	kvfree(heap);
+	return ERR_PTR(err);
+}
+
+/**
+ * gc_heap_free() - end a heap
+ * @heap: heap; no file, mapping, or caller is left
+ *
+ * Context: may sleep.
+ */
+void gc_heap_free(struct gc_heap *heap)
+{
+	cancel_work_sync(&heap->sweeper);
+	gc_mutators_destroy(heap);
+	gc_slabs_destroy(&heap->slabs);
+	gc_map_put_inode(heap->inode);
+	gc_world_put(heap->world);
+	kvfree(heap);
+}
+
+/**
+ * gc_heap_meta_bytes() - memory that a heap takes beside its objects
+ * @heap: heap
+ *
+ * Context: heap's lock held.
+ *
+ * Return: bytes.
+ */
+size_t gc_heap_meta_bytes(const struct gc_heap *heap)
+{
+	return sizeof(*heap) + heap->slabs.meta_bytes +
+	       heap->slabs.pages.meta_bytes +
+	       heap->nr_mutators * sizeof(struct gc_mutator);
+}
+
+/**
+ * gc_heap_goal() - bytes in use at which a collection is due
+ * @heap: heap, whose last marking is complete
+ *
+ * Go's rule: what lived, and as much again at 100 percent.  A memory limit makes
+ * it less, but leaves the program a sixteenth of what lives to work with, so
+ * that a limit that is too small does not end in collecting all the time.
+ *
+ * Context: heap's lock held.
+ *
+ * Return: the goal, U64_MAX for never.
+ */
+u64 gc_heap_goal(const struct gc_heap *heap)
+{
+	u64 live = heap->slabs.live, goal = U64_MAX, meta, least;
+
+	if (heap->percent != GCHEAP_PERCENT_OFF)
+		goal = max(live + mult_frac(live, (u64)heap->percent, 100ULL),
+			   GOAL_MIN * heap->percent / 100);
+	if (!heap->limit)
+		return goal;
+	meta = gc_heap_meta_bytes(heap);
+	least = live + max_t(u64, live / 16, SZ_256K);
+	return min(goal, max(heap->limit > meta ? heap->limit - meta : 0,
+			     least));
+}
+
+/**
+ * gc_heap_due() - whether to collect before allocating more
+ * @heap: heap
+ * @more: bytes to be allocated
+ *
+ * Context: heap's lock held.
+ *
+ * Return: true when it is time.
+ */
+bool gc_heap_due(const struct gc_heap *heap, u64 more)
+{
+	s64 used = heap->slabs.live + heap->slabs.since;
+
+	return heap->slabs.since > 0 && used + more >= heap->goal;
+}

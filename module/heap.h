@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A heap: what one open of /dev/gcheap makes.
+ *
+ * The file owns the heap; each mapping holds the file.  So the heap ends when
+ * its descriptors are closed and its mappings are gone in all processes.
+ *
+ * Lock order, outermost first:
+ *
+ *	gc_heap.lock		slabs, mutators, settings, roots; held by the
+ *				collector while the world is stopped
+ *	  mm->mmap_lock		of any process that maps the heap
+ *	    gc_heap.map_lock	base and size
+ *	  i_mmap_rwsem		of the heap's inode
+ *	  gc_mutator.lock	one thread's part in the stop
+ *	  stopping_lock		the worlds that are stopped, see stop.c
+ *
+ * Page faults, mmap, fork and exit hold an mmap_lock, so they never take
+ * gc_heap.lock, and never wait for the world.
+ */
+#ifndef GCHEAP_HEAP_H
+#define GCHEAP_HEAP_H
+
+#include <linux/gcheap.h>
+#include <linux/ktime.h>
+#include <linux/mutex.h>
+#include <linux/rhashtable-types.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+
+#include "slab.h"
+
+struct gc_world;
+struct inode;
+
+/**
+ * struct gc_heap - one heap
+ * @lock: see above
+ * @slabs: its objects
+ * @map_lock: guards changes of @base and @size
+ * @base: user address, 0 before the first mmap; constant afterwards
+ * @size: bytes of the mapping; constant once @base is set
+ * @inode: its address_space is the heap's pages
+ * @world: the threads of all processes that map the heap
+ * @mutators: struct gc_mutator by task
+ * @mutator_list: all of those, and those that were retired from @mutators
+ * @nr_mutators: length of @mutator_list
+ * @reap_at: value of @nr_mutators that makes us look for dead ones
+ * @percent: growth before the next collection, GCHEAP_PERCENT_OFF for never
+ * @limit: memory beyond which it comes earlier, 0 for none
+ * @goal: bytes in use at which the next collection is due
+ * @born: when the heap was made
+ * @cycles: the last collections, by number modulo GCHEAP_CYCLES
+ * @pause_total_ns: sum of all pauses
+ * @pause_max_ns: longest pause
+ * @num_forced: collections asked for by COLLECT
+ * @last_gc_ns: end of the last one, CLOCK_REALTIME
+ * @gc_cpu_ns: time spent collecting
+ * @sweeper: sweeps what nobody asked for
+ */
+struct gc_heap {
+	struct mutex lock;
+	struct gc_slabs slabs;
+	spinlock_t map_lock;
+	unsigned long base;
+	unsigned long size;
+	struct inode *inode;
+	struct gc_world *world;
+	struct rhashtable mutators;
+	struct list_head mutator_list;
+	unsigned int nr_mutators;
+	unsigned int reap_at;
+	s32 percent;
+	u64 limit;
+	u64 goal;
+	ktime_t born;
+	struct gcheap_cycle cycles[GCHEAP_CYCLES];
+	u64 pause_total_ns;
+	u64 pause_max_ns;
+	u64 num_forced;
+	u64 last_gc_ns;
+	u64 gc_cpu_ns;
+	struct work_struct sweeper;
+};
+
+struct gc_heap *gc_heap_new(void);
+void gc_heap_free(struct gc_heap *heap);
+
+u64 gc_heap_goal(const struct gc_heap *heap);
+bool gc_heap_due(const struct gc_heap *heap, u64 more);
+size_t gc_heap_meta_bytes(const struct gc_heap *heap);
+void gc_heap_sweep_later(struct gc_heap *heap);
+
+#endif /* GCHEAP_HEAP_H */

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * gcheap: a garbage-collected heap for user processes.
+ *
+ * The files, from the device down; each calls only those below it:
+ *
+ *	main	the module, /dev/gcheap
+ *	ioctl	its calls
+ *	collect	a collection
+ *	heap	life and pacing of a heap
+ *	roots, tls, regs, rootset	what processes refer to
+ *	stop	stopping the world
+ *	mutator	threads that use a heap
+ *	map	the heap in a process's address space
+ *	mark	from pointers to objects
+ *	slab	objects
+ *	pages	memory
+ *	size_class	the table of sizes
+ *
+ * mark and below depend on no process, thread or device.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+
+#include "heap.h"
+#include "ioctl.h"
+#include "map.h"
+#include "stop.h"
+
+static unsigned short mode = 0666;
+module_param(mode, ushort, 0444);
+MODULE_PARM_DESC(mode, "permissions of /dev/gcheap, octal with a leading 0 (default 0666)");
+
+static int device_open(struct inode *inode, struct file *file)
+{
+	struct gc_heap *heap = gc_heap_new();
+
+	if (IS_ERR(heap))
+		return PTR_ERR(heap);
+	file->private_data = heap;
+	file->f_mapping = heap->inode->i_mapping;
+	return 0;
+}
+
+static int device_release(struct inode *inode, struct file *file)
+{
+	gc_heap_free(file->private_data);
+	return 0;
+}
+
+static const struct file_operations device_fops = {
+	.owner = THIS_MODULE,
+	.open = device_open,
+	.release = device_release,
+	.mmap = gc_map_mmap,
+	.get_unmapped_area = gc_map_area,
+	.unlocked_ioctl = gc_ioctl,
+	.llseek = noop_llseek,
+};
+
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "gcheap",
+	.fops = &device_fops,
+};
+
+static int __init gcheap_init(void)
+{
+	int err;
+
+	if (mode & ~0777) {
+		pr_err("mode=%#o is not a set of permissions\n", mode);
+		return -EINVAL;
+	}
+	err = gc_stop_init();
+	if (err)
+		return err;
+	device.mode = mode;
+	err = misc_register(&device);
+	if (err)
+		gc_stop_exit();
+	return err;
+}
+
+static void __exit gcheap_exit(void)
+{
+	misc_deregister(&device);
+	gc_stop_exit();
+}
+
+module_init(gcheap_init);
+module_exit(gcheap_exit);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Garbage-collected heap for user processes");

@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0
+/* mmap, page faults, and filling page tables ahead.  See map.h. */
+#include <linux/compat.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/mount.h>
+#include <linux/pagemap.h>
+#include <linux/pseudo_fs.h>
+#include <linux/random.h>
+#include <linux/sched/mm.h>
+
+#include "compat.h"
+#include "heap.h"
+#include "map.h"
+#include "rootset.h"
+#include "stop.h"
+
+#define GCHEAP_FS_MAGIC		0x67636870
+
+/* Pages that one fault maps, when they follow and are in use. */
+#define FAULT_AROUND		16UL
+
+/*
+ * Where a first mapping goes: far from where programs, libraries, sanitizers
+ * and other collectors put theirs, so that the same place is free in the next
+ * process too.  The place is drawn by lot, as all others are.
+ */
+#define AREA_START		0x200000000000UL
+#define AREA_SIZE		0x200000000000UL
+
+static struct vfsmount *mount;
+static int mount_count;
+
+static int fs_init_context(struct fs_context *fc)
+{
+	return init_pseudo(fc, GCHEAP_FS_MAGIC) ? 0 : -ENOMEM;
+}
+
+static struct file_system_type fs_type = {
+	.name = "gcheap",
+	.owner = THIS_MODULE,
+	.init_fs_context = fs_init_context,
+	.kill_sb = kill_anon_super,
+};
+
+static const struct address_space_operations heap_aops = {
+	.dirty_folio = noop_dirty_folio,
+};
+
+/**
+ * gc_map_inode() - an inode whose address_space is one heap's
+ *
+ * The file system is pinned by its inodes alone, so that the module can go when
+ * no heap is left.
+ *
+ * Return: the inode or ERR_PTR().
+ */
+struct inode *gc_map_inode(void)
+{
+	struct inode *inode;
+	int err = simple_pin_fs(&fs_type, &mount, &mount_count);
+
+	if (err)
+		return ERR_PTR(err);
+	inode = alloc_anon_inode(mount->mnt_sb);
+	if (IS_ERR(inode)) {
+		simple_release_fs(&mount, &mount_count);
+		return inode;
+	}
+	inode->i_mapping->a_ops = &heap_aops;
+	return inode;
+}
+
+/**
+ * gc_map_put_inode() - undo gc_map_inode()
+ * @inode: inode that nobody maps any more
+ */
+void gc_map_put_inode(struct inode *inode)
+{
+	iput(inode);
+	simple_release_fs(&mount, &mount_count);
+}
+
+/*
+ * Map the pages from a fault's address on as far as they are in use.  A page
+ * that is mapped meanwhile by another thread is none of our business.
+ */
+static vm_fault_t map_fault(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct gc_heap *heap = vma->vm_file->private_data;
+	unsigned long addr = vmf->address & PAGE_MASK;
+	struct page *pages[FAULT_AROUND];
+	unsigned long nr, left, max;
+	int err;
+
+	max = min(FAULT_AROUND, (vma->vm_end - addr) >> PAGE_SHIFT);
+	for (nr = 0; nr < max; nr++) {
+		pages[nr] = gc_pages_page(&heap->slabs.pages, vmf->pgoff + nr);
+		if (!pages[nr])
+			break;
+	}
+	if (!nr)
+		return VM_FAULT_SIGBUS;
+	left = nr;
+	err = vm_insert_pages(vma, addr, pages, &left);
+	if (!err || err == -EBUSY || left < nr)
+		return VM_FAULT_NOPAGE;
+	return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+}
+
+static int map_refuse_split(struct vm_area_struct *vma, unsigned long addr)
+{
+	return -EINVAL;
+}
+
+static int map_refuse_mremap(struct vm_area_struct *vma)
+{
+	return -EINVAL;
+}
+
+static int map_mprotect(struct vm_area_struct *vma, unsigned long start,
+			unsigned long end, unsigned long flags)
+{
+	if (flags & VM_EXEC)
+		return -EACCES;
+	return start == vma->vm_start && end == vma->vm_end ? 0 : -EINVAL;
+}
+
+/* fork() copied the parent's VMA: its child begins with the same roots. */
+static void map_open(struct vm_area_struct *vma)
+{
+	gc_rootset_get(vma->vm_private_data);
+}
+
+static void map_close(struct vm_area_struct *vma)
+{
+	gc_rootset_put(vma->vm_private_data);
+}
+
+static const struct vm_operations_struct map_ops = {
+	.open = map_open,
+	.close = map_close,
+	.may_split = map_refuse_split,
+	.mremap = map_refuse_mremap,
+	.mprotect = map_mprotect,
+	.fault = map_fault,
+};
+
+/* The first mapping decides where all are. */
+static int choose_base(struct gc_heap *heap, unsigned long start,
+		       unsigned long size)
+{
+	int err = 0;
+
+	spin_lock(&heap->map_lock);
+	if (size != heap->size || (heap->base && heap->base != start))
+		err = -EINVAL;
+	else
+		WRITE_ONCE(heap->base, start);
+	spin_unlock(&heap->map_lock);
+	return err;
+}
+
+/**
+ * gc_map_mmap() - mmap of a heap
+ * @file: the heap's file
+ * @vma: what is asked for
+ *
+ * Context: mmap_lock held for writing.
+ *
+ * Return: 0, or as <linux/gcheap.h> says.
+ */
+int gc_map_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct gc_heap *heap = file->private_data;
+	struct gc_rootset *roots;
+	int err;
+
+	if (in_compat_syscall() || !(vma->vm_flags & VM_SHARED) ||
+	    vma->vm_flags & VM_EXEC || vma->vm_pgoff)
+		return -EINVAL;
+	roots = gc_rootset_new();
+	if (!roots)
+		return -ENOMEM;
+	err = gc_stop_newcomer(heap->world);
+	if (err)
+		goto put_roots;
+	err = choose_base(heap, vma->vm_start, vma->vm_end - vma->vm_start);
+	if (err)
+		goto put_roots;
+	vm_flags_set(vma, VM_MIXEDMAP | VM_DONTEXPAND);
+	vm_flags_clear(vma, VM_MAYEXEC);
+	vma->vm_private_data = roots;
+	vma->vm_ops = &map_ops;
+	return 0;
+
+put_roots:
+	gc_rootset_put(roots);
+	return err;
+}
+
+static unsigned long first_area(struct file *file, unsigned long addr,
+				unsigned long len)
+{
+	unsigned long area;
+
+	if (addr)
+		addr = round_up(addr, PMD_SIZE);
+	else
+		addr = AREA_START + round_down(get_random_u64() % AREA_SIZE,
+					       PMD_SIZE);
+	if (addr < TASK_SIZE && len <= TASK_SIZE - addr &&
+	    !find_vma_intersection(current->mm, addr, addr + len))
+		return addr;
+	/* Page tables are shared out best when the heap begins with one. */
+	area = gc_unmapped_area(file, 0, len + PMD_SIZE, 0, 0);
+	return IS_ERR_VALUE(area) ? area : round_up(area, PMD_SIZE);
+}
+
+/**
+ * gc_map_area() - the address of a mapping to be
+ * @file: the heap's file
+ * @addr: wish of the caller
+ * @len: bytes
+ * @pgoff: offset in the file, pages
+ * @flags: MAP_*
+ *
+ * Also called for MAP_FIXED.  The kernel proper does not look for what is there
+ * already when we give an address.
+ *
+ * Context: mmap_lock held for writing.
+ *
+ * Return: the address or -errno, as <linux/gcheap.h> says.
+ */
+unsigned long gc_map_area(struct file *file, unsigned long addr,
+			  unsigned long len, unsigned long pgoff,
+			  unsigned long flags)
+{
+	struct gc_heap *heap = file->private_data;
+	unsigned long base = READ_ONCE(heap->base);
+
+	if (in_compat_syscall() || pgoff || len != READ_ONCE(heap->size))
+		return -EINVAL;
+	if (flags & MAP_FIXED)
+		return base && addr != base ? -EINVAL : addr;
+	if (!base)
+		return first_area(file, addr, len);
+	if (base > TASK_SIZE || len > TASK_SIZE - base)
+		return -EINVAL;
+	if (find_vma_intersection(current->mm, base, base + len))
+		return -EEXIST;
+	return base;
+}
+
+/**
+ * gc_map_vma() - a process's mapping of the heap
+ * @heap: heap
+ * @mm: address space; its mmap_lock is held
+ *
+ * Return: the VMA, or NULL.
+ */
+struct vm_area_struct *gc_map_vma(struct gc_heap *heap, struct mm_struct *mm)
+{
+	unsigned long base = READ_ONCE(heap->base);
+	struct vm_area_struct *vma;
+
+	if (!base)
+		return NULL;
+	vma = find_vma(mm, base);
+	if (!vma || vma->vm_ops != &map_ops ||
+	    vma->vm_file->private_data != heap)
+		return NULL;
+	return vma;
+}
+
+/**
+ * gc_map_check() - whether the calling process maps the heap
+ * @heap: heap
+ *
+ * Return: 0, -ENXIO, or -EINTR.
+ */
+int gc_map_check(struct gc_heap *heap)
+{
+	bool mapped;
+
+	if (!current->mm)
+		return -ENXIO;
+	if (mmap_read_lock_killable(current->mm))
+		return -EINTR;
+	mapped = gc_map_vma(heap, current->mm);
+	mmap_read_unlock(current->mm);
+	return mapped ? 0 : -ENXIO;
+}
+
+/* Stops at what is mapped already: then the rest is, or a fault brings it. */
+static void populate(struct gc_heap *heap, struct vm_area_struct *vma,
+		     unsigned long first, unsigned long nr)
+{
+	while (nr) {
+		unsigned long run = nr, left;
+		struct page **pages = gc_pages_run(&heap->slabs.pages, first,
+						   &run);
+
+		left = run;
+		if (vm_insert_pages(vma, vma->vm_start + (first << PAGE_SHIFT),
+				    pages, &left))
+			return;
+		first += run;
+		nr -= run;
+	}
+}
+
+/**
+ * gc_map_populate() - enter pages into the caller's page tables ahead
+ * @heap: heap
+ * @first: number of the first page
+ * @nr: how many; they belong to slabs that the caller has
+ *
+ * Only to save faults: whatever fails here is left to them.
+ *
+ * Context: may sleep; heap's lock not held.
+ */
+void gc_map_populate(struct gc_heap *heap, unsigned long first,
+		     unsigned long nr)
+{
+	struct vm_area_struct *vma;
+
+	if (mmap_read_lock_killable(current->mm))
+		return;
+	vma = gc_map_vma(heap, current->mm);
+	if (vma)
+		populate(heap, vma, first, nr);
+	mmap_read_unlock(current->mm);
+}

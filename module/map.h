@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The heap in a process's address space.
+ *
+ * Each heap has an inode of its own, whose address_space knows all mappings.
+ * A mapping's vm_private_data is its set of hand-made roots.
+ */
+#ifndef GCHEAP_MAP_H
+#define GCHEAP_MAP_H
+
+#include <linux/mm_types.h>
+
+struct file;
+struct gc_heap;
+struct inode;
+
+struct inode *gc_map_inode(void);
+void gc_map_put_inode(struct inode *inode);
+
+int gc_map_mmap(struct file *file, struct vm_area_struct *vma);
+unsigned long gc_map_area(struct file *file, unsigned long addr,
+			  unsigned long len, unsigned long pgoff,
+			  unsigned long flags);
+
+struct vm_area_struct *gc_map_vma(struct gc_heap *heap, struct mm_struct *mm);
+int gc_map_check(struct gc_heap *heap);
+void gc_map_populate(struct gc_heap *heap, unsigned long first,
+		     unsigned long nr);
+
+#endif /* GCHEAP_MAP_H */

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Marking: from words that may be pointers to the objects that they keep.
+ *
+ * The heap's slabs do not change while a marker is at work: the caller holds
+ * the heap's lock and has the world stopped.
+ */
+#ifndef GCHEAP_MARK_H
+#define GCHEAP_MARK_H
+
+#include <linux/list.h>
+#include <linux/types.h>
+
+#include "slab.h"
+
+/**
+ * struct gc_marker - one marking
+ * @gs: slabs of the heap
+ * @base: user address of the heap
+ * @top: segment of the queue that is being filled
+ * @fill: entries in @top
+ * @spare: one empty segment that is kept, to save allocations at its edge
+ * @overflowed: the queue could not grow: some marked object was not scanned
+ * @err: -EINTR when the caller is being killed: the marking is incomplete
+ * @budget: words to scan before the next look at the scheduler
+ */
+struct gc_marker {
+	struct gc_slabs *gs;
+	unsigned long base;
+	struct mark_segment *top;
+	unsigned int fill;
+	struct mark_segment *spare;
+	bool overflowed;
+	int err;
+	long budget;
+};
+
+int gc_marker_init(struct gc_marker *m, struct gc_slabs *gs,
+		   unsigned long base);
+void gc_marker_destroy(struct gc_marker *m);
+void gc_mark_words(struct gc_marker *m, const unsigned long *words, size_t nr);
+int gc_mark_drain(struct gc_marker *m);
+
+#endif /* GCHEAP_MARK_H */

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Life of mutators, and the return of what the dead owned.  See mutator.h. */
+#include <linux/rhashtable.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+
+#include "heap.h"
+#include "mutator.h"
+
+/* Mutators that a heap may have before it looks for dead ones. */
+#define REAP_MIN	64
+
+static const struct rhashtable_params mutator_params = {
+	.head_offset = offsetof(struct gc_mutator, hash),
+	.key_offset = offsetof(struct gc_mutator, task),
+	.key_len = sizeof(struct task_struct *),
+	.automatic_shrinking = true,
+};
+
+/**
+ * gc_mutators_init() - a heap that no thread uses yet
+ * @heap: heap
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int gc_mutators_init(struct gc_heap *heap)
+{
+	INIT_LIST_HEAD(&heap->mutator_list);
+	heap->reap_at = REAP_MIN;
+	return rhashtable_init(&heap->mutators, &mutator_params);
+}
+
+/**
+ * gc_mutator_alloc() - a mutator of no thread yet
+ *
+ * Return: the mutator with one reference, or NULL.
+ */
+struct gc_mutator *gc_mutator_alloc(void)
+{
+	struct gc_mutator *m = kzalloc(sizeof(*m), GFP_KERNEL_ACCOUNT);
+
+	if (!m)
+		return NULL;
+	kref_init(&m->ref);
+	INIT_LIST_HEAD(&m->slabs);
+	INIT_LIST_HEAD(&m->node);
+	spin_lock_init(&m->lock);
+	return m;
+}
+
+static void mutator_release(struct kref *ref)
+{
+	struct gc_mutator *m = container_of(ref, struct gc_mutator, ref);
+
+	if (m->mm)
+		mmdrop(m->mm);
+	if (m->task)
+		put_task_struct(m->task);
+	kfree(m);
+}
+
+/**
+ * gc_mutator_put() - drop a reference
+ * @m: mutator
+ *
+ * Context: may sleep.
+ */
+void gc_mutator_put(struct gc_mutator *m)
+{
+	kref_put(&m->ref, mutator_release);
+}
+
+/**
+ * gc_mutator_find() - the mutator of a thread
+ * @heap: heap
+ * @task: thread
+ *
+ * Context: heap's lock held.
+ *
+ * Return: the mutator or NULL.
+ */
+struct gc_mutator *gc_mutator_find(struct gc_heap *heap,
+				   struct task_struct *task)
+{
+	return rhashtable_lookup_fast(&heap->mutators, &task, mutator_params);
+}
+
+/**
+ * gc_mutator_add() - enter a thread
+ * @heap: heap
+ * @m: from gc_mutator_alloc(); the heap takes the reference over
+ * @task: thread that has no mutator yet
+ * @mm: its address space
+ *
+ * Context: heap's lock held; does not sleep.
+ *
+ * Return: 0 or -ENOMEM; then @m is as before.
+ */
+int gc_mutator_add(struct gc_heap *heap, struct gc_mutator *m,
+		   struct task_struct *task, struct mm_struct *mm)
+{
+	int err;
+
+	m->task = task;
+	err = rhashtable_insert_fast(&heap->mutators, &m->hash, mutator_params);
+	if (err) {
+		m->task = NULL;
+		return -ENOMEM;
+	}
+	get_task_struct(task);
+	mmgrab(mm);
+	m->mm = mm;
+	list_add(&m->node, &heap->mutator_list);
+	heap->nr_mutators++;
+	return 0;
+}
+
+/**
+ * gc_mutator_retire() - a thread runs another program now
+ * @heap: heap
+ * @m: its mutator, to be reaped
+ *
+ * Context: heap's lock held; does not sleep.
+ */
+void gc_mutator_retire(struct gc_heap *heap, struct gc_mutator *m)
+{
+	rhashtable_remove_fast(&heap->mutators, &m->hash, mutator_params);
+	m->retired = true;
+}
+
+/**
+ * gc_mutator_give_back_all() - take back all slabs of a thread
+ * @heap: heap
+ * @m: mutator; whatever it was given counts as used
+ *
+ * Context: heap's lock held.
+ */
+void gc_mutator_give_back_all(struct gc_heap *heap, struct gc_mutator *m)
+{
+	struct gc_slab *slab, *next;
+
+	list_for_each_entry_safe(slab, next, &m->slabs, owner_node)
+		gc_slab_give_back(&heap->slabs, slab, NULL);
+}
+
+static void mutator_remove(struct gc_heap *heap, struct gc_mutator *m)
+{
+	if (!m->retired)
+		gc_mutator_retire(heap, m);
+	gc_mutator_give_back_all(heap, m);
+	list_del(&m->node);
+	heap->nr_mutators--;
+	gc_mutator_put(m);
+}
+
+/* It will never run code of the program again that it was a thread of. */
+static bool mutator_dead(struct gc_mutator *m)
+{
+	return m->retired || READ_ONCE(m->task->flags) & PF_EXITING ||
+	       READ_ONCE(m->task->mm) != m->mm;
+}
+
+/**
+ * gc_mutators_reap() - take back what dead threads owned
+ * @heap: heap
+ * @maps: tells whether an address space maps the heap; NULL: all do
+ * @arg: first argument of @maps
+ *
+ * Context: may sleep; heap's lock held.
+ */
+void gc_mutators_reap(struct gc_heap *heap,
+		      bool (*maps)(void *arg, struct mm_struct *mm), void *arg)
+{
+	struct gc_mutator *m, *next;
+
+	list_for_each_entry_safe(m, next, &heap->mutator_list, node) {
+		if (mutator_dead(m) || (maps && !maps(arg, m->mm)))
+			mutator_remove(heap, m);
+		cond_resched();
+	}
+	heap->reap_at = max(REAP_MIN, 2 * heap->nr_mutators);
+}
+
+/**
+ * gc_mutator_current() - the calling thread's mutator, made if there is none
+ * @heap: heap
+ *
+ * Context: may sleep; heap's lock held.
+ *
+ * Return: the mutator, or ERR_PTR(-ENOMEM).
+ */
+struct gc_mutator *gc_mutator_current(struct gc_heap *heap)
+{
+	struct gc_mutator *m = gc_mutator_find(heap, current);
+	int err;
+
+	if (m && m->mm == current->mm)
+		return m;
+	if (m)
+		gc_mutator_retire(heap, m);
+	if (heap->nr_mutators >= heap->reap_at)
+		gc_mutators_reap(heap, NULL, NULL);
+	m = gc_mutator_alloc();
+	if (!m)
+		return ERR_PTR(-ENOMEM);
+	err = gc_mutator_add(heap, m, current, current->mm);
+	if (err) {
+		gc_mutator_put(m);
+		return ERR_PTR(err);
+	}
+	return m;
+}
+
+/**
+ * gc_mutators_destroy() - the heap ends
+ * @heap: heap
+ *
+ * Context: may sleep.
+ */
+void gc_mutators_destroy(struct gc_heap *heap)
+{
+	struct gc_mutator *m, *next;
+
+	list_for_each_entry_safe(m, next, &heap->mutator_list, node)
+		mutator_remove(heap, m);
+	rhashtable_destroy(&heap->mutators);
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Mutators: the threads that use a heap, as the heap knows them.
+ *
+ * A mutator is made when its thread allocates for the first time or is stopped
+ * for the first time.  The heap's list holds it until the thread is found to be
+ * dead, to run another program, or not to map the heap any more; then its slabs
+ * come back ("reaping").  Its task work, while queued, holds it too: so it may
+ * outlive the heap, but only by what does not need the heap.
+ */
+#ifndef GCHEAP_MUTATOR_H
+#define GCHEAP_MUTATOR_H
+
+#include <linux/kref.h>
+#include <linux/rhashtable-types.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+struct gc_heap;
+struct gc_slab;
+struct gc_world;
+
+/*
+ * Where a mutator is in the stop, see stop.c.
+ *	FREE	it runs, or sleeps, and would run on
+ *	QUEUED	it will see its task work before its next user instruction
+ *	PARKED	it waits in that work
+ */
+enum gc_hold {
+	HOLD_FREE,
+	HOLD_QUEUED,
+	HOLD_PARKED,
+};
+
+/**
+ * struct gc_mutator - a thread that uses a heap
+ * @hash: in gc_heap.mutators, by @task
+ * @node: in gc_heap.mutator_list
+ * @ref: the heap's list, and a queued @work
+ * @task: the thread; a reference
+ * @mm: its address space when the mutator was made; a reference to the
+ *	structure only
+ * @slabs: slabs that it owns; under the heap's lock
+ * @landing: offset of an object that is on its way to the thread, plus one: a
+ *	root until it is in the thread's memory; 0 for none
+ * @retired: no longer in the hash: the thread runs another program
+ * @lock: guards @hold
+ * @hold: see above
+ * @work: task work that parks the thread
+ * @world: of the heap; a reference while @work is queued
+ * @round: stop that found the thread last
+ */
+struct gc_mutator {
+	struct rhash_head hash;
+	struct list_head node;
+	struct kref ref;
+	struct task_struct *task;
+	struct mm_struct *mm;
+	struct list_head slabs;
+	unsigned long landing;
+	bool retired;
+	spinlock_t lock;
+	enum gc_hold hold;
+	struct callback_head work;
+	struct gc_world *world;
+	u64 round;
+};
+
+int gc_mutators_init(struct gc_heap *heap);
+void gc_mutators_destroy(struct gc_heap *heap);
+
+struct gc_mutator *gc_mutator_alloc(void);
+void gc_mutator_put(struct gc_mutator *m);
+struct gc_mutator *gc_mutator_find(struct gc_heap *heap,
+				   struct task_struct *task);
+int gc_mutator_add(struct gc_heap *heap, struct gc_mutator *m,
+		   struct task_struct *task, struct mm_struct *mm);
+void gc_mutator_retire(struct gc_heap *heap, struct gc_mutator *m);
+struct gc_mutator *gc_mutator_current(struct gc_heap *heap);
+
+void gc_mutator_give_back_all(struct gc_heap *heap, struct gc_mutator *m);
+void gc_mutators_reap(struct gc_heap *heap,
+		      bool (*maps)(void *arg, struct mm_struct *mm), void *arg);
+
+#endif /* GCHEAP_MUTATOR_H */

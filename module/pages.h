@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The pages of a heap: which of its addresses are backed by memory, which of
+ * those are in use, and by which slab.
+ *
+ * Pages are numbered from the heap's start.  The numbers below @frontier are
+ * backed, in order, by blocks as large as the buddy allocator gives, split into
+ * order-0 pages.  A run of pages in use belongs to one slab.
+ *
+ * A radix tree of fixed depth, like the processor's own page tables, leads from
+ * a page number to the page and to its slab: region (1 GiB), chunk (2 MiB),
+ * page.  Its nodes are only ever added until the heap ends; so faults, which
+ * must not wait for the collector, read it without a lock.  All else needs the
+ * heap's lock.
+ */
+#ifndef GCHEAP_PAGES_H
+#define GCHEAP_PAGES_H
+
+#include <linux/bitmap.h>
+#include <linux/mm_types.h>
+#include <linux/types.h>
+
+struct address_space;
+struct gc_slab;
+
+#define CHUNK_PAGES		512UL
+#define REGION_CHUNKS		512UL
+#define REGION_PAGES		(CHUNK_PAGES * REGION_CHUNKS)
+/* 1 TiB, the largest heap */
+#define REGION_COUNT		1024UL
+
+/**
+ * struct gc_chunk - 2 MiB of a heap's addresses
+ * @pages: the page behind each number, NULL beyond the frontier
+ * @used: bit set: in use by a slab, or not backed
+ * @dirty: bit set: was in use before, so it may not be zero
+ * @longest: no run of free pages in the chunk is longer than this
+ */
+struct gc_chunk {
+	struct page **pages;
+	DECLARE_BITMAP(used, CHUNK_PAGES);
+	DECLARE_BITMAP(dirty, CHUNK_PAGES);
+	unsigned int longest;
+};
+
+/**
+ * struct gc_region - 1 GiB of a heap's addresses
+ * @slabs: per chunk: the slab of each page, or NULL.  Apart from @chunks, as
+ *	marking needs nothing else
+ * @chunks: per chunk: its pages
+ */
+struct gc_region {
+	struct gc_slab **slabs[REGION_CHUNKS];
+	struct gc_chunk *chunks[REGION_CHUNKS];
+};
+
+/**
+ * struct gc_pages - all pages of a heap
+ * @regions: top of the tree, REGION_COUNT entries
+ * @mapping: address_space that the pages belong to, NULL in tests
+ * @limit: largest @frontier
+ * @frontier: pages below are backed
+ * @free: backed pages in no slab
+ * @first_free: no chunk below this one has a free page
+ * @meta_bytes: memory of the tree itself
+ */
+struct gc_pages {
+	struct gc_region **regions;
+	struct address_space *mapping;
+	unsigned long limit;
+	unsigned long frontier;
+	unsigned long free;
+	unsigned long first_free;
+	size_t meta_bytes;
+};
+
+int gc_pages_init(struct gc_pages *gp, unsigned long limit,
+		  struct address_space *mapping);
+void gc_pages_destroy(struct gc_pages *gp);
+long gc_pages_alloc(struct gc_pages *gp, unsigned long nr, bool grow);
+void gc_pages_free(struct gc_pages *gp, unsigned long first, unsigned long nr);
+void gc_pages_set_slab(struct gc_pages *gp, unsigned long first,
+		       unsigned long nr, struct gc_slab *slab);
+struct page **gc_pages_run(struct gc_pages *gp, unsigned long nr,
+			   unsigned long *run);
+void gc_pages_zero(struct gc_pages *gp, unsigned long first, unsigned long nr);
+bool gc_pages_contiguous(struct gc_pages *gp, unsigned long first,
+			 unsigned long nr);
+
+/**
+ * gc_pages_slab() - the slab that a page belongs to
+ * @gp: pages of the heap
+ * @nr: page number, below gp->frontier, which the caller checked
+ *
+ * Return: the slab, or NULL.
+ */
+static inline struct gc_slab *gc_pages_slab(struct gc_pages *gp,
+					    unsigned long nr)
+{
+	struct gc_region *region = gp->regions[nr / REGION_PAGES];
+	struct gc_slab **slabs = region->slabs[nr / CHUNK_PAGES % REGION_CHUNKS];
+
+	return slabs[nr % CHUNK_PAGES];
+}
+
+/**
+ * gc_pages_page() - the page behind a number, NULL when none is in use there
+ * @gp: pages of the heap
+ * @nr: any number
+ *
+ * Context: any; needs no lock.
+ *
+ * Return: the page, or NULL.
+ */
+struct page *gc_pages_page(struct gc_pages *gp, unsigned long nr);
+
+#endif /* GCHEAP_PAGES_H */

@@ -1,0 +1,480 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The roots of a process:
+ *
+ *  - the registers of its threads,
+ *  - their stacks, from the stack pointer (and the 128 bytes below it that the
+ *    x86-64 ABI lets leaf functions use) to the end,
+ *  - what was written in private mappings of files: data and bss of the program
+ *    and of its libraries; the part of bss beyond the file's last page is
+ *    anonymous memory right behind,
+ *  - thread-local storage, see tls.c,
+ *  - hand-made ranges.
+ *
+ * In private memory only pages that somebody wrote to are read: others are not
+ * in the page tables, or are the file's, or the page of zeros.  Nothing is
+ * faulted in for being looked at, but what was swapped out.
+ */
+#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/pgtable.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+
+#include "compat.h"
+#include "heap.h"
+#include "map.h"
+#include "mutator.h"
+#include "roots.h"
+#include "rootset.h"
+#include "stop.h"
+
+#define RED_ZONE	128UL
+
+/*
+ * What lies above the thread pointer: the C library's own record of the thread,
+ * less than 3 KiB in glibc, and never more than its stack's last pages.
+ */
+#define THREAD_RECORD	8192UL
+
+/* Pages pinned at a time. */
+#define PIN_BATCH	16UL
+
+/**
+ * gc_roots_init() - prepare a look at the roots
+ * @roots: to be initialised
+ * @heap: heap
+ * @marker: for what is found
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int gc_roots_init(struct gc_roots *roots, struct gc_heap *heap,
+		  struct gc_marker *marker)
+{
+	*roots = (struct gc_roots) { .heap = heap, .marker = marker };
+	return gc_regs_init(&roots->regs);
+}
+
+/**
+ * gc_roots_destroy() - undo gc_roots_init()
+ * @roots: roots
+ */
+void gc_roots_destroy(struct gc_roots *roots)
+{
+	gc_regs_destroy(&roots->regs);
+}
+
+/*
+ * Whether a page of private memory may have been written to; if not, *@next is
+ * where the next one that may have been begins.  Upper levels of page tables
+ * stay while mmap_lock is held, the lowest one as long as the RCU read lock.
+ */
+static bool page_written(struct mm_struct *mm, unsigned long addr,
+			 unsigned long *next)
+{
+	pgd_t *pgd = pgd_offset(mm, addr);
+	p4d_t *p4d;
+	pud_t *pud;
+	pmd_t pmd;
+	pte_t pte;
+
+	*next = pgd_addr_end(addr, ULONG_MAX & PAGE_MASK);
+	if (pgd_none(*pgd) || pgd_bad(*pgd))
+		return false;
+	p4d = p4d_offset(pgd, addr);
+	*next = p4d_addr_end(addr, ULONG_MAX & PAGE_MASK);
+	if (p4d_none(*p4d) || p4d_bad(*p4d))
+		return false;
+	pud = pud_offset(p4d, addr);
+	*next = pud_addr_end(addr, ULONG_MAX & PAGE_MASK);
+	if (pud_none(*pud))
+		return false;
+	if (pud_leaf(*pud) || !pud_present(*pud))
+		return true;
+	pmd = READ_ONCE(*pmd_offset(pud, addr));
+	*next = pmd_addr_end(addr, ULONG_MAX & PAGE_MASK);
+	if (pmd_none(pmd))
+		return false;
+	if (!pmd_present(pmd) || pmd_leaf(pmd))
+		return true;
+	pte = READ_ONCE(*pte_offset_kernel(&pmd, addr));
+	*next = (addr & PAGE_MASK) + PAGE_SIZE;
+	if (pte_none(pte))
+		return false;
+	if (!pte_present(pte))
+		return true;
+	/* The page of zeros is special; a file's page is not anonymous. */
+	return !pte_special(pte) && pfn_valid(pte_pfn(pte)) &&
+	       PageAnon(pfn_to_page(pte_pfn(pte)));
+}
+
+static bool find_written(struct mm_struct *mm, unsigned long *addr,
+			 unsigned long end)
+{
+	unsigned long next;
+	bool written = false;
+
+	rcu_read_lock();
+	while (*addr < end && !(written = page_written(mm, *addr, &next)))
+		*addr = next;
+	rcu_read_unlock();
+	return written && *addr < end;
+}
+
+static unsigned long written_run(struct mm_struct *mm, unsigned long addr,
+				 unsigned long end)
+{
+	unsigned long nr = 1, next;
+
+	rcu_read_lock();
+	for (addr = (addr & PAGE_MASK) + PAGE_SIZE; addr < end &&
+	     nr < PIN_BATCH && page_written(mm, addr, &next); addr += PAGE_SIZE)
+		nr++;
+	rcu_read_unlock();
+	return nr;
+}
+
+static void mark_page(struct gc_roots *roots, struct page *page,
+		      unsigned long from, unsigned long to)
+{
+	void *kaddr = kmap_local_page(page);
+
+	gc_mark_words(roots->marker, kaddr + from, (to - from) / sizeof(long));
+	kunmap_local(kaddr);
+	roots->bytes += to - from;
+}
+
+/* Mark from @nr pages that begin in the page of @addr; none after @end. */
+static void mark_pages(struct gc_roots *roots, unsigned long addr,
+		       unsigned long end, unsigned long nr)
+{
+	struct page *pages[PIN_BATCH];
+	long pinned, i;
+
+	pinned = gc_get_pages(roots->mm, addr & PAGE_MASK, nr, pages);
+	for (i = 0; i < pinned; i++) {
+		unsigned long from = offset_in_page(addr);
+		unsigned long to = min(PAGE_SIZE, from + end - addr);
+
+		mark_page(roots, pages[i], from, to);
+		put_page(pages[i]);
+		addr += to - from;
+	}
+	cond_resched();
+}
+
+static void mark_private(struct gc_roots *roots, unsigned long addr,
+			 unsigned long end)
+{
+	unsigned long size = end - addr, before = roots->bytes, nr;
+
+	while (find_written(roots->mm, &addr, end)) {
+		nr = written_run(roots->mm, addr, end);
+		mark_pages(roots, addr, end, nr);
+		addr = (addr & PAGE_MASK) + nr * PAGE_SIZE;
+		if (fatal_signal_pending(current))
+			return;
+	}
+	roots->skipped += size - (roots->bytes - before);
+}
+
+static void mark_shared(struct gc_roots *roots, unsigned long addr,
+			unsigned long end)
+{
+	while (addr < end && !fatal_signal_pending(current)) {
+		mark_pages(roots, addr, end, 1);
+		addr = (addr & PAGE_MASK) + PAGE_SIZE;
+	}
+}
+
+static bool is_heap(struct gc_roots *roots, struct vm_area_struct *vma)
+{
+	return vma == gc_map_vma(roots->heap, roots->mm);
+}
+
+/**
+ * gc_roots_range() - take all words of a range for roots
+ * @roots: roots
+ * @start: user address
+ * @end: end of the range
+ *
+ * What is not mapped, or cannot be read, is passed over; and the heap itself,
+ * since its objects are reached by marking.
+ */
+void gc_roots_range(struct gc_roots *roots, unsigned long start,
+		    unsigned long end)
+{
+	start = round_up(start, sizeof(long));
+	end = round_down(end, sizeof(long));
+	while (start < end) {
+		struct vm_area_struct *vma = find_vma(roots->mm, start);
+		unsigned long stop;
+
+		if (!vma || vma->vm_start >= end)
+			return;
+		start = max(start, vma->vm_start);
+		stop = min(end, vma->vm_end);
+		if (vma->vm_flags & (VM_IO | VM_PFNMAP) ||
+		    is_heap(roots, vma))
+			;
+		else if (vma->vm_flags & VM_SHARED)
+			mark_shared(roots, start, stop);
+		else
+			mark_private(roots, start, stop);
+		start = stop;
+	}
+}
+
+/**
+ * gc_roots_read() - read a process's memory
+ * @roots: roots
+ * @addr: user address
+ * @to: buffer
+ * @bytes: its size
+ *
+ * Return: true when all could be read.
+ */
+bool gc_roots_read(struct gc_roots *roots, unsigned long addr, void *to,
+		   size_t bytes)
+{
+	while (bytes) {
+		size_t part = min(bytes, PAGE_SIZE - offset_in_page(addr));
+		struct page *page;
+		void *kaddr;
+
+		if (gc_get_pages(roots->mm, addr & PAGE_MASK, 1, &page) != 1)
+			return false;
+		kaddr = kmap_local_page(page);
+		memcpy(to, kaddr + offset_in_page(addr), part);
+		kunmap_local(kaddr);
+		put_page(page);
+		addr += part;
+		to += part;
+		bytes -= part;
+	}
+	return true;
+}
+
+static bool inside(const struct vm_area_struct *vma, unsigned long addr)
+{
+	return vma && addr >= vma->vm_start && addr < vma->vm_end;
+}
+
+/*
+ * Up to where a stack may go.  The C library puts the thread's record on top of
+ * the stack that it maps for a thread; what follows is not this thread's, when
+ * the kernel has merged neighbouring mappings.
+ */
+static unsigned long stack_end(const struct vm_area_struct *vma,
+			       unsigned long sp, unsigned long thread_pointer)
+{
+	if (vma->vm_flags & VM_GROWSDOWN || thread_pointer < sp ||
+	    !inside(vma, thread_pointer))
+		return vma->vm_end;
+	return min(vma->vm_end, thread_pointer + THREAD_RECORD);
+}
+
+/*
+ * A thread whose stack pointer is not in the stack that it began with (a signal
+ * handler on an alternate stack, a coroutine) has left frames there, nobody
+ * knows how deep: all of that stack counts.
+ */
+static void mark_other_stack(struct gc_roots *roots, struct task_struct *task,
+			     unsigned long thread_pointer,
+			     const struct vm_area_struct *current_stack)
+{
+	struct mm_struct *mm = roots->mm;
+	unsigned long home = thread_group_leader(task) ?
+			     READ_ONCE(mm->start_stack) : thread_pointer;
+	struct vm_area_struct *vma = find_vma(mm, home);
+
+	if (!inside(vma, home) || vma == current_stack)
+		return;
+	gc_roots_range(roots, vma->vm_start,
+		       stack_end(vma, vma->vm_start, thread_pointer));
+}
+
+static void mark_stack(struct gc_roots *roots, struct task_struct *task)
+{
+	unsigned long thread_pointer = roots->regs.thread_pointer;
+	unsigned long sp = roots->regs.sp, low = sp - min(sp, RED_ZONE);
+	struct vm_area_struct *vma = find_vma(roots->mm, low);
+
+	/* An empty stack begins at the end of its mapping. */
+	if (vma && low < vma->vm_start && inside(vma, sp))
+		low = vma->vm_start;
+	if (inside(vma, low))
+		gc_roots_range(roots, low, stack_end(vma, low, thread_pointer));
+	else
+		vma = NULL;
+	mark_other_stack(roots, task, thread_pointer, vma);
+}
+
+static void mark_thread(struct gc_roots *roots, struct gc_mutator *m)
+{
+	if (!gc_regs_read(&roots->regs, m))
+		return;
+	gc_mark_words(roots->marker, roots->regs.words, roots->regs.nr);
+	mark_stack(roots, m->task);
+	gc_tls_mark(roots, roots->regs.thread_pointer);
+	roots->threads++;
+}
+
+static void mark_threads(struct gc_roots *roots)
+{
+	struct gc_heap *heap = roots->heap;
+	u64 round = gc_world_round(heap->world);
+	struct gc_mutator *m;
+
+	list_for_each_entry(m, &heap->mutator_list, node) {
+		if (m->mm != roots->mm || m->retired)
+			continue;
+		if (m->round == round || m->task == current)
+			mark_thread(roots, m);
+	}
+}
+
+static bool is_file_data(const struct vm_area_struct *vma)
+{
+	return vma->vm_file && !(vma->vm_flags & VM_SHARED);
+}
+
+/*
+ * Data and bss.  Without an anon_vma nobody has written to a private mapping.
+ * The heap of brk() may be merged with the program's bss, and is no root.
+ */
+static void mark_data(struct gc_roots *roots)
+{
+	struct mm_struct *mm = roots->mm;
+	struct vm_area_struct *vma;
+	unsigned long addr = 0, data_end = 0, end;
+
+	while ((vma = find_vma(mm, addr))) {
+		end = addr = vma->vm_end;
+		if (!is_file_data(vma) &&
+		    (vma->vm_file || vma->vm_start != data_end))
+			continue;
+		if (!vma->vm_file && vma->vm_start <= mm->brk &&
+		    end > mm->start_brk)
+			end = max(vma->vm_start, mm->start_brk);
+		data_end = end;
+		if (vma->anon_vma && end > vma->vm_start)
+			gc_roots_range(roots, vma->vm_start, end);
+		if (fatal_signal_pending(current))
+			return;
+	}
+}
+
+static void *heap_address(struct gc_roots *roots, unsigned long addr)
+{
+	unsigned long offset = addr - roots->heap->base, run = 1;
+	struct gc_pages *gp = &roots->heap->slabs.pages;
+
+	return page_address(*gc_pages_run(gp, offset >> PAGE_SHIFT, &run)) +
+	       offset_in_page(offset);
+}
+
+/* One pair: what was in use since the last collection, what was not. */
+static void mark_pair(struct gc_roots *roots, unsigned long addr, bool age)
+{
+	unsigned long *pair = heap_address(roots, addr);
+
+	if (age) {
+		WRITE_ONCE(pair[1], READ_ONCE(pair[0]));
+		WRITE_ONCE(pair[0], 0);
+	}
+	gc_mark_words(roots->marker, pair, 2);
+}
+
+static void mark_aging(struct gc_roots *roots, struct gc_root *root)
+{
+	u64 cycle = roots->heap->slabs.cycle + 1;
+	bool age = root->aging->cycle != cycle;
+	unsigned long addr;
+
+	root->aging->cycle = cycle;
+	/* The object that holds the pairs. */
+	gc_mark_words(roots->marker, &root->start, 1);
+	for (addr = root->start; addr < root->start + root->length; addr += 16)
+		mark_pair(roots, addr, age);
+}
+
+static void mark_rootset(struct gc_roots *roots)
+{
+	struct vm_area_struct *vma = gc_map_vma(roots->heap, roots->mm);
+	struct gc_rootset *set = vma ? vma->vm_private_data : NULL;
+	struct rb_node *node;
+
+	for (node = set ? rb_first(&set->ranges) : NULL; node;
+	     node = rb_next(node)) {
+		struct gc_root *root = rb_entry(node, struct gc_root, node);
+
+		if (root->aging)
+			mark_aging(roots, root);
+		else
+			gc_roots_range(roots, root->start,
+				       root->start + root->length);
+	}
+}
+
+static int mark_process(struct gc_roots *roots, struct mm_struct *mm)
+{
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	roots->mm = mm;
+	gc_tls_measure(roots);
+	mark_threads(roots);
+	mark_data(roots);
+	mark_rootset(roots);
+	mmap_read_unlock(mm);
+	roots->processes++;
+	return fatal_signal_pending(current) ? -EINTR : 0;
+}
+
+/* Objects that ALLOC has made and has not yet told its caller of. */
+static void mark_landing(struct gc_roots *roots)
+{
+	struct gc_mutator *m;
+
+	list_for_each_entry(m, &roots->heap->mutator_list, node) {
+		/* Pairs with the release in gc_alloc_landed(). */
+		unsigned long landing = smp_load_acquire(&m->landing);
+		unsigned long word = roots->heap->base + landing - 1;
+
+		if (landing)
+			gc_mark_words(roots->marker, &word, 1);
+	}
+}
+
+/**
+ * gc_roots_mark() - mark what all processes of a stopped world refer to
+ * @roots: roots
+ *
+ * A process that was copied by fork() while its parent was looked at is found
+ * by looking for members again: its memory is what its parent's was.
+ *
+ * Context: may sleep; heap's lock held, the world stopped.
+ *
+ * Return: 0, -ENOMEM or -EINTR.
+ */
+int gc_roots_mark(struct gc_roots *roots)
+{
+	struct gc_heap *heap = roots->heap;
+	unsigned int done = 0;
+	int err;
+
+	mark_landing(roots);
+	do {
+		const struct gc_members *members =
+			gc_world_members(heap->world);
+
+		for (; done < members->nr; done++) {
+			err = mark_process(roots, members->mms[done]);
+			if (err)
+				return err;
+		}
+		err = gc_world_again(heap);
+	} while (err > 0);
+	return err;
+}

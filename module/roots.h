@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Marking what the processes of a stopped world refer to. */
+#ifndef GCHEAP_ROOTS_H
+#define GCHEAP_ROOTS_H
+
+#include <linux/types.h>
+
+#include "mark.h"
+#include "regs.h"
+
+struct address_space;
+struct gc_heap;
+struct mm_struct;
+struct vm_area_struct;
+
+/**
+ * struct gc_roots - one look at the roots of a world
+ * @heap: heap
+ * @marker: marks what is found
+ * @mm: process being looked at; its mmap_lock is held for reading
+ * @regs: registers of the thread being looked at
+ * @tls_sum: bytes of thread-local storage that a thread of @mm may have
+ * @tls_max: bytes of the largest block of it
+ * @bytes: bytes of memory read
+ * @skipped: bytes not read, since nobody ever wrote there
+ * @threads: threads looked at
+ * @processes: address spaces looked at
+ */
+struct gc_roots {
+	struct gc_heap *heap;
+	struct gc_marker *marker;
+	struct mm_struct *mm;
+	struct gc_regs regs;
+	size_t tls_sum;
+	size_t tls_max;
+	u64 bytes;
+	u64 skipped;
+	u32 threads;
+	u32 processes;
+};
+
+int gc_roots_init(struct gc_roots *roots, struct gc_heap *heap,
+		  struct gc_marker *marker);
+void gc_roots_destroy(struct gc_roots *roots);
+int gc_roots_mark(struct gc_roots *roots);
+
+void gc_roots_range(struct gc_roots *roots, unsigned long start,
+		    unsigned long end);
+bool gc_roots_read(struct gc_roots *roots, unsigned long addr, void *to,
+		   size_t bytes);
+
+void gc_tls_measure(struct gc_roots *roots);
+void gc_tls_mark(struct gc_roots *roots, unsigned long thread_pointer);
+
+#endif /* GCHEAP_ROOTS_H */

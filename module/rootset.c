@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Sets of hand-made roots.  See rootset.h. */
+#include <linux/err.h>
+#include <linux/slab.h>
+
+#include "rootset.h"
+
+/**
+ * gc_rootset_new() - an empty set
+ *
+ * Return: the set with one reference, or NULL.
+ */
+struct gc_rootset *gc_rootset_new(void)
+{
+	struct gc_rootset *set = kzalloc(sizeof(*set), GFP_KERNEL_ACCOUNT);
+
+	if (!set)
+		return NULL;
+	refcount_set(&set->ref, 1);
+	set->ranges = RB_ROOT;
+	return set;
+}
+
+static void aging_put(struct gc_aging *aging)
+{
+	if (aging && refcount_dec_and_test(&aging->ref))
+		kfree(aging);
+}
+
+static void root_free(struct gc_root *root)
+{
+	aging_put(root->aging);
+	kfree(root);
+}
+
+/**
+ * gc_rootset_get() - one more mapping has the set
+ * @set: set
+ */
+void gc_rootset_get(struct gc_rootset *set)
+{
+	refcount_inc(&set->ref);
+}
+
+/**
+ * gc_rootset_put() - one mapping less has the set
+ * @set: set; freed with the last
+ */
+void gc_rootset_put(struct gc_rootset *set)
+{
+	struct gc_root *root, *next;
+
+	if (!refcount_dec_and_test(&set->ref))
+		return;
+	rbtree_postorder_for_each_entry_safe(root, next, &set->ranges, node)
+		root_free(root);
+	kfree(set);
+}
+
+/**
+ * gc_rootset_shared() - whether the set must be copied before it is changed
+ * @set: set of the calling process, whose mmap_lock is held, so that it does
+ *	not fork meanwhile
+ *
+ * Return: true when another process has it too.
+ */
+bool gc_rootset_shared(const struct gc_rootset *set)
+{
+	return refcount_read(&set->ref) > 1;
+}
+
+static void root_insert(struct gc_rootset *set, struct gc_root *new)
+{
+	struct rb_node **link = &set->ranges.rb_node, *parent = NULL;
+
+	while (*link) {
+		struct gc_root *root = rb_entry(*link, struct gc_root, node);
+
+		parent = *link;
+		link = new->start < root->start ? &parent->rb_left :
+						  &parent->rb_right;
+	}
+	rb_link_node(&new->node, parent, link);
+	rb_insert_color(&new->node, &set->ranges);
+}
+
+/**
+ * gc_rootset_copy() - a set of one's own
+ * @set: set to copy
+ *
+ * Return: the copy with one reference, or NULL.
+ */
+struct gc_rootset *gc_rootset_copy(const struct gc_rootset *set)
+{
+	struct gc_rootset *copy = gc_rootset_new();
+	struct rb_node *node;
+
+	if (!copy)
+		return NULL;
+	for (node = rb_first(&set->ranges); node; node = rb_next(node)) {
+		const struct gc_root *root = rb_entry(node, struct gc_root,
+						      node);
+		struct gc_root *new = kmemdup(root, sizeof(*root),
+					      GFP_KERNEL_ACCOUNT);
+
+		if (!new) {
+			gc_rootset_put(copy);
+			return NULL;
+		}
+		if (new->aging)
+			refcount_inc(&new->aging->ref);
+		root_insert(copy, new);
+	}
+	return copy;
+}
+
+/**
+ * gc_rootset_find() - the range that begins at an address
+ * @set: set
+ * @start: address
+ *
+ * Return: the range or NULL.
+ */
+struct gc_root *gc_rootset_find(const struct gc_rootset *set,
+				unsigned long start)
+{
+	struct rb_node *node = set->ranges.rb_node;
+
+	while (node) {
+		struct gc_root *root = rb_entry(node, struct gc_root, node);
+
+		if (root->start == start)
+			return root;
+		node = start < root->start ? node->rb_left : node->rb_right;
+	}
+	return NULL;
+}
+
+/**
+ * gc_rootset_add() - add a range
+ * @set: set that is not shared
+ * @start: address
+ * @length: bytes
+ * @aging: its words age
+ *
+ * Return: 0, -EEXIST or -ENOMEM.
+ */
+int gc_rootset_add(struct gc_rootset *set, unsigned long start,
+		   unsigned long length, bool aging)
+{
+	struct gc_root *root;
+
+	if (gc_rootset_find(set, start))
+		return -EEXIST;
+	root = kzalloc(sizeof(*root), GFP_KERNEL_ACCOUNT);
+	if (!root)
+		return -ENOMEM;
+	root->start = start;
+	root->length = length;
+	if (aging) {
+		root->aging = kzalloc(sizeof(*root->aging),
+				      GFP_KERNEL_ACCOUNT);
+		if (!root->aging) {
+			kfree(root);
+			return -ENOMEM;
+		}
+		refcount_set(&root->aging->ref, 1);
+	}
+	root_insert(set, root);
+	return 0;
+}
+
+/**
+ * gc_rootset_del() - remove a range
+ * @set: set that is not shared
+ * @start: address that it begins at
+ *
+ * Return: 0 or -ENOENT.
+ */
+int gc_rootset_del(struct gc_rootset *set, unsigned long start)
+{
+	struct gc_root *root = gc_rootset_find(set, start);
+
+	if (!root)
+		return -ENOENT;
+	rb_erase(&root->node, &set->ranges);
+	root_free(root);
+	return 0;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Hand-made roots of a process: the ranges that ROOT_ADD gave.
+ *
+ * A set belongs to a mapping of the heap (vm_private_data).  fork() makes both
+ * processes share it, and the first that changes it makes a copy.  Readers hold
+ * the heap's lock, or own the set alone; gc_rootset_get() and _put() are for any
+ * context.
+ */
+#ifndef GCHEAP_ROOTSET_H
+#define GCHEAP_ROOTSET_H
+
+#include <linux/rbtree.h>
+#include <linux/refcount.h>
+#include <linux/types.h>
+
+/**
+ * struct gc_aging - pairs of words in the heap that age, see GCHEAP_ROOT_AGING
+ * @ref: one for each set that has the range: the pairs age once a collection,
+ *	not once for each process
+ * @cycle: collection in which they aged last
+ */
+struct gc_aging {
+	refcount_t ref;
+	u64 cycle;
+};
+
+/**
+ * struct gc_root - one range
+ * @node: in gc_rootset.ranges, by @start
+ * @start: user address
+ * @length: bytes
+ * @aging: for an aging range, else NULL
+ */
+struct gc_root {
+	struct rb_node node;
+	unsigned long start;
+	unsigned long length;
+	struct gc_aging *aging;
+};
+
+/**
+ * struct gc_rootset - the ranges of a process
+ * @ref: mappings that share the set
+ * @ranges: struct gc_root by address
+ */
+struct gc_rootset {
+	refcount_t ref;
+	struct rb_root ranges;
+};
+
+struct gc_rootset *gc_rootset_new(void);
+void gc_rootset_get(struct gc_rootset *set);
+void gc_rootset_put(struct gc_rootset *set);
+bool gc_rootset_shared(const struct gc_rootset *set);
+struct gc_rootset *gc_rootset_copy(const struct gc_rootset *set);
+int gc_rootset_add(struct gc_rootset *set, unsigned long start,
+		   unsigned long length, bool aging);
+int gc_rootset_del(struct gc_rootset *set, unsigned long start);
+struct gc_root *gc_rootset_find(const struct gc_rootset *set,
+				unsigned long start);
+
+#endif /* GCHEAP_ROOTSET_H */

@@ -1,0 +1,531 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Making, handing out, taking back and sweeping of slabs.  See slab.h. */
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/vmalloc.h>
+
+#include "slab.h"
+
+/* Slabs swept at a time before memory is taken from the machine. */
+#define SWEEP_BATCH	32
+
+/**
+ * gc_slabs_init() - a heap without any slab
+ * @gs: to be initialised
+ * @limit_pages: hard size of the heap
+ * @mapping: address_space of the heap, NULL when it is mapped nowhere
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int gc_slabs_init(struct gc_slabs *gs, unsigned long limit_pages,
+		  struct address_space *mapping)
+{
+	unsigned int i, j;
+
+	memset(gs, 0, sizeof(*gs));
+	for (i = 0; i < SLAB_KINDS; i++) {
+		for (j = 0; j < 2; j++) {
+			INIT_LIST_HEAD(&gs->lists[i][j].partial);
+			INIT_LIST_HEAD(&gs->lists[i][j].full);
+			INIT_LIST_HEAD(&gs->lists[i][j].unswept);
+		}
+	}
+	INIT_LIST_HEAD(&gs->owned);
+	return gc_pages_init(&gs->pages, limit_pages, mapping);
+}
+
+static struct gc_slab_lists *lists_of(struct gc_slabs *gs, struct gc_slab *slab)
+{
+	return &gs->lists[slab->class_index][slab->noscan];
+}
+
+static void slab_enlist(struct gc_slabs *gs, struct gc_slab *slab)
+{
+	struct gc_slab_lists *lists = lists_of(gs, slab);
+
+	if (slab->nr_alloc < slab->slots) {
+		slab->state = SLAB_PARTIAL;
+		list_add(&slab->node, &lists->partial);
+	} else {
+		slab->state = SLAB_FULL;
+		list_add(&slab->node, &lists->full);
+	}
+}
+
+static size_t slab_struct_size(struct gc_slab *slab)
+{
+	return struct_size(slab, bits, 3 * slab->words);
+}
+
+static void slab_free(struct gc_slabs *gs, struct gc_slab *slab)
+{
+	gs->meta_bytes -= slab_struct_size(slab);
+	kfree(slab);
+}
+
+/* Undo slab_new(); the slab is in no list any more. */
+static void slab_destroy(struct gc_slabs *gs, struct gc_slab *slab)
+{
+	unsigned long first = slab->offset >> PAGE_SHIFT;
+
+	gc_pages_set_slab(&gs->pages, first, slab->nr_pages, NULL);
+	if (slab->vmapped)
+		vunmap(slab->kaddr);
+	gc_pages_free(&gs->pages, first, slab->nr_pages);
+	slab_free(gs, slab);
+}
+
+static int slab_map(struct gc_slabs *gs, struct gc_slab *slab)
+{
+	struct page *pages[16];
+	unsigned long first = slab->offset >> PAGE_SHIFT, i;
+
+	if (gc_pages_contiguous(&gs->pages, first, slab->nr_pages)) {
+		unsigned long run = 1;
+
+		slab->kaddr = page_address(*gc_pages_run(&gs->pages, first,
+							 &run));
+		return 0;
+	}
+	if (WARN_ON_ONCE(slab->nr_pages > ARRAY_SIZE(pages)))
+		return -EINVAL;
+	for (i = 0; i < slab->nr_pages; i++) {
+		unsigned long run = 1;
+
+		pages[i] = *gc_pages_run(&gs->pages, first + i, &run);
+	}
+	slab->kaddr = vmap(pages, slab->nr_pages, VM_MAP, PAGE_KERNEL);
+	slab->vmapped = true;
+	return slab->kaddr ? 0 : -ENOMEM;
+}
+
+/* Garbage that is not yet swept comes before memory of the machine. */
+static long take_pages(struct gc_slabs *gs, unsigned long nr)
+{
+	long first;
+
+	do {
+		first = gc_pages_alloc(&gs->pages, nr, false);
+	} while (first < 0 && gc_slabs_sweep(gs, SWEEP_BATCH));
+	if (first < 0)
+		first = gc_pages_alloc(&gs->pages, nr, true);
+	return first;
+}
+
+/* A slab with all slots free and zero, in no list. */
+static struct gc_slab *slab_new(struct gc_slabs *gs, unsigned long nr_pages,
+				u32 slots, size_t object_size)
+{
+	u32 words = BITS_TO_LONGS(slots);
+	struct gc_slab *slab;
+	long first;
+	int err;
+
+	slab = kzalloc(struct_size(slab, bits, 3 * words), GFP_KERNEL_ACCOUNT);
+	if (!slab)
+		return ERR_PTR(-ENOMEM);
+	slab->words = words;
+	slab->slots = slots;
+	slab->object_size = object_size;
+	slab->nr_pages = nr_pages;
+	gs->meta_bytes += slab_struct_size(slab);
+	first = take_pages(gs, nr_pages);
+	if (first < 0) {
+		slab_free(gs, slab);
+		return ERR_PTR(first);
+	}
+	slab->offset = first << PAGE_SHIFT;
+	gc_pages_zero(&gs->pages, first, nr_pages);
+	if (slots > 1 || object_size <= SIZE_CLASS_MAX) {
+		err = slab_map(gs, slab);
+		if (err) {
+			gc_pages_free(&gs->pages, first, nr_pages);
+			slab_free(gs, slab);
+			return ERR_PTR(err);
+		}
+	}
+	gc_pages_set_slab(&gs->pages, first, nr_pages, slab);
+	return slab;
+}
+
+static struct gc_slab *slab_new_small(struct gc_slabs *gs,
+				      unsigned int class_index, bool noscan)
+{
+	const struct size_class *class = &size_classes[class_index];
+	struct gc_slab *slab;
+
+	slab = slab_new(gs, class->pages, class->slots, class->object_size);
+	if (IS_ERR(slab))
+		return slab;
+	slab->magic = class->magic;
+	slab->class_index = class_index;
+	slab->noscan = noscan;
+	return slab;
+}
+
+static void slab_account_free(struct gc_slabs *gs, struct gc_slab *slab,
+			      u32 nr)
+{
+	gs->frees[slab->class_index] += nr;
+	gs->total_freed += (u64)nr * slab->object_size;
+}
+
+static void slab_account_alloc(struct gc_slabs *gs, struct gc_slab *slab,
+			       u32 nr)
+{
+	gs->mallocs[slab->class_index] += nr;
+	gs->total_alloc += (u64)nr * slab->object_size;
+}
+
+/* Mark bits become allocation bits.  Returns whether anything lives there. */
+static bool slab_sweep(struct gc_slabs *gs, struct gc_slab *slab)
+{
+	list_del(&slab->node);
+	gs->nr_unswept--;
+	if (slab->nr_alloc != slab->nr_marked) {
+		slab_account_free(gs, slab, slab->nr_alloc - slab->nr_marked);
+		slab->unclean = true;
+	}
+	bitmap_copy(gc_slab_alloc_bits(slab), gc_slab_mark_bits(slab),
+		    slab->slots);
+	bitmap_zero(gc_slab_mark_bits(slab), slab->slots);
+	slab->nr_alloc = slab->nr_marked;
+	slab->nr_marked = 0;
+	return slab->nr_alloc;
+}
+
+/* A slab of the class with a free slot, in no list; NULL when there is none. */
+static struct gc_slab *slab_find_free(struct gc_slab_lists *lists,
+				      struct gc_slabs *gs)
+{
+	struct gc_slab *slab;
+
+	slab = list_first_entry_or_null(&lists->partial, struct gc_slab, node);
+	if (slab) {
+		list_del(&slab->node);
+		return slab;
+	}
+	while (!list_empty(&lists->unswept)) {
+		slab = list_first_entry(&lists->unswept, struct gc_slab, node);
+		slab_sweep(gs, slab);
+		if (slab->nr_alloc < slab->slots)
+			return slab;
+		slab_enlist(gs, slab);
+		cond_resched();
+	}
+	return NULL;
+}
+
+static struct gc_slab *slab_get(struct gc_slabs *gs, unsigned int class_index,
+				bool noscan)
+{
+	struct gc_slab *slab;
+
+	slab = slab_find_free(&gs->lists[class_index][noscan], gs);
+	return slab ? slab : slab_new_small(gs, class_index, noscan);
+}
+
+/**
+ * gc_slab_take() - hand a slab with free slots to a thread
+ * @gs: slabs of the heap
+ * @class_index: size class
+ * @noscan: its objects hold no pointers
+ * @owner: who gets it
+ * @owner_list: list of the owner's slabs
+ *
+ * The slots handed out are in gc_slab_handed_bits(); call
+ * gc_slab_clear_handed() before telling the thread.
+ *
+ * Context: may sleep; heap's lock held.
+ *
+ * Return: the slab, or ERR_PTR(-ENOMEM) or ERR_PTR(-EINTR).
+ */
+struct gc_slab *gc_slab_take(struct gc_slabs *gs, unsigned int class_index,
+			     bool noscan, void *owner,
+			     struct list_head *owner_list)
+{
+	struct gc_slab *slab = slab_get(gs, class_index, noscan);
+
+	if (IS_ERR(slab))
+		return slab;
+	gs->since += (u64)(slab->slots - slab->nr_alloc) * slab->object_size;
+	bitmap_complement(gc_slab_handed_bits(slab), gc_slab_alloc_bits(slab),
+			  slab->slots);
+	bitmap_fill(gc_slab_alloc_bits(slab), slab->slots);
+	slab->nr_alloc = slab->slots;
+	slab->state = SLAB_OWNED;
+	slab->owner = owner;
+	slab->cycle = gs->cycle;
+	list_add(&slab->node, &gs->owned);
+	list_add(&slab->owner_node, owner_list);
+	return slab;
+}
+
+/**
+ * gc_slab_clear_handed() - clear the slots that were handed out
+ * @slab: slab, just taken by gc_slab_take()
+ *
+ * Context: the owner's; needs no lock, since the slots are the owner's.
+ */
+void gc_slab_clear_handed(struct gc_slab *slab)
+{
+	unsigned long *handed = gc_slab_handed_bits(slab);
+	unsigned int from, to;
+
+	if (!slab->unclean)
+		return;
+	for_each_set_bitrange(from, to, handed, slab->slots)
+		memset(slab->kaddr + from * slab->object_size, 0,
+		       (to - from) * slab->object_size);
+}
+
+/**
+ * gc_slab_give_back() - take a slab back from its owner
+ * @gs: slabs of the heap
+ * @slab: SLAB_OWNED slab
+ * @unused: bitmap of slots that the owner did not use, NULL when it does not
+ *	say: then all count as used.  Other bits than of slots that were handed
+ *	out are ignored
+ *
+ * The owner may have written to slots that it did not use, so they are cleared
+ * when they are handed out next.
+ *
+ * Context: heap's lock held.
+ */
+void gc_slab_give_back(struct gc_slabs *gs, struct gc_slab *slab,
+		       const unsigned long *unused)
+{
+	unsigned long *handed = gc_slab_handed_bits(slab);
+	unsigned long *alloc = gc_slab_alloc_bits(slab);
+	u32 nr_handed = bitmap_weight(handed, slab->slots), nr_unused = 0;
+
+	if (unused) {
+		/* What is left in @handed was given out and not used. */
+		bitmap_and(handed, handed, unused, slab->slots);
+		nr_unused = bitmap_weight(handed, slab->slots);
+		bitmap_andnot(alloc, alloc, handed, slab->slots);
+	}
+	slab->nr_alloc -= nr_unused;
+	slab_account_alloc(gs, slab, nr_handed - nr_unused);
+	gs->since -= (u64)nr_unused * slab->object_size;
+	slab->unclean = true;
+	slab->owner = NULL;
+	list_del(&slab->owner_node);
+	list_del(&slab->node);
+	if (slab->nr_alloc)
+		slab_enlist(gs, slab);
+	else
+		slab_destroy(gs, slab);
+}
+
+static long alloc_large(struct gc_slabs *gs, size_t bytes, bool noscan)
+{
+	unsigned long nr = DIV_ROUND_UP(bytes, PAGE_SIZE);
+	struct gc_slab *slab = slab_new(gs, nr, 1, nr << PAGE_SHIFT);
+
+	if (IS_ERR(slab))
+		return PTR_ERR(slab);
+	slab->large = true;
+	slab->class_index = SLAB_LARGE;
+	slab->noscan = noscan;
+	slab->nr_alloc = 1;
+	__set_bit(0, gc_slab_alloc_bits(slab));
+	slab_enlist(gs, slab);
+	slab_account_alloc(gs, slab, 1);
+	gs->since += slab->object_size;
+	return slab->offset;
+}
+
+/**
+ * gc_slab_alloc_object() - allocate one object
+ * @gs: slabs of the heap
+ * @bytes: size, at least 1
+ * @noscan: it holds no pointers
+ *
+ * Context: may sleep; heap's lock held.
+ *
+ * Return: offset of the object, zeroed, from the heap's start; or -ENOMEM or
+ * -EINTR.
+ */
+long gc_slab_alloc_object(struct gc_slabs *gs, size_t bytes, bool noscan)
+{
+	struct gc_slab *slab;
+	size_t in_slab;
+	u32 index;
+
+	if (bytes > SIZE_CLASS_MAX)
+		return alloc_large(gs, bytes, noscan);
+	slab = slab_get(gs, size_class_of(bytes), noscan);
+	if (IS_ERR(slab))
+		return PTR_ERR(slab);
+	index = find_first_zero_bit(gc_slab_alloc_bits(slab), slab->slots);
+	__set_bit(index, gc_slab_alloc_bits(slab));
+	slab->nr_alloc++;
+	slab_enlist(gs, slab);
+	slab_account_alloc(gs, slab, 1);
+	gs->since += slab->object_size;
+	in_slab = index * slab->object_size;
+	memset(slab->kaddr + in_slab, 0, slab->object_size);
+	return slab->offset + in_slab;
+}
+
+/* First class from *@kind on, in both kinds, with something to sweep. */
+static struct gc_slab *next_unswept(struct gc_slabs *gs, unsigned int *kind)
+{
+	struct gc_slab *slab;
+
+	for (; *kind < 2 * SLAB_KINDS; (*kind)++) {
+		struct gc_slab_lists *lists =
+			&gs->lists[SLAB_LARGE - *kind / 2][*kind % 2];
+
+		slab = list_first_entry_or_null(&lists->unswept,
+						struct gc_slab, node);
+		if (slab)
+			return slab;
+	}
+	return NULL;
+}
+
+/**
+ * gc_slabs_sweep() - sweep some slabs, the largest first
+ * @gs: slabs of the heap
+ * @nr: at most so many
+ *
+ * Context: may sleep; heap's lock held.
+ *
+ * Return: whether any was left to sweep.
+ */
+bool gc_slabs_sweep(struct gc_slabs *gs, unsigned int nr)
+{
+	bool any = gs->nr_unswept;
+	unsigned int kind = 0;
+	struct gc_slab *slab;
+
+	while (nr-- && gs->nr_unswept) {
+		slab = next_unswept(gs, &kind);
+		if (slab_sweep(gs, slab))
+			slab_enlist(gs, slab);
+		else
+			slab_destroy(gs, slab);
+		cond_resched();
+	}
+	return any;
+}
+
+/**
+ * gc_slabs_visit() - call a function for each slab
+ * @gs: slabs of the heap
+ * @visit: function; it must not move the slab to another list
+ * @arg: its second argument
+ *
+ * Context: may sleep; heap's lock held.
+ */
+void gc_slabs_visit(struct gc_slabs *gs, gc_slab_visit visit, void *arg)
+{
+	unsigned int i;
+	struct gc_slab *slab;
+
+	list_for_each_entry(slab, &gs->owned, node)
+		visit(slab, arg);
+	for (i = 0; i < 2 * SLAB_KINDS; i++) {
+		struct gc_slab_lists *lists = &gs->lists[i / 2][i % 2];
+
+		list_for_each_entry(slab, &lists->partial, node)
+			visit(slab, arg);
+		list_for_each_entry(slab, &lists->full, node)
+			visit(slab, arg);
+		list_for_each_entry(slab, &lists->unswept, node)
+			visit(slab, arg);
+		cond_resched();
+	}
+}
+
+static void slab_unmark(struct gc_slab *slab, void *arg)
+{
+	bitmap_zero(gc_slab_mark_bits(slab), slab->slots);
+	slab->nr_marked = 0;
+}
+
+/**
+ * gc_slabs_unmark() - forget a marking that was given up
+ * @gs: slabs of the heap, all swept
+ *
+ * Context: may sleep; heap's lock held.
+ */
+void gc_slabs_unmark(struct gc_slabs *gs)
+{
+	gc_slabs_visit(gs, slab_unmark, NULL);
+}
+
+static void list_to_unswept(struct gc_slabs *gs, struct list_head *from,
+			    struct list_head *unswept)
+{
+	struct gc_slab *slab;
+
+	list_for_each_entry(slab, from, node) {
+		slab->state = SLAB_UNSWEPT;
+		gs->nr_unswept++;
+		gs->live += (u64)slab->nr_marked * slab->object_size;
+	}
+	list_splice_tail_init(from, unswept);
+}
+
+/**
+ * gc_slabs_marked() - marking is complete: all slabs but the owned are to be
+ *	swept
+ * @gs: slabs of the heap
+ *
+ * Context: may sleep; heap's lock held, the world stopped.
+ */
+void gc_slabs_marked(struct gc_slabs *gs)
+{
+	struct gc_slab *slab;
+	unsigned int i;
+
+	gs->live = 0;
+	gs->since = 0;
+	gs->cycle++;
+	list_for_each_entry(slab, &gs->owned, node) {
+		gs->live += (u64)slab->slots * slab->object_size;
+		slab_unmark(slab, NULL);
+	}
+	for (i = 0; i < 2 * SLAB_KINDS; i++) {
+		struct gc_slab_lists *lists = &gs->lists[i / 2][i % 2];
+
+		list_to_unswept(gs, &lists->partial, &lists->unswept);
+		list_to_unswept(gs, &lists->full, &lists->unswept);
+		cond_resched();
+	}
+}
+
+static void destroy_list(struct gc_slabs *gs, struct list_head *list)
+{
+	struct gc_slab *slab, *next;
+
+	list_for_each_entry_safe(slab, next, list, node) {
+		list_del(&slab->node);
+		slab_destroy(gs, slab);
+		cond_resched();
+	}
+}
+
+/**
+ * gc_slabs_destroy() - give everything back
+ * @gs: slabs of the heap; no thread owns one, nobody maps the heap
+ *
+ * Context: may sleep.
+ */
+void gc_slabs_destroy(struct gc_slabs *gs)
+{
+	unsigned int i;
+
+	destroy_list(gs, &gs->owned);
+	for (i = 0; i < 2 * SLAB_KINDS; i++) {
+		destroy_list(gs, &gs->lists[i / 2][i % 2].partial);
+		destroy_list(gs, &gs->lists[i / 2][i % 2].full);
+		destroy_list(gs, &gs->lists[i / 2][i % 2].unswept);
+	}
+	gc_pages_destroy(&gs->pages);
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Slabs: runs of pages divided into slots of one size, and large objects, which
+ * are slabs with a single slot.
+ *
+ * Life of a slab:
+ *
+ *	new -> OWNED <-> PARTIAL | FULL -> UNSWEPT -> PARTIAL | FULL | gone
+ *
+ * OWNED by a thread (a mutator): all its slots count as allocated, since the
+ * kernel does not see which of them the thread has handed out, and it is not
+ * swept.  When it comes back, slots that the thread says it did not use are
+ * free again.  Marking ends with all PARTIAL and FULL slabs becoming UNSWEPT;
+ * sweeping turns mark bits into allocation bits.  Only slabs that are not
+ * UNSWEPT are handed out, and all are swept before the next marking begins.
+ *
+ * Mark bits are all zero between the end of sweeping and the next marking, in
+ * every slab; those of OWNED slabs are cleared when marking ends.
+ *
+ * Everything here is under the heap's lock, gc_slab.state included.
+ */
+#ifndef GCHEAP_SLAB_H
+#define GCHEAP_SLAB_H
+
+#include <linux/list.h>
+#include <linux/types.h>
+
+#include "pages.h"
+#include "size_class.h"
+
+enum gc_slab_state {
+	SLAB_OWNED,
+	SLAB_PARTIAL,
+	SLAB_FULL,
+	SLAB_UNSWEPT,
+};
+
+/**
+ * struct gc_slab - a slab, or a large object
+ * @offset: bytes from the heap's start to the first slot
+ * @object_size: bytes of a slot
+ * @magic: slot number = (byte offset * magic) >> 32; 0 for a large object
+ * @slots: number of slots
+ * @noscan: objects hold no pointers
+ * @large: one object in whole pages
+ * @state: see above
+ * @class_index: size class, SIZE_CLASS_COUNT when @large
+ * @kaddr: the first slot in the kernel's address space; NULL when @large, whose
+ *	pages need not lie side by side
+ * @nr_alloc: bits set in the allocation bitmap
+ * @nr_marked: bits set in the mark bitmap
+ * @words: words of each bitmap
+ * @vmapped: @kaddr comes from vmap()
+ * @unclean: free slots may not be zero
+ * @owner: whoever has it while SLAB_OWNED
+ * @node: in one of struct gc_slabs' lists
+ * @owner_node: in the owner's list while SLAB_OWNED
+ * @cycle: collections completed when the slab was last handed out
+ * @nr_pages: pages of the slab
+ * @bits: bitmaps of the slots allocated, marked, and handed to the owner
+ */
+struct gc_slab {
+	size_t offset;
+	size_t object_size;
+	u32 magic;
+	u32 slots;
+	bool noscan;
+	bool large;
+	u8 state;
+	u8 class_index;
+	u32 nr_marked;
+	void *kaddr;
+	u32 nr_alloc;
+	u32 words;
+	bool vmapped;
+	bool unclean;
+	void *owner;
+	struct list_head node;
+	struct list_head owner_node;
+	u64 cycle;
+	unsigned long nr_pages;
+	unsigned long bits[];
+};
+
+static inline unsigned long *gc_slab_alloc_bits(struct gc_slab *slab)
+{
+	return slab->bits;
+}
+
+static inline unsigned long *gc_slab_mark_bits(struct gc_slab *slab)
+{
+	return slab->bits + slab->words;
+}
+
+static inline unsigned long *gc_slab_handed_bits(struct gc_slab *slab)
+{
+	return slab->bits + 2 * slab->words;
+}
+
+/* The lists of one class; the large objects have one set of lists too. */
+struct gc_slab_lists {
+	struct list_head partial;
+	struct list_head full;
+	struct list_head unswept;
+};
+
+#define SLAB_LARGE	SIZE_CLASS_COUNT
+#define SLAB_KINDS	(SIZE_CLASS_COUNT + 1)
+
+/**
+ * struct gc_slabs - all slabs of a heap: its portable part
+ * @pages: pages that slabs are made of
+ * @lists: by class and by noscan
+ * @owned: all SLAB_OWNED ones
+ * @nr_unswept: number of SLAB_UNSWEPT ones
+ * @meta_bytes: memory of the slab structures
+ * @total_alloc: bytes ever allocated
+ * @total_freed: bytes ever reclaimed
+ * @mallocs: objects ever allocated, by class
+ * @frees: objects ever reclaimed, by class
+ * @live: bytes marked by the last marking, with whatever was owned then
+ * @since: bytes handed out since, less what came back unused
+ * @cycle: markings completed
+ */
+struct gc_slabs {
+	struct gc_pages pages;
+	struct gc_slab_lists lists[SLAB_KINDS][2];
+	struct list_head owned;
+	unsigned long nr_unswept;
+	size_t meta_bytes;
+	u64 total_alloc;
+	u64 total_freed;
+	u64 mallocs[SLAB_KINDS];
+	u64 frees[SLAB_KINDS];
+	u64 live;
+	s64 since;
+	u64 cycle;
+};
+
+int gc_slabs_init(struct gc_slabs *gs, unsigned long limit_pages,
+		  struct address_space *mapping);
+void gc_slabs_destroy(struct gc_slabs *gs);
+
+struct gc_slab *gc_slab_take(struct gc_slabs *gs, unsigned int class_index,
+			     bool noscan, void *owner,
+			     struct list_head *owner_list);
+void gc_slab_clear_handed(struct gc_slab *slab);
+void gc_slab_give_back(struct gc_slabs *gs, struct gc_slab *slab,
+		       const unsigned long *unused);
+long gc_slab_alloc_object(struct gc_slabs *gs, size_t bytes, bool noscan);
+
+bool gc_slabs_sweep(struct gc_slabs *gs, unsigned int nr);
+void gc_slabs_marked(struct gc_slabs *gs);
+void gc_slabs_unmark(struct gc_slabs *gs);
+
+typedef void (*gc_slab_visit)(struct gc_slab *slab, void *arg);
+void gc_slabs_visit(struct gc_slabs *gs, gc_slab_visit visit, void *arg);
+
+/**
+ * gc_slab_find() - the slot that an offset lies in
+ * @gs: slabs of the heap
+ * @offset: bytes from the heap's start, any value
+ * @index: out: number of the slot
+ *
+ * Context: heap's lock held.
+ *
+ * Return: the slab when there is a slot, be it allocated or not; or NULL.
+ */
+static __always_inline struct gc_slab *
+gc_slab_find(struct gc_slabs *gs, size_t offset, u32 *index)
+{
+	struct gc_slab *slab;
+
+	if (offset >> PAGE_SHIFT >= gs->pages.frontier)
+		return NULL;
+	slab = gc_pages_slab(&gs->pages, offset >> PAGE_SHIFT);
+	if (!slab)
+		return NULL;
+	*index = ((offset - slab->offset) * slab->magic) >> 32;
+	return *index < slab->slots ? slab : NULL;
+}
+
+/* Bytes of objects allocated and not yet reclaimed. */
+static inline u64 gc_slabs_allocated(const struct gc_slabs *gs)
+{
+	return gs->total_alloc - gs->total_freed;
+}
+
+#endif /* GCHEAP_SLAB_H */

@@ -1,0 +1,660 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Stopping the world without signals.
+ *
+ * The protocol.  The collector, who holds the heap's lock,
+ *
+ *  1. says so: world->stopped;
+ *  2. looks for members: all address spaces that map the heap;
+ *  3. looks for threads of members that it has not seen in this round, and
+ *     queues a task work on each: QUEUED;
+ *  4. interrupts all CPUs and waits until each has taken the interrupt;
+ *  5. repeats 2 to 4 until nothing is new.
+ *
+ * A thread runs its task work before it executes another user instruction: it
+ * parks there (PARKED) until the world is started again, or it is killed.  A
+ * thread that sleeps in the kernel is left asleep, with its work queued.
+ *
+ * Why step 4 is enough: on its way to user mode a thread reads its flags with
+ * interrupts off, and keeps them off until it is there.  A flag that was set
+ * before is seen.  One that is set after finds the interrupt pending, which is
+ * then taken in user mode; and its return reads the flags again.
+ *
+ * Threads that are born meanwhile:
+ *  - a child of fork() or clone() by a member is either found in step 3, as it
+ *    is listed before its parent reaches sched_process_fork, or that tracepoint,
+ *    which comes before the child's first instruction, sees the world stopped
+ *    and queues a work on the child ("newborn");
+ *  - a process that maps the heap queues a work on itself in mmap ("newcomer").
+ *    When it runs, the mapping is there: so it is found in step 2, or the work
+ *    sees the world stopped.
+ * Should there be more newborns than world->newborns, the world is "breached":
+ * someone ran, and what was marked is worth nothing.
+ *
+ * A queued work holds the mutator, the world and the module, not the heap.  It
+ * cannot be taken back from a thread: that is what may keep the module from
+ * being unloaded while a thread which once used a heap is asleep.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/fs.h>
+#include <linux/kref.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/rbtree.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <linux/smp.h>
+#include <linux/task_work.h>
+#include <linux/tracepoint.h>
+#include <linux/wait.h>
+
+#include "compat.h"
+#include "heap.h"
+#include "mutator.h"
+#include "regs.h"
+#include "stop.h"
+
+/* Children that may be born in one stop. */
+#define NEWBORNS	64
+
+/**
+ * struct gc_newborn - the work that parks a child of fork() or clone()
+ * @work: task work
+ * @world: a reference while the work is queued
+ */
+struct gc_newborn {
+	struct callback_head work;
+	struct gc_world *world;
+};
+
+/**
+ * struct gc_world - the threads of all processes that map a heap
+ * @ref: the heap, and each queued work
+ * @wait: where threads are parked
+ * @stopped: they have to
+ * @breached: one could not be parked
+ * @node: in stopped_worlds
+ * @members: address spaces found
+ * @round: number of the stop
+ * @used: bit set: the newborn is queued
+ * @newborns: works for children
+ */
+struct gc_world {
+	struct kref ref;
+	wait_queue_head_t wait;
+	bool stopped;
+	bool breached;
+	struct list_head node;
+	struct gc_members members;
+	u64 round;
+	DECLARE_BITMAP(used, NEWBORNS);
+	struct gc_newborn newborns[NEWBORNS];
+};
+
+/* Worlds that are stopped, and their members, which fork's probe looks up. */
+static LIST_HEAD(stopped_worlds);
+static DEFINE_RAW_SPINLOCK(stopping_lock);
+
+static struct tracepoint *fork_tracepoint;
+
+/**
+ * gc_world_new() - a world that nobody is in
+ *
+ * Return: the world with one reference, or NULL.
+ */
+struct gc_world *gc_world_new(void)
+{
+	struct gc_world *world = kzalloc(sizeof(*world), GFP_KERNEL_ACCOUNT);
+
+	if (!world)
+		return NULL;
+	kref_init(&world->ref);
+	init_waitqueue_head(&world->wait);
+	INIT_LIST_HEAD(&world->node);
+	return world;
+}
+
+static void world_release(struct kref *ref)
+{
+	kfree(container_of(ref, struct gc_world, ref));
+}
+
+/**
+ * gc_world_put() - drop a reference
+ * @world: world
+ */
+void gc_world_put(struct gc_world *world)
+{
+	kref_put(&world->ref, world_release);
+}
+
+/* Those who are about to die run no more code of the program. */
+static bool world_holds_me(struct gc_world *world)
+{
+	return READ_ONCE(world->stopped) && !(current->flags & PF_EXITING) &&
+	       !fatal_signal_pending(current);
+}
+
+static void park(struct gc_world *world)
+{
+	while (world_holds_me(world))
+		wait_event_killable(world->wait, !READ_ONCE(world->stopped));
+}
+
+static void work_done(struct gc_world *world)
+{
+	gc_world_put(world);
+	/* gc_stop_exit() waits for whoever is between this and its return. */
+	module_put(THIS_MODULE);
+}
+
+/*
+ * FREE is set under the lock, together with the last look at the world: the
+ * next stop either is seen here, or finds FREE and queues the work anew.
+ */
+static bool mutator_park_step(struct gc_mutator *m)
+{
+	bool held;
+
+	spin_lock(&m->lock);
+	held = world_holds_me(m->world);
+	m->hold = held ? HOLD_PARKED : HOLD_FREE;
+	spin_unlock(&m->lock);
+	return held;
+}
+
+static void mutator_work(struct callback_head *work)
+{
+	struct gc_mutator *m = container_of(work, struct gc_mutator, work);
+	struct gc_world *world = m->world;
+
+	while (mutator_park_step(m))
+		park(world);
+	gc_mutator_put(m);
+	work_done(world);
+}
+
+static void newborn_work(struct callback_head *work)
+{
+	struct gc_newborn *newborn = container_of(work, struct gc_newborn, work);
+	struct gc_world *world = newborn->world;
+
+	park(world);
+	clear_bit(newborn - world->newborns, world->used);
+	work_done(world);
+}
+
+static void newcomer_work(struct callback_head *work)
+{
+	struct gc_newborn *newcomer = container_of(work, struct gc_newborn,
+						   work);
+	struct gc_world *world = newcomer->world;
+
+	kfree(newcomer);
+	park(world);
+	work_done(world);
+}
+
+static int queue_work_on_task(struct task_struct *task, struct gc_world *world,
+			      struct callback_head *work, task_work_func_t func)
+{
+	int err;
+
+	__module_get(THIS_MODULE);
+	kref_get(&world->ref);
+	init_task_work(work, func);
+	err = task_work_add(task, work, TWA_RESUME);
+	if (err)
+		work_done(world);
+	return err;
+}
+
+static bool has_member(const struct gc_world *world, struct mm_struct *mm)
+{
+	unsigned int i;
+
+	for (i = 0; i < world->members.nr; i++)
+		if (world->members.mms[i] == mm)
+			return true;
+	return false;
+}
+
+static void newborn_park(struct gc_world *world, struct task_struct *child)
+{
+	unsigned long i = find_first_zero_bit(world->used, NEWBORNS);
+	struct gc_newborn *newborn = &world->newborns[i];
+
+	if (i == NEWBORNS) {
+		WRITE_ONCE(world->breached, true);
+		return;
+	}
+	set_bit(i, world->used);
+	newborn->world = world;
+	if (queue_work_on_task(child, world, &newborn->work, newborn_work))
+		clear_bit(i, world->used);
+}
+
+/*
+ * sched_process_fork: the child is listed, and has not run.  A child of a member
+ * is taken for a member too, as it may have the mapping.
+ */
+static void probe_fork(void *data, struct task_struct *parent,
+		       struct task_struct *child)
+{
+	struct gc_world *world;
+	unsigned long flags;
+
+	/* The child is listed before we look; the collector does it reversed. */
+	smp_mb();
+	if (list_empty(&stopped_worlds))
+		return;
+	raw_spin_lock_irqsave(&stopping_lock, flags);
+	list_for_each_entry(world, &stopped_worlds, node) {
+		if (has_member(world, child->mm) ||
+		    has_member(world, parent->mm))
+			newborn_park(world, child);
+	}
+	raw_spin_unlock_irqrestore(&stopping_lock, flags);
+}
+
+/**
+ * gc_stop_newcomer() - the calling process is about to map the heap
+ * @world: of the heap
+ *
+ * Context: may sleep; mmap_lock held.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int gc_stop_newcomer(struct gc_world *world)
+{
+	struct gc_newborn *newcomer = kmalloc(sizeof(*newcomer),
+					      GFP_KERNEL_ACCOUNT);
+	int err;
+
+	if (!newcomer)
+		return -ENOMEM;
+	newcomer->world = world;
+	err = queue_work_on_task(current, world, &newcomer->work,
+				 newcomer_work);
+	if (err)
+		kfree(newcomer);
+	return err;
+}
+
+static void world_publish(struct gc_world *world)
+{
+	raw_spin_lock_irq(&stopping_lock);
+	world->round++;
+	world->breached = false;
+	WRITE_ONCE(world->stopped, true);
+	list_add(&world->node, &stopped_worlds);
+	raw_spin_unlock_irq(&stopping_lock);
+	/* Before the tasks are listed; pairs with the one in probe_fork(). */
+	smp_mb();
+}
+
+static int members_reserve(struct gc_world *world, unsigned int capacity)
+{
+	struct gc_members *members = &world->members;
+	struct mm_struct **mms, **old;
+
+	if (capacity <= members->capacity)
+		return 0;
+	mms = kvmalloc_array(capacity, sizeof(*mms), GFP_KERNEL_ACCOUNT);
+	if (!mms)
+		return -ENOMEM;
+	memcpy(mms, members->mms, members->nr * sizeof(*mms));
+	raw_spin_lock_irq(&stopping_lock);
+	old = members->mms;
+	members->mms = mms;
+	members->capacity = capacity;
+	raw_spin_unlock_irq(&stopping_lock);
+	kvfree(old);
+	return 0;
+}
+
+static void member_add(struct gc_world *world, struct mm_struct *mm)
+{
+	raw_spin_lock_irq(&stopping_lock);
+	world->members.mms[world->members.nr++] = mm;
+	raw_spin_unlock_irq(&stopping_lock);
+}
+
+/*
+ * Add the address spaces that map the heap and are not yet members.  The kernel
+ * does not export its walk of the interval tree; a plain walk of the red-black
+ * tree beneath gives all mappings too.  Returns how many did not fit.
+ */
+static unsigned int members_look(struct gc_heap *heap)
+{
+	struct address_space *mapping = heap->inode->i_mapping;
+	struct gc_world *world = heap->world;
+	unsigned int missing = 0;
+	struct rb_node *node;
+
+	i_mmap_lock_read(mapping);
+	for (node = rb_first_cached(&mapping->i_mmap); node;
+	     node = rb_next(node)) {
+		struct mm_struct *mm = rb_entry(node, struct vm_area_struct,
+						shared.rb)->vm_mm;
+
+		if (has_member(world, mm))
+			continue;
+		if (world->members.nr == world->members.capacity)
+			missing++;
+		else if (mmget_not_zero(mm))
+			member_add(world, mm);
+	}
+	i_mmap_unlock_read(mapping);
+	return missing;
+}
+
+static int members_find(struct gc_heap *heap)
+{
+	struct gc_world *world = heap->world;
+	unsigned int missing;
+	int err = 0;
+
+	while (!err && (missing = members_look(heap)))
+		err = members_reserve(world, world->members.capacity + missing);
+	return err;
+}
+
+static void members_drop(struct gc_world *world)
+{
+	struct gc_members members = world->members;
+	unsigned int i;
+
+	raw_spin_lock_irq(&stopping_lock);
+	world->members = (struct gc_members) {};
+	raw_spin_unlock_irq(&stopping_lock);
+	for (i = 0; i < members.nr; i++)
+		mmput_async(members.mms[i]);
+	kvfree(members.mms);
+}
+
+/* Have a thread park before its next user instruction, if it does not yet. */
+static void mutator_hold(struct gc_world *world, struct gc_mutator *m)
+{
+	bool undo = false;
+
+	spin_lock(&m->lock);
+	if (m->hold == HOLD_FREE) {
+		m->hold = HOLD_QUEUED;
+		m->world = world;
+		kref_get(&m->ref);
+		undo = queue_work_on_task(m->task, world, &m->work,
+					  mutator_work);
+		if (undo)
+			m->hold = HOLD_FREE;
+	}
+	spin_unlock(&m->lock);
+	if (undo)
+		gc_mutator_put(m);
+}
+
+/**
+ * struct catch - one look for threads
+ * @heap: heap
+ * @spare: mutators for threads that have none
+ * @wanting: threads for which there was none
+ * @found: threads that had not been seen in this round
+ * @err: -ENOMEM when a thread could not be entered
+ */
+struct catch {
+	struct gc_heap *heap;
+	struct list_head spare;
+	unsigned int wanting;
+	unsigned int found;
+	int err;
+};
+
+static struct gc_mutator *catch_mutator(struct catch *c,
+					struct task_struct *task,
+					struct mm_struct *mm)
+{
+	struct gc_mutator *m = gc_mutator_find(c->heap, task);
+
+	if (m && m->mm == mm)
+		return m;
+	m = list_first_entry_or_null(&c->spare, struct gc_mutator, node);
+	if (!m)
+		return NULL;
+	if (gc_mutator_find(c->heap, task))
+		gc_mutator_retire(c->heap, gc_mutator_find(c->heap, task));
+	list_del_init(&m->node);
+	c->err = gc_mutator_add(c->heap, m, task, mm);
+	if (!c->err)
+		return m;
+	list_add(&m->node, &c->spare);
+	return NULL;
+}
+
+static void catch_thread(struct catch *c, struct task_struct *task)
+{
+	struct gc_world *world = c->heap->world;
+	struct mm_struct *mm = READ_ONCE(task->mm);
+	struct gc_mutator *m;
+
+	if (task == current || !mm || !has_member(world, mm) ||
+	    READ_ONCE(task->flags) & (GC_PF_NO_USER | PF_EXITING))
+		return;
+	m = catch_mutator(c, task, mm);
+	if (!m) {
+		c->wanting++;
+		return;
+	}
+	if (m->round == world->round)
+		return;
+	m->round = world->round;
+	c->found++;
+	mutator_hold(world, m);
+}
+
+/*
+ * A leader's address space tells of all threads of its process, unless it has
+ * ended before them.
+ */
+static void catch_threads(struct catch *c)
+{
+	struct task_struct *leader, *task;
+
+	c->wanting = 0;
+	rcu_read_lock();
+	for_each_process(leader) {
+		struct mm_struct *mm = READ_ONCE(leader->mm);
+
+		if (leader->flags & PF_KTHREAD ||
+		    (mm && !has_member(c->heap->world, mm)))
+			continue;
+		for_each_thread(leader, task)
+			catch_thread(c, task);
+	}
+	rcu_read_unlock();
+}
+
+static void catch_reserve(struct catch *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->wanting && !c->err; i++) {
+		struct gc_mutator *m = gc_mutator_alloc();
+
+		if (m)
+			list_add(&m->node, &c->spare);
+		else
+			c->err = -ENOMEM;
+	}
+}
+
+static void catch_end(struct catch *c)
+{
+	struct gc_mutator *m, *next;
+
+	list_for_each_entry_safe(m, next, &c->spare, node)
+		gc_mutator_put(m);
+}
+
+/* Returns the number of threads that were new, or -ENOMEM. */
+static int world_catch(struct gc_heap *heap)
+{
+	struct catch c = {
+		.heap = heap,
+		.spare = LIST_HEAD_INIT(c.spare),
+	};
+
+	do {
+		catch_threads(&c);
+		catch_reserve(&c);
+	} while (c.wanting && !c.err);
+	catch_end(&c);
+	return c.err ? c.err : c.found;
+}
+
+/* Runs on every CPU, on top of whatever it was doing. */
+static void interrupt(void *arg)
+{
+	if (has_member(arg, current->mm))
+		gc_regs_save_vectors();
+}
+
+/**
+ * gc_world_again() - look for members and threads until nothing is new
+ * @heap: heap, whose world is stopped
+ *
+ * Context: may sleep; heap's lock held.
+ *
+ * Return: number of members that are new, -ENOMEM, or -EINTR.
+ */
+int gc_world_again(struct gc_heap *heap)
+{
+	struct gc_world *world = heap->world;
+	unsigned int before = world->members.nr;
+	int found;
+
+	do {
+		found = members_find(heap);
+		if (found)
+			return found;
+		found = world_catch(heap);
+		if (found > 0)
+			on_each_cpu(interrupt, world, 1);
+		if (fatal_signal_pending(current))
+			return -EINTR;
+	} while (found > 0);
+	return found < 0 ? found : world->members.nr - before;
+}
+
+/**
+ * gc_world_stop() - stop all threads of all processes that map the heap
+ * @heap: heap
+ *
+ * When it returns 0, none of them but the caller executes another user
+ * instruction before gc_world_start().  No signal is sent, and no system call
+ * is disturbed.
+ *
+ * Context: may sleep; heap's lock held.
+ *
+ * Return: 0, -ENOMEM, or -EINTR; then the world is not stopped.
+ */
+int gc_world_stop(struct gc_heap *heap)
+{
+	int err;
+
+	world_publish(heap->world);
+	err = gc_world_again(heap);
+	if (err < 0) {
+		gc_world_start(heap);
+		return err;
+	}
+	return 0;
+}
+
+/**
+ * gc_world_start() - let everyone run on
+ * @heap: heap, whose world is stopped
+ *
+ * Context: may sleep; heap's lock held.
+ */
+void gc_world_start(struct gc_heap *heap)
+{
+	struct gc_world *world = heap->world;
+
+	raw_spin_lock_irq(&stopping_lock);
+	list_del_init(&world->node);
+	WRITE_ONCE(world->stopped, false);
+	raw_spin_unlock_irq(&stopping_lock);
+	wake_up_all(&world->wait);
+	members_drop(world);
+}
+
+/**
+ * gc_world_breached() - whether someone may have run since the stop
+ * @world: stopped world
+ *
+ * Return: true when what was seen since then is worth nothing.
+ */
+bool gc_world_breached(struct gc_world *world)
+{
+	return READ_ONCE(world->breached);
+}
+
+/**
+ * gc_world_members() - the address spaces of a stopped world
+ * @world: stopped world
+ *
+ * Context: heap's lock held; valid until the next gc_world_again() or _start().
+ *
+ * Return: the members.
+ */
+const struct gc_members *gc_world_members(struct gc_world *world)
+{
+	return &world->members;
+}
+
+/**
+ * gc_world_round() - number of the present stop
+ * @world: stopped world
+ *
+ * Return: what gc_mutator.round is for all that are held.
+ */
+u64 gc_world_round(struct gc_world *world)
+{
+	return world->round;
+}
+
+static void tracepoint_look(struct tracepoint *tp, void *arg)
+{
+	if (!strcmp(tp->name, "sched_process_fork"))
+		fork_tracepoint = tp;
+}
+
+/**
+ * gc_stop_init() - be told of new threads
+ *
+ * Return: 0, or -EOPNOTSUPP when the kernel has no tracepoints.
+ */
+int gc_stop_init(void)
+{
+	for_each_kernel_tracepoint(tracepoint_look, NULL);
+	if (!fork_tracepoint) {
+		pr_err("this kernel has no tracepoint sched_process_fork (CONFIG_TRACEPOINTS): not loaded\n");
+		return -EOPNOTSUPP;
+	}
+	return tracepoint_probe_register(fork_tracepoint, probe_fork, NULL);
+}
+
+/**
+ * gc_stop_exit() - undo gc_stop_init(), and wait for the last task work
+ */
+void gc_stop_exit(void)
+{
+	tracepoint_probe_unregister(fork_tracepoint, probe_fork, NULL);
+	tracepoint_synchronize_unregister();
+	/* A task work drops its reference to us some instructions too early. */
+	synchronize_rcu_tasks();
+}

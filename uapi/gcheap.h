@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0 */
+/*
+ * libgcheap: a garbage-collected heap that the kernel keeps, for C programs.
+ *
+ * Allocate, drop, never free: what no thread's registers or stack, no global,
+ * no thread-local variable, no range given to gcheap_root_add() and no living
+ * object of the heap points to any more is reclaimed.  A pointer counts where
+ * it is stored at an address that is a multiple of 8, also one into the middle
+ * of an object.  Memory from malloc() or mmap() is not looked at: give it to
+ * gcheap_root_add() when it holds pointers into the heap.
+ *
+ * All functions may be called by any thread at any time; none may be called by
+ * a signal handler that can interrupt another of them on the same thread.
+ */
+#ifndef GCHEAP_H
+#define GCHEAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct gcheap;
+struct gcheap_pool;
+
+/**
+ * struct gcheap_options - how to make a heap; zero means the default
+ * @size: hard limit of the heap's size in bytes, 1 MiB to 1 TiB; default: the
+ *	machine's memory
+ * @limit: memory in bytes beyond which the heap is collected earlier than
+ *	@percent says; default: none
+ * @percent: growth over the live heap before the next collection; default: 100;
+ *	negative: collect only when told to, or when the heap is full
+ * @flags: zero
+ */
+struct gcheap_options {
+	size_t size;
+	size_t limit;
+	int percent;
+	unsigned int flags;
+};
+
+/* Entries of gcheap_stats.by_size */
+#define GCHEAP_STATS_CLASSES	96
+
+/**
+ * struct gcheap_stats - Go's runtime.MemStats under C names
+ * @total_alloc: bytes allocated since the heap was made; never falls
+ * @mallocs: objects allocated since the heap was made
+ * @frees: objects reclaimed since the heap was made
+ * @heap_alloc: bytes of objects allocated and not yet reclaimed
+ * @heap_objects: number of those, mallocs - frees
+ * @heap_sys: bytes of memory held for objects, heap_idle + heap_inuse
+ * @heap_idle: of them in no slab or large object
+ * @heap_inuse: of them in slabs and large objects
+ * @heap_released: bytes given back to the machine since the heap was made
+ * @next_gc: heap_alloc at which the next collection is due
+ * @last_gc_ns: end of the last collection, ns since 1970; 0: none yet
+ * @pause_total_ns: sum of all pauses
+ * @pause_max_ns: longest pause
+ * @num_gc: collections completed
+ * @num_forced_gc: of them asked for by gcheap_collect()
+ * @gc_sys: bytes of memory that the collector itself needs
+ * @gc_cpu_ns: time spent collecting
+ * @num_classes: entries of @by_size in use; the last is of the large objects
+ * @by_size: counts of each size class by ascending size: @size bytes of a slot
+ *	(0 for the large objects), @mallocs, @frees
+ *
+ * What other threads took from their caches lately may not be counted yet.
+ */
+struct gcheap_stats {
+	uint64_t total_alloc;
+	uint64_t mallocs;
+	uint64_t frees;
+	uint64_t heap_alloc;
+	uint64_t heap_objects;
+	uint64_t heap_sys;
+	uint64_t heap_idle;
+	uint64_t heap_inuse;
+	uint64_t heap_released;
+	uint64_t next_gc;
+	uint64_t last_gc_ns;
+	uint64_t pause_total_ns;
+	uint64_t pause_max_ns;
+	uint64_t num_gc;
+	uint64_t num_forced_gc;
+	uint64_t gc_sys;
+	uint64_t gc_cpu_ns;
+	uint64_t num_classes;
+	struct {
+		uint64_t size;
+		uint64_t mallocs;
+		uint64_t frees;
+	} by_size[GCHEAP_STATS_CLASSES];
+};
+
+/**
+ * gcheap_open() - make a heap
+ * @opts: how, or NULL for the defaults
+ *
+ * With GCHEAP_TRACE=1 in the environment each collection of the heap prints a
+ * line to stderr.
+ *
+ * Return: the heap, or NULL with errno: ENOENT or ENODEV (module not loaded),
+ * EACCES (not permitted to open the device), EINVAL (an option out of range),
+ * EMFILE, ENFILE, ENOMEM.
+ */
+struct gcheap *gcheap_open(const struct gcheap_options *opts);
+
+/**
+ * gcheap_attach() - use a heap behind a descriptor that was passed or inherited
+ * @fd: descriptor of a heap; it stays the caller's, and may be closed
+ *
+ * The heap is mapped at the same address as in its other processes, so that
+ * pointers into it may be passed among them.  Attaching a heap that this
+ * process has mapped already (inherited by fork, or attached before) works too.
+ *
+ * Return: the heap, or NULL with errno: EBADF or ENOTTY (not a heap), EEXIST
+ * (the addresses are occupied in this process), EINVAL, EMFILE, ENOMEM.
+ */
+struct gcheap *gcheap_attach(int fd);
+
+/**
+ * gcheap_fd() - the heap's descriptor
+ * @heap: heap
+ *
+ * For passing to another process.  It stays the heap's, and has FD_CLOEXEC set.
+ *
+ * Return: the descriptor.
+ */
+int gcheap_fd(const struct gcheap *heap);
+
+/**
+ * gcheap_close() - stop using a heap
+ * @heap: heap, or NULL
+ *
+ * The heap's memory is unmapped from this process: no thread may use it, its
+ * objects, or its pools any more.  The heap ends when all its processes did so.
+ */
+void gcheap_close(struct gcheap *heap);
+
+/**
+ * gcheap_alloc() - an object that may hold pointers
+ * @heap: heap
+ * @size: bytes; 0 is taken as 1
+ *
+ * Return: zeroed memory, aligned to 16 bytes (8 when @size <= 8), or NULL with
+ * errno ENOMEM when a collection could not help either.
+ */
+void *gcheap_alloc(struct gcheap *heap, size_t size);
+
+/**
+ * gcheap_alloc_noscan() - an object that holds no pointers
+ * @heap: heap
+ * @size: bytes; 0 is taken as 1
+ *
+ * As gcheap_alloc(), but what the object holds keeps nothing else.
+ *
+ * Return: as gcheap_alloc().
+ */
+void *gcheap_alloc_noscan(struct gcheap *heap, size_t size);
+
+/**
+ * gcheap_realloc() - an object of another size with the same content
+ * @heap: heap
+ * @p: start of an object of the heap, or NULL: then as gcheap_alloc()
+ * @size: bytes; 0 is taken as 1
+ *
+ * Bytes beyond the old object's size are zero.  When @p is still in use
+ * elsewhere, its object stays as it was.  Scanned or not as @p's object is.
+ *
+ * Return: @p when its object has room and is not much too large, else a new
+ * object; or NULL with errno ENOMEM, or EINVAL when @p is no object's start.
+ */
+void *gcheap_realloc(struct gcheap *heap, void *p, size_t size);
+
+/**
+ * gcheap_usable_size() - bytes of an object
+ * @heap: heap
+ * @p: start of an object, or a pointer into it
+ *
+ * Return: bytes that may be used from @p's object's start, 0 when @p points
+ * into no object.
+ */
+size_t gcheap_usable_size(struct gcheap *heap, const void *p);
+
+/**
+ * gcheap_base() - the object around an address
+ * @heap: heap
+ * @p: any address
+ *
+ * Return: start of the object around @p, or NULL.
+ */
+void *gcheap_base(struct gcheap *heap, const void *p);
+
+/**
+ * gcheap_collect() - collect now, as runtime.GC()
+ * @heap: heap
+ *
+ * Return: 0 when all garbage is reclaimed, or -1 with errno ENOMEM, EAGAIN.
+ */
+int gcheap_collect(struct gcheap *heap);
+
+/**
+ * gcheap_read_stats() - how the heap is doing, as runtime.ReadMemStats()
+ * @heap: heap
+ * @out: filled in
+ *
+ * Return: 0, or -1 with errno.
+ */
+int gcheap_read_stats(struct gcheap *heap, struct gcheap_stats *out);
+
+/**
+ * gcheap_set_percent() - growth before the next collection, as SetGCPercent()
+ * @heap: heap
+ * @percent: 1 to 100000; negative: collect only when told to, or when full;
+ *	0 is taken as 1
+ *
+ * Return: the percentage before (-1: off), or -2 with errno EINVAL.
+ */
+int gcheap_set_percent(struct gcheap *heap, int percent);
+
+/**
+ * gcheap_set_limit() - collect earlier when memory is scarce, as
+ *	SetMemoryLimit()
+ * @heap: heap
+ * @bytes: limit, 0 for none
+ *
+ * Return: 0, or -1 with errno.
+ */
+int gcheap_set_limit(struct gcheap *heap, size_t bytes);
+
+/**
+ * gcheap_root_add() - let a range of memory count as roots
+ * @heap: heap
+ * @start: its first byte, a multiple of 8
+ * @size: bytes
+ *
+ * Return: 0, or -1 with errno: EEXIST (a range begins there already), EINVAL,
+ * EFAULT (no user memory), ENOMEM.
+ */
+int gcheap_root_add(struct gcheap *heap, const void *start, size_t size);
+
+/**
+ * gcheap_root_del() - take back gcheap_root_add()
+ * @heap: heap
+ * @start: as given there
+ *
+ * Return: 0, or -1 with errno ENOENT (no range begins there).
+ */
+int gcheap_root_del(struct gcheap *heap, const void *start);
+
+/**
+ * gcheap_pool_new() - a pool of objects for reuse, as sync.Pool
+ * @heap: heap
+ * @size: bytes of each object
+ *
+ * What lies unused in a pool is dropped by the second collection after it was
+ * put there.  The pool is usable in all processes of the heap.
+ *
+ * Return: the pool, or NULL with errno ENOMEM.
+ */
+struct gcheap_pool *gcheap_pool_new(struct gcheap *heap, size_t size);
+
+/**
+ * gcheap_pool_get() - an object from the pool, or a new one
+ * @pool: pool
+ *
+ * Return: an object with whatever it held when it was put, zeroed when it is
+ * new; NULL with errno ENOMEM.
+ */
+void *gcheap_pool_get(struct gcheap_pool *pool);
+
+/**
+ * gcheap_pool_put() - give an object to the pool
+ * @pool: pool
+ * @obj: object of the pool's size or larger, not used by the caller any more;
+ *	NULL is ignored
+ */
+void gcheap_pool_put(struct gcheap_pool *pool, void *obj);
+
+/**
+ * gcheap_pool_free() - end a pool
+ * @pool: pool, or NULL
+ */
+void gcheap_pool_free(struct gcheap_pool *pool);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* GCHEAP_H */

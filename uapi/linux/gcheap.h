@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * gcheap: a garbage-collected heap for user processes, /dev/gcheap.
+ *
+ * open() makes a heap, mmap() of the descriptor maps it, ioctl() allocates
+ * from it and collects it.  The last close() of the descriptor and munmap()
+ * of the mapping, in all processes, end it.
+ *
+ * mmap
+ *	Offset 0, MAP_SHARED, length exactly gcheap_ioc_info.heap_size.  The
+ *	first mapping chooses the heap's base; every other process must map it
+ *	there (the kernel proposes that address by itself).
+ *	EINVAL	   another length, offset, MAP_PRIVATE, PROT_EXEC, another base,
+ *		   or a 32-bit process
+ *	EEXIST	   the base's range is occupied in this process, be it by the
+ *		   heap itself
+ *	The mapping is one piece: mremap(), mprotect() of a part and munmap()
+ *	of a part are EINVAL, mprotect(PROT_EXEC) is EACCES.
+ *	madvise(MADV_DONTNEED) drops page table entries only; the content stays.
+ *
+ * ioctl
+ *	Each structure begins with its own size, as the caller knows it.
+ *	A shorter one than the kernel's is filled up with zeros, a longer one is
+ *	taken when what the kernel does not know is zero.  Errors of all calls:
+ *	ENOTTY	   unknown call number, or a 32-bit process
+ *	EFAULT	   the structure, or an array that it names, is not accessible
+ *	EINVAL	   size smaller than the structure's first version, an unknown
+ *		   flag, a reserved field that is not zero, a value out of range
+ *	E2BIG	   size larger than the kernel's, and the rest not all zero
+ *	EINTR	   the caller is being killed
+ *	Whoever gets an error can rely on nothing having been changed, unless
+ *	the call below says otherwise.  Those who need a mapping of the heap in
+ *	the calling process (REFILL, RELEASE, ALLOC, COLLECT, ROOT_ADD,
+ *	ROOT_DEL) give ENXIO without.
+ */
+#ifndef _UAPI_LINUX_GCHEAP_H
+#define _UAPI_LINUX_GCHEAP_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define GCHEAP_ABI_VERSION	1
+
+/* A slab has at most so many slots, hence so many words of bitmap. */
+#define GCHEAP_SLAB_SLOTS	1024
+#define GCHEAP_SLAB_WORDS	(GCHEAP_SLAB_SLOTS / 64)
+
+/* More slabs than these in one REFILL or RELEASE are EINVAL. */
+#define GCHEAP_REFILL_MAX	64
+#define GCHEAP_RELEASE_MAX	256
+
+/**
+ * struct gcheap_class_info - one size class
+ * @object_size: bytes of a slot
+ * @slab_size: bytes of a slab
+ * @slots: slots in a slab
+ * @reserved: zero
+ */
+struct gcheap_class_info {
+	__u32 object_size;
+	__u32 slab_size;
+	__u32 slots;
+	__u32 reserved;
+};
+
+/**
+ * struct gcheap_ioc_info - GCHEAP_IOC_INFO: what this heap is
+ * @size: sizeof(struct gcheap_ioc_info)
+ * @flags: in: zero
+ * @base: out: address of the heap, 0 before the first mmap
+ * @heap_size: out: bytes to map; the hard limit of the heap's size
+ * @page_size: out: bytes of a page
+ * @abi_version: out: GCHEAP_ABI_VERSION of the module
+ * @class_count: out: number of size classes
+ * @max_small: out: largest size that a slab serves; larger ones are whole pages
+ * @classes: in: array of struct gcheap_class_info to fill, or 0
+ * @class_capacity: in: entries of @classes; as many as there are, and fit, are
+ *	filled in, by ascending size
+ * @reserved: zero
+ */
+struct gcheap_ioc_info {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 base;
+	__aligned_u64 heap_size;
+	__u32 page_size;
+	__u32 abi_version;
+	__u32 class_count;
+	__u32 max_small;
+	__aligned_u64 classes;
+	__u32 class_capacity;
+	__u32 reserved;
+};
+
+/* gcheap_ioc_config.flags: which fields to set */
+#define GCHEAP_CONFIG_PERCENT	(1u << 0)
+#define GCHEAP_CONFIG_LIMIT	(1u << 1)
+#define GCHEAP_CONFIG_HEAP_SIZE	(1u << 2)
+
+/* gcheap_ioc_config.percent: the heap is collected only when told, or full */
+#define GCHEAP_PERCENT_OFF	(-1)
+#define GCHEAP_PERCENT_MAX	100000
+
+/* gcheap_ioc_config.heap_size: bounds, in bytes */
+#define GCHEAP_SIZE_MIN		(1ull << 20)
+#define GCHEAP_SIZE_MAX		(1ull << 40)
+
+/**
+ * struct gcheap_ioc_config - GCHEAP_IOC_CONFIG: set and read back the settings
+ * @size: sizeof(struct gcheap_ioc_config)
+ * @flags: GCHEAP_CONFIG_*: the fields to set; the others are only read
+ * @percent: growth of the heap over what lived at the last collection before
+ *	the next one, 1 to GCHEAP_PERCENT_MAX, or GCHEAP_PERCENT_OFF; 100 at
+ *	first
+ * @reserved: zero
+ * @limit: bytes of memory beyond which the heap is collected earlier than
+ *	@percent says; 0 is none, and the setting at first.  A soft limit: when
+ *	more than that is live, the heap grows on
+ * @heap_size: bytes to reserve, rounded up to 2 MiB, GCHEAP_SIZE_MIN to
+ *	GCHEAP_SIZE_MAX; at first the machine's memory, rounded up likewise
+ *
+ * out: all fields hold the values from before the call.
+ * EBUSY: @heap_size after the first mmap, that is when the heap has a base.
+ */
+struct gcheap_ioc_config {
+	__u32 size;
+	__u32 flags;
+	__s32 percent;
+	__u32 reserved;
+	__aligned_u64 limit;
+	__aligned_u64 heap_size;
+};
+
+/* A class of size class_index, whose objects are never scanned for pointers */
+#define GCHEAP_NOSCAN		(1u << 0)
+
+/**
+ * struct gcheap_slab - a slab in a thread's hands
+ * @start: address of its first slot
+ * @class_index: size class; slot i is at @start + i * object_size
+ * @flags: GCHEAP_NOSCAN or zero
+ * @nr_free: bits set in @free
+ * @reserved: zero
+ * @free: bit i set: slot i is free, and the thread's to hand out
+ */
+struct gcheap_slab {
+	__aligned_u64 start;
+	__u32 class_index;
+	__u32 flags;
+	__u32 nr_free;
+	__u32 reserved;
+	__aligned_u64 free[GCHEAP_SLAB_WORDS];
+};
+
+/**
+ * struct gcheap_slab_return - a slab that a thread gives back
+ * @start: address of its first slot
+ * @free: address of an array of GCHEAP_SLAB_WORDS 64-bit words, bit i set: slot
+ *	i was never handed out; 0: all that came with REFILL were.  Bits of
+ *	slots that did not come as free are ignored
+ */
+struct gcheap_slab_return {
+	__aligned_u64 start;
+	__aligned_u64 free;
+};
+
+/**
+ * struct gcheap_ioc_refill - GCHEAP_IOC_REFILL: slabs for the calling thread
+ * @size: sizeof(struct gcheap_ioc_refill)
+ * @flags: GCHEAP_NOSCAN or zero
+ * @class_index: size class wanted
+ * @want: in: at most so many slabs, 1 to GCHEAP_REFILL_MAX
+ * @got: out: so many were given, at least 1
+ * @nr_back: in: entries of @back, at most GCHEAP_RELEASE_MAX
+ * @slabs: array of struct gcheap_slab, @want entries, filled by the kernel
+ * @back: array of struct gcheap_slab_return: slabs that the thread gives back
+ *	first, of any class
+ * @cycle: out: collections completed so far
+ *
+ * The slots are zero.  The slab belongs to the calling thread until it gives it
+ * back, ends, execs, or calls COLLECT; what it handed out there is not
+ * reclaimed before.
+ *
+ * ENOMEM: no memory, also not after a collection.  The slabs in @back were
+ *	taken back all the same.
+ * EPERM: a slab in @back is not the calling thread's; none was taken back.
+ * EBUSY: the caller is a vfork child that has not yet execed; use ALLOC.
+ */
+struct gcheap_ioc_refill {
+	__u32 size;
+	__u32 flags;
+	__u32 class_index;
+	__u32 want;
+	__u32 got;
+	__u32 nr_back;
+	__aligned_u64 slabs;
+	__aligned_u64 back;
+	__aligned_u64 cycle;
+};
+
+/* gcheap_ioc_release.flags: all slabs of the calling thread come back */
+#define GCHEAP_RELEASE_ALL	(1u << 0)
+
+/**
+ * struct gcheap_ioc_release - GCHEAP_IOC_RELEASE: give slabs back
+ * @size: sizeof(struct gcheap_ioc_release)
+ * @flags: GCHEAP_RELEASE_ALL: after those in @back, all others of the calling
+ *	thread too
+ * @nr_back: entries of @back, at most GCHEAP_RELEASE_MAX
+ * @reserved: zero
+ * @back: array of struct gcheap_slab_return
+ *
+ * EPERM: a slab in @back is not the calling thread's; none was taken back.
+ */
+struct gcheap_ioc_release {
+	__u32 size;
+	__u32 flags;
+	__u32 nr_back;
+	__u32 reserved;
+	__aligned_u64 back;
+};
+
+/**
+ * struct gcheap_ioc_alloc - GCHEAP_IOC_ALLOC: one object of any size
+ * @size: sizeof(struct gcheap_ioc_alloc)
+ * @flags: GCHEAP_NOSCAN or zero
+ * @bytes: in: wanted, 1 to heap_size
+ * @address: out: the object, zeroed, aligned to 16 bytes (8 when @bytes <= 8,
+ *	a page when it is larger than max_small)
+ * @usable: out: bytes of the object
+ * @cycle: out: collections completed so far
+ *
+ * ENOMEM: no memory, also not after a collection; or @bytes > heap_size.
+ */
+struct gcheap_ioc_alloc {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 bytes;
+	__aligned_u64 address;
+	__aligned_u64 usable;
+	__aligned_u64 cycle;
+};
+
+/**
+ * struct gcheap_ioc_collect - GCHEAP_IOC_COLLECT: collect now
+ * @size: sizeof(struct gcheap_ioc_collect)
+ * @flags: zero
+ * @freed_bytes: out: bytes of the objects reclaimed
+ * @freed_objects: out: number of the objects reclaimed
+ * @pause_ns: out: how long the program stood still
+ * @cycle: out: collections completed so far, this one included
+ *
+ * All slabs of the calling thread come back first: it must not hand out
+ * further slots from them.  Returns when all garbage is reclaimed.
+ *
+ * ENOMEM: no memory for the collection; nothing was reclaimed.
+ * EAGAIN: it could not be completed, as the threads could not be held;
+ *	nothing was reclaimed.
+ */
+struct gcheap_ioc_collect {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 freed_bytes;
+	__aligned_u64 freed_objects;
+	__aligned_u64 pause_ns;
+	__aligned_u64 cycle;
+};
+
+/**
+ * struct gcheap_class_stats - counts of one size class since the heap was made
+ * @object_size: bytes of a slot
+ * @mallocs: objects allocated
+ * @frees: objects reclaimed
+ */
+struct gcheap_class_stats {
+	__aligned_u64 object_size;
+	__aligned_u64 mallocs;
+	__aligned_u64 frees;
+};
+
+/**
+ * struct gcheap_cycle - one collection
+ * @number: 1 for the heap's first
+ * @start_ns: from the heap's making to the collection's start
+ * @stop_ns: until all threads were held
+ * @mark_ns: marking, roots included
+ * @sweep_ns: sweeping as far as it was done with the world stopped or at once
+ * @pause_ns: from the decision to stop until all may run on
+ * @before: heap_alloc at its start, bytes
+ * @after: heap_alloc after marking, as if all garbage were swept, bytes
+ * @live: bytes marked
+ * @goal: heap_alloc at which it was due, bytes
+ * @root_bytes: bytes of roots read
+ * @root_skipped: bytes of roots not read, as never written
+ * @threads: threads whose roots were read
+ * @processes: processes whose roots were read
+ * @forced: 1 when COLLECT asked for it
+ * @reserved: zero
+ */
+struct gcheap_cycle {
+	__aligned_u64 number;
+	__aligned_u64 start_ns;
+	__aligned_u64 stop_ns;
+	__aligned_u64 mark_ns;
+	__aligned_u64 sweep_ns;
+	__aligned_u64 pause_ns;
+	__aligned_u64 before;
+	__aligned_u64 after;
+	__aligned_u64 live;
+	__aligned_u64 goal;
+	__aligned_u64 root_bytes;
+	__aligned_u64 root_skipped;
+	__u32 threads;
+	__u32 processes;
+	__u32 forced;
+	__u32 reserved;
+};
+
+/* Collections that GCHEAP_IOC_STATS still remembers */
+#define GCHEAP_CYCLES		16
+
+/**
+ * struct gcheap_ioc_stats - GCHEAP_IOC_STATS: Go's MemStats
+ * @size: sizeof(struct gcheap_ioc_stats)
+ * @flags: zero
+ * @total_alloc: bytes allocated since the heap was made; never falls
+ * @mallocs: objects allocated since the heap was made
+ * @frees: objects reclaimed since the heap was made
+ * @heap_alloc: bytes of objects allocated and not yet reclaimed
+ * @heap_objects: number of those
+ * @heap_sys: bytes of memory held for objects
+ * @heap_idle: of them in no slab or large object
+ * @heap_inuse: of them in slabs and large objects
+ * @heap_released: bytes given back to the machine since the heap was made
+ * @next_gc: heap_alloc at which the next collection is due
+ * @last_gc_ns: end of the last collection, CLOCK_REALTIME; 0: none yet
+ * @pause_total_ns: sum of all pauses
+ * @pause_max_ns: longest pause
+ * @num_gc: collections completed
+ * @num_forced_gc: of them asked for by COLLECT
+ * @gc_sys: bytes of memory that the collector itself needs
+ * @gc_cpu_ns: time spent collecting
+ * @classes: in: array of struct gcheap_class_stats to fill, or 0
+ * @class_capacity: in: entries of @classes
+ * @class_count: out: number of size classes, one more for the large objects
+ *	(object_size 0)
+ * @want_cycle: in: number of the collection to tell of in @cycle, 0 for the
+ *	last one
+ * @cycle: out: that collection; number 0 when it is not remembered
+ *
+ * Slots that a thread holds and may have handed out count as allocated when it
+ * gives the slab back; until then heap_alloc and mallocs do not have them.
+ */
+struct gcheap_ioc_stats {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 total_alloc;
+	__aligned_u64 mallocs;
+	__aligned_u64 frees;
+	__aligned_u64 heap_alloc;
+	__aligned_u64 heap_objects;
+	__aligned_u64 heap_sys;
+	__aligned_u64 heap_idle;
+	__aligned_u64 heap_inuse;
+	__aligned_u64 heap_released;
+	__aligned_u64 next_gc;
+	__aligned_u64 last_gc_ns;
+	__aligned_u64 pause_total_ns;
+	__aligned_u64 pause_max_ns;
+	__aligned_u64 num_gc;
+	__aligned_u64 num_forced_gc;
+	__aligned_u64 gc_sys;
+	__aligned_u64 gc_cpu_ns;
+	__aligned_u64 classes;
+	__u32 class_capacity;
+	__u32 class_count;
+	__aligned_u64 want_cycle;
+	struct gcheap_cycle cycle;
+};
+
+/*
+ * gcheap_ioc_root.flags: the range lies in one object of the heap and is an
+ * array of pairs of words.  At the start of each collection the first word of
+ * each pair moves to the second, and the first becomes zero; then the second is
+ * a root.  The object itself is kept while the range is registered.  So what a
+ * cache holds is kept through one collection after its last use, and not
+ * through a second one.
+ */
+#define GCHEAP_ROOT_AGING	(1u << 0)
+
+/**
+ * struct gcheap_ioc_root - GCHEAP_IOC_ROOT_ADD and ROOT_DEL: a range of roots
+ * @size: sizeof(struct gcheap_ioc_root)
+ * @flags: GCHEAP_ROOT_AGING or zero; zero for ROOT_DEL
+ * @start: address in the calling process, a multiple of 8 (16 when aging)
+ * @length: bytes, at least 8 (a multiple of 16 when aging); zero for ROOT_DEL
+ *
+ * Every aligned word in the range that points into an object keeps it.  The
+ * range is the calling process's; a child of fork() begins with its parent's
+ * ranges; exec, exit and munmap of the heap forget them.  Parts of it that are
+ * not mapped, or cannot be read, at the time of a collection are passed over.
+ *
+ * ROOT_ADD:
+ * EEXIST: a range begins at @start already.
+ * EFAULT: the range is not one of user addresses, or when aging not inside one
+ *	object of the heap.
+ * ENOMEM: no memory.
+ * ROOT_DEL:
+ * ENOENT: no range begins at @start.
+ */
+struct gcheap_ioc_root {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 start;
+	__aligned_u64 length;
+};
+
+/**
+ * struct gcheap_ioc_object - GCHEAP_IOC_OBJECT: the object around an address
+ * @size: sizeof(struct gcheap_ioc_object)
+ * @flags: in: zero; out: GCHEAP_NOSCAN or zero
+ * @address: in: any address
+ * @start: out: the object's first byte
+ * @usable: out: its bytes
+ *
+ * ENOENT: no object there, or a slot that no thread was given yet.
+ */
+struct gcheap_ioc_object {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 address;
+	__aligned_u64 start;
+	__aligned_u64 usable;
+};
+
+#define GCHEAP_IOC_MAGIC	0xC6
+
+#define GCHEAP_IOC_INFO		_IOWR(GCHEAP_IOC_MAGIC, 0x00, struct gcheap_ioc_info)
+#define GCHEAP_IOC_CONFIG	_IOWR(GCHEAP_IOC_MAGIC, 0x01, struct gcheap_ioc_config)
+#define GCHEAP_IOC_ALLOC	_IOWR(GCHEAP_IOC_MAGIC, 0x02, struct gcheap_ioc_alloc)
+#define GCHEAP_IOC_REFILL	_IOWR(GCHEAP_IOC_MAGIC, 0x03, struct gcheap_ioc_refill)
+#define GCHEAP_IOC_RELEASE	_IOW(GCHEAP_IOC_MAGIC, 0x04, struct gcheap_ioc_release)
+#define GCHEAP_IOC_COLLECT	_IOWR(GCHEAP_IOC_MAGIC, 0x05, struct gcheap_ioc_collect)
+#define GCHEAP_IOC_STATS	_IOWR(GCHEAP_IOC_MAGIC, 0x06, struct gcheap_ioc_stats)
+#define GCHEAP_IOC_ROOT_ADD	_IOW(GCHEAP_IOC_MAGIC, 0x07, struct gcheap_ioc_root)
+#define GCHEAP_IOC_ROOT_DEL	_IOW(GCHEAP_IOC_MAGIC, 0x08, struct gcheap_ioc_root)
+#define GCHEAP_IOC_OBJECT	_IOWR(GCHEAP_IOC_MAGIC, 0x09, struct gcheap_ioc_object)
+
+#endif /* _UAPI_LINUX_GCHEAP_H */
