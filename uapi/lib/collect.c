@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0
+/*
+ * Collections and what governs them: when they come, and from which roots.
+ */
+#include <errno.h>
+
+#include "cache.h"
+#include "heap.h"
+#include "trace.h"
+
+static int fail(int err)
+{
+	errno = -err;
+	return -1;
+}
+
+int gcheap_collect(struct gcheap *heap)
+{
+	struct gcheap_ioc_collect request = { .size = sizeof(request) };
+	int err;
+
+	/* COLLECT takes the slabs too, but cannot know what is unused in them. */
+	gch_cache_flush(heap);
+	err = gch_call(heap, GCHEAP_IOC_COLLECT, &request);
+	if (err)
+		return fail(err);
+	gch_trace(heap, request.cycle);
+	return 0;
+}
+
+int gcheap_set_percent(struct gcheap *heap, int percent)
+{
+	struct gcheap_ioc_config config = {
+		.size = sizeof(config),
+		.flags = GCHEAP_CONFIG_PERCENT,
+		.percent = percent ? percent : 1,
+	};
+	int err;
+
+	if (percent < 0)
+		config.percent = GCHEAP_PERCENT_OFF;
+	err = gch_call(heap, GCHEAP_IOC_CONFIG, &config);
+	if (!err)
+		return config.percent;
+	errno = -err;
+	return -2;
+}
+
+int gcheap_set_limit(struct gcheap *heap, size_t bytes)
+{
+	struct gcheap_ioc_config config = {
+		.size = sizeof(config),
+		.flags = GCHEAP_CONFIG_LIMIT,
+		.limit = bytes,
+	};
+	int err = gch_call(heap, GCHEAP_IOC_CONFIG, &config);
+
+	return err ? fail(err) : 0;
+}
+
+int gcheap_root_add(struct gcheap *heap, const void *start, size_t size)
+{
+	struct gcheap_ioc_root root = {
+		.size = sizeof(root),
+		.start = (uintptr_t)start,
+		.length = size,
+	};
+	int err = gch_call(heap, GCHEAP_IOC_ROOT_ADD, &root);
+
+	return err ? fail(err) : 0;
+}
+
+int gcheap_root_del(struct gcheap *heap, const void *start)
+{
+	struct gcheap_ioc_root root = {
+		.size = sizeof(root),
+		.start = (uintptr_t)start,
+	};
+	int err = gch_call(heap, GCHEAP_IOC_ROOT_DEL, &root);
+
+	return err ? fail(err) : 0;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0 */
+/*
+ * The heap as the library sees it, and the calls into the kernel.
+ *
+ * Inside the library functions return 0 or a negative errno; errno itself is
+ * touched only where a function of gcheap.h returns.  Names shared by its files
+ * begin with gch_, so that a program linked with libgcheap.a can have its own.
+ */
+#ifndef GCH_HEAP_H
+#define GCH_HEAP_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include <linux/gcheap.h>
+
+/* Everything is built hidden, except what gcheap.h declares. */
+#pragma GCC visibility push(default)
+#include "gcheap.h"
+#pragma GCC visibility pop
+
+#define likely(x)	__builtin_expect(!!(x), 1)
+#define unlikely(x)	__builtin_expect(!!(x), 0)
+
+/* Classes beyond these are served by GCHEAP_IOC_ALLOC, as large objects are. */
+#define GCH_CLASSES_MAX		(GCHEAP_STATS_CLASSES - 1)
+#define GCH_SMALL_MAX		32768u
+
+/* All classes are multiples of this. */
+#define GCH_SIZE_STEP		8u
+
+/* Slabs of one class that a thread holds at most */
+#define GCH_BIN_SLABS		32u
+
+/**
+ * struct gch_class - what a thread's cache needs to know of a size class
+ * @object_size: bytes of a slot
+ * @words: words of bitmap in use
+ * @want_max: slabs to ask for at most in one REFILL
+ */
+struct gch_class {
+	__u32 object_size;
+	__u16 words;
+	__u16 want_max;
+};
+
+/**
+ * struct gcheap - a heap that this process has mapped
+ * @id: unique in this process and never used again; 0 while closed
+ * @max_small: largest size that the caches serve
+ * @fd: the heap's descriptor
+ * @class_count: entries of @classes in use
+ * @refs: gcheap_open() and gcheap_attach() calls not yet closed
+ * @base: address of the heap
+ * @size: bytes of the mapping
+ * @traced: number of the last collection printed, shared with the children of
+ *	fork; NULL when collections are not printed
+ * @next: next in the list of all heaps
+ * @classes: the size classes by ascending size
+ * @bin_of: for size n at (n + 7) / 8: twice the index of its class, which is
+ *	where its scanned bin is among those of a cache
+ *
+ * The memory is never given back, only used for another heap: @id may be read
+ * at any time, to see whether it is still the heap that one knew.  The rest
+ * does not change while the heap is open, except @refs (under the lock).
+ */
+struct gcheap {
+	_Atomic __u64 id;
+	__u32 max_small;
+	int fd;
+	__u32 class_count;
+	__u32 refs;
+	__u64 base;
+	__u64 size;
+	_Atomic __u64 *traced;
+	struct gcheap *next;
+	struct gch_class classes[GCH_CLASSES_MAX];
+	__u8 bin_of[GCH_SMALL_MAX / GCH_SIZE_STEP + 1];
+};
+
+int gch_call(const struct gcheap *heap, unsigned long number, void *request);
+struct gcheap *gch_heap_at(__u64 base);
+
+/**
+ * gch_heap_is() - is this still the heap that one knew?
+ * @heap: heap, perhaps closed meanwhile
+ * @id: its id when it was open
+ *
+ * Return: true when it is still open.
+ */
+static inline bool gch_heap_is(const struct gcheap *heap, __u64 id)
+{
+	return atomic_load_explicit(&heap->id, memory_order_acquire) == id;
+}
+
+#endif /* GCH_HEAP_H */

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0
+/*
+ * The process's one lock, which a child of fork() finds open.
+ *
+ * It orders opening, attaching and closing heaps, and the end of threads that
+ * hold slabs.  Allocation never takes it.
+ *
+ * Another thread may hold it at the time of a fork, and that thread is not there
+ * in the child to open it.  Handlers of pthread_atfork() would not see a bare
+ * fork or clone system call; so the lock lies in a page that the kernel wipes in
+ * the child, and a wiped lock is an open one.  In turn whatever is done under it
+ * must leave the memory of the process usable at each instant, as heap.c does.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lock.h"
+
+enum { OPEN, HELD, CONTENDED };
+
+static atomic_uint *_Atomic lock_word;
+
+/**
+ * gch_lock_init() - make the lock, before the first heap of the process
+ *
+ * Return: 0, -ENOMEM, or -EINVAL when the kernel cannot wipe memory on fork.
+ */
+int gch_lock_init(void)
+{
+	const size_t size = sysconf(_SC_PAGESIZE);
+	atomic_uint *none = NULL;
+	void *page;
+
+	if (atomic_load(&lock_word))
+		return 0;
+	page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (page == MAP_FAILED)
+		return -errno;
+	if (madvise(page, size, MADV_WIPEONFORK)) {
+		int err = -errno;
+
+		munmap(page, size);
+		return err;
+	}
+	if (!atomic_compare_exchange_strong(&lock_word, &none, page))
+		munmap(page, size);
+	return 0;
+}
+
+/**
+ * gch_lock() - take the lock
+ *
+ * errno stays as it is.
+ */
+void gch_lock(void)
+{
+	atomic_uint *word = atomic_load(&lock_word);
+	unsigned int seen = OPEN;
+	int saved = errno;
+
+	if (atomic_compare_exchange_strong(word, &seen, HELD))
+		return;
+	while (atomic_exchange(word, CONTENDED) != OPEN)
+		syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, CONTENDED, NULL);
+	errno = saved;
+}
+
+/**
+ * gch_unlock() - give the lock back
+ *
+ * errno stays as it is.
+ */
+void gch_unlock(void)
+{
+	atomic_uint *word = atomic_load(&lock_word);
+	int saved = errno;
+
+	if (atomic_exchange(word, OPEN) == CONTENDED)
+		syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1);
+	errno = saved;
+}

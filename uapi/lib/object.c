@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0
+/*
+ * Objects that exist: where they begin, how large they are, and resizing them.
+ *
+ * Only the kernel knows; each of these is a system call.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "heap.h"
+
+/* Below this many bytes nothing is gained by moving to a smaller object. */
+#define SHRINK_MIN	64
+
+static int find(const struct gcheap *heap, const void *p, struct gcheap_ioc_object *object)
+{
+	*object = (struct gcheap_ioc_object) {
+		.size = sizeof(*object),
+		.address = (uintptr_t)p,
+	};
+	return gch_call(heap, GCHEAP_IOC_OBJECT, object);
+}
+
+size_t gcheap_usable_size(struct gcheap *heap, const void *p)
+{
+	struct gcheap_ioc_object object;
+
+	return find(heap, p, &object) ? 0 : object.usable;
+}
+
+void *gcheap_base(struct gcheap *heap, const void *p)
+{
+	struct gcheap_ioc_object object;
+
+	return find(heap, p, &object) ? NULL : (void *)(uintptr_t)object.start;
+}
+
+static bool fits(size_t usable, size_t size)
+{
+	return size <= usable && (usable <= SHRINK_MIN || size >= usable / 2);
+}
+
+void *gcheap_realloc(struct gcheap *heap, void *p, size_t size)
+{
+	struct gcheap_ioc_object object;
+	void *new;
+
+	if (!p)
+		return gcheap_alloc(heap, size);
+	if (find(heap, p, &object) || object.start != (uintptr_t)p) {
+		errno = EINVAL;
+		return NULL;
+	}
+	if (fits(object.usable, size))
+		return p;
+	if (object.flags & GCHEAP_NOSCAN)
+		new = gcheap_alloc_noscan(heap, size);
+	else
+		new = gcheap_alloc(heap, size);
+	if (!new)
+		return NULL;
+	return memcpy(new, p, size < object.usable ? size : object.usable);
+}

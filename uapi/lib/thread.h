@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0 */
+/* What the library knows of the calling thread, in thread-local storage. */
+#ifndef GCH_THREAD_H
+#define GCH_THREAD_H
+
+#include <stdbool.h>
+
+struct gch_cache;
+
+/**
+ * struct gch_thread - the calling thread
+ * @cache: its caches, the one last used first; NULL: none yet
+ * @index: a small number for the thread, from 1 on; 0: none yet
+ * @leaving: the thread is about to end, and makes no caches any more
+ */
+struct gch_thread {
+	struct gch_cache *cache;
+	unsigned int index;
+	bool leaving;
+};
+
+/*
+ * These two words fit into the surplus that glibc keeps for libraries loaded
+ * with dlopen(), so that the fast path can reach them without a call.  musl
+ * keeps none, and would refuse to load such a library.
+ */
+#ifdef __GLIBC__
+#define GCH_TLS		__attribute__((visibility("hidden"), tls_model("initial-exec")))
+#else
+#define GCH_TLS		__attribute__((visibility("hidden")))
+#endif
+
+extern __thread struct gch_thread gch_thread GCH_TLS;
+
+#endif /* GCH_THREAD_H */

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0
+/*
+ * GCHEAP_TRACE=1: a line for each collection, in the manner of Go's gctrace.
+ *
+ * The process that made the heap prints, and its children of fork: each
+ * collection is printed once among them, by whoever is first to hear of it from
+ * a call into the kernel.  They share the number of the last one printed, in a
+ * page of shared memory; raising it is the right to print.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "trace.h"
+
+/**
+ * gch_trace_start() - look whether the heap's collections are to be printed
+ * @heap: heap, not yet seen by others
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int gch_trace_start(struct gcheap *heap)
+{
+	const char *value = secure_getenv("GCHEAP_TRACE");
+	void *page;
+
+	if (!value || strcmp(value, "1"))
+		return 0;
+	page = mmap(NULL, sizeof(*heap->traced), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (page == MAP_FAILED)
+		return -errno;
+	heap->traced = page;
+	return 0;
+}
+
+/**
+ * gch_trace_stop() - print what is missing, and no more
+ * @heap: heap, not used by others any more
+ */
+void gch_trace_stop(struct gcheap *heap)
+{
+	struct gcheap_ioc_stats stats = { .size = sizeof(stats) };
+
+	if (!heap->traced)
+		return;
+	if (!gch_call(heap, GCHEAP_IOC_STATS, &stats))
+		gch_trace_print(heap, stats.num_gc);
+	munmap(heap->traced, sizeof(*heap->traced));
+	heap->traced = NULL;
+}
+
+static double ms(__u64 ns)
+{
+	return (double)ns / 1e6;
+}
+
+static int format_cycle(char *line, size_t size, const struct gcheap_cycle *c)
+{
+	const bool small = c->before < (10u << 20) && c->goal < (10u << 20);
+	const char *unit = small ? "KB" : "MB";
+	const int shift = small ? 10 : 20;
+
+	return snprintf(line, size,
+			"gc %llu @%.3fs: %.3f+%.3f+%.3f ms stop/mark/sweep, pause %.3f ms, "
+			"%llu->%llu->%llu %s, goal %llu %s, %u threads, %u processes, "
+			"roots %llu KB read %llu KB skipped%s\n",
+			c->number, (double)c->start_ns / 1e9,
+			ms(c->stop_ns), ms(c->mark_ns), ms(c->sweep_ns), ms(c->pause_ns),
+			c->before >> shift, c->after >> shift, c->live >> shift, unit,
+			c->goal >> shift, unit, c->threads, c->processes,
+			c->root_bytes >> 10, c->root_skipped >> 10,
+			c->forced ? ", forced" : "");
+}
+
+static void print_cycle(struct gcheap *heap, __u64 number)
+{
+	struct gcheap_ioc_stats stats = { .size = sizeof(stats), .want_cycle = number };
+	char line[320];
+	ssize_t written;
+	int length;
+
+	if (gch_call(heap, GCHEAP_IOC_STATS, &stats) || !stats.cycle.number)
+		return;
+	length = format_cycle(line, sizeof(line), &stats.cycle);
+	/* One write, so that lines stay whole; a lost one harms nobody. */
+	written = write(STDERR_FILENO, line, length);
+	(void)written;
+}
+
+/**
+ * gch_trace_print() - print the collections up to one that nobody printed yet
+ * @heap: heap that is traced
+ * @cycle: number of the last collection to print
+ *
+ * errno stays as it is.
+ */
+void gch_trace_print(struct gcheap *heap, __u64 cycle)
+{
+	__u64 done = atomic_load(heap->traced);
+	int saved = errno;
+
+	while (done < cycle) {
+		if (!atomic_compare_exchange_weak(heap->traced, &done, done + 1))
+			continue;
+		print_cycle(heap, ++done);
+	}
+	errno = saved;
+}
