@@ -42,7 +42,7 @@ boot()
 	/sbin/mke2fs -q -t ext2 "$logs/disk"
 	: > "$logs/control"
 	status=0
-	timeout --foreground "$seconds" qemu-system-x86_64 "${machine[@]}" -smp 2 \
+	timeout --foreground "$seconds" qemu-system-x86_64 -machine q35 "${machine[@]}" -smp 2 \
 		-m "${GCHEAP_VM_MEMORY:-2G}" -nodefaults -no-user-config -display none \
 		-no-reboot -kernel "$kernel/vmlinuz" -initrd "$initramfs" \
 		-append "$arguments" \

@@ -21,7 +21,7 @@ shift 2
 
 clone=$(realpath "$here/..")
 name=build/$(echo "$clone" | sha256sum | cut -c1-12)/$(basename "$kernel")
-name=$name$(printf -- '-%s' "$@" | tr -c 'A-Za-z0-9=-' _)
+name=$name$(printf %s "${*/#/-}" | tr -c 'A-Za-z0-9-' _)
 kdir=$(realpath "$kernel/kdir")
 
 # A kernel with a root folder of its own is built for in there.
@@ -43,10 +43,10 @@ need make rsync
 "${own[@]}" mkdir -p "$build"
 exec 9> "$cache/lock-$(echo "$name" | tr / -)"
 flock 9
-"${own[@]}" rsync -rlpc --delete --include=/Kbuild --include=/module/*** \
-	--include=/uapi/*** --exclude='*.o' --exclude='*.ko' --exclude='.*' \
-	--exclude='*.mod*' --exclude=Module.symvers --exclude=modules.order \
-	--exclude='/*' "$clone/" "$build/"
+"${own[@]}" rsync -rlpc --delete --exclude='*.o' --exclude='*.ko' \
+	--exclude='.*' --exclude='*.mod*' --exclude=Module.symvers \
+	--exclude=modules.order --include=/Kbuild --include='/module/***' \
+	--include='/uapi/***' --exclude='/*' "$clone/" "$build/"
 
 say "building $title"
 "${enter[@]}" make -j "$(nproc)" -C "${kdir#"$root"}" M="${build#"$root"}" W=1 \

@@ -1,0 +1,78 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# lane.sh KERNEL LOGS [PROGRAM]...: KUnit, kselftests, unloading and the search
+# for leaks on one kernel.  Puts one line for each case in LOGS/results.
+#
+# When the machine dies the step it was in has failed, and the rest is done in
+# another one: a single bug costs a single result.
+set -eu
+
+here=$(dirname "$(realpath "$0")")
+. "$here/packages.sh"
+
+kernel=$1
+logs=$2
+shift 2
+rm -rf "$logs"
+mkdir -p "$logs"
+: > "$logs/results"
+
+options=(--kernel "$kernel" --time 2700 --file "$here/run-tests:bin/run-tests")
+[ "$kernel" != debug ] || options+=(--kunit)
+if [ $# -gt 0 ]; then
+	set -- "$@" unload
+	[ "$kernel" != debug ] || set -- kunit "$@" leaks
+fi
+
+number=0
+while
+	number=$((number + 1))
+	log=$logs/boot$number
+	mkdir -p "$log"
+	status=0
+	"$here/vm.sh" "${options[@]}" --log "$log" -- run-tests "$@" |
+		grep --line-buffered -E '^(# begin| *(not )?ok )' ||
+		status=${PIPESTATUS[0]}
+
+	died=
+	case $status in
+	124)	died="no end in time" ;;
+	125)	died="the machine died" ;;
+	126)	died="the module does not load" ;;
+	esac
+	touch "$log/output" "$log/console"
+	tr -d '\r' < "$log/output" |
+		awk -v lane="$kernel" -v died="$died" -f "$here/results.awk" |
+		sed "s|\$|\t$log|" >> "$logs/results"
+	if "$here/splats.sh" "$log/console" > "$log/splats"; then
+		verdict=pass
+	else
+		verdict=fail
+		cat "$log/splats" >&2
+	fi
+	printf '%s\t%s kernel log of boot %s: clean\t%s\n' \
+		"$verdict" "$kernel" "$number" "$log" >> "$logs/results"
+
+	# What was not begun is for the next machine.
+	steps=$(sed -n 's/^# steps //p' "$log/output" | tr -d '\r')
+	for step in $(sed -n 's/^# begin //p' "$log/output" | tr -d '\r'); do
+		steps=$(echo " $steps " | sed "s/ $step / /")
+	done
+	if ! grep -q '^# steps' "$log/output"; then
+		printf 'fail\t%s boot: %s\t%s\n' "$kernel" \
+			"${died:-no test ran (status $status)}" "$log" >> "$logs/results"
+	fi
+	# shellcheck disable=SC2086 # a list
+	set -- $steps
+	[ $# -gt 0 ] && [ "$died" ]
+do
+	if [ "$status" = 124 ]; then
+		for step; do
+			printf 'fail\t%s %s: not run, no time left\t%s\n' \
+				"$kernel" "$step" "$log" >> "$logs/results"
+		done
+		break
+	fi
+	say "the machine died: going on with $*"
+done
