@@ -6,7 +6,7 @@
 #
 # When the machine dies the step it was in has failed, and the rest is done in
 # another one: a single bug costs a single result.
-set -eu
+set -eu -o pipefail
 
 here=$(dirname "$(realpath "$0")")
 . "$here/packages.sh"
@@ -49,7 +49,6 @@ while
 		verdict=pass
 	else
 		verdict=fail
-		cat "$log/splats" >&2
 	fi
 	printf '%s\t%s kernel log of boot %s: clean\t%s\n' \
 		"$verdict" "$kernel" "$number" "$log" >> "$logs/results"

@@ -34,6 +34,7 @@ function finish(why)
 	# KUnit's suites are lines without an indent, its cases have four spaces.
 	indent = step == "kunit" ? "    " : ""
 	planned = seen = failed = 0
+	status = "unknown"
 	next
 }
 

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# gcheap: a garbage-collected heap for user processes, as a kernel module.
+# 'make help' tells what there is to make.
+
+KDIR	?= /lib/modules/$(shell uname -r)/build
+PREFIX	?= /usr/local
+OUT	?= $(CURDIR)/build
+
+all: module lib
+
+help:
+	@echo 'make                  the module for the running kernel, and the library'
+	@echo 'make module KDIR=...  the module for another kernel'
+	@echo 'make lib              the library, in build/'
+	@echo 'make demo             the demonstration, in a virtual machine'
+	@echo 'make demo HOST=1      the same on the running kernel'
+	@echo 'make check            all tests, in virtual machines (KERNEL=, TESTS=)'
+	@echo 'make install          the library, its headers and its .pc file'
+	@echo '                      (PREFIX=/usr/local, DESTDIR=)'
+	@echo 'make modules_install  the module, for the running kernel'
+	@echo 'make clean'
+
+$(KDIR)/Makefile:
+	@echo 'No kernel headers in $(KDIR): install linux-headers-$(shell uname -r),' \
+		'or say KDIR=' >&2; exit 1
+
+module: $(KDIR)/Makefile
+	$(MAKE) -C $(KDIR) M=$(CURDIR) W=1 modules
+
+modules_install: $(KDIR)/Makefile
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
+
+lib:
+	$(MAKE) -C uapi OUT=$(OUT)
+
+install:
+	$(MAKE) -C uapi OUT=$(OUT) PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) install
+
+demo:
+	@scripts/demo.sh
+
+check:
+	@scripts/check.sh
+
+clean:
+	$(MAKE) -C uapi OUT=$(OUT) clean
+	if [ -e $(KDIR)/Makefile ]; then $(MAKE) -C $(KDIR) M=$(CURDIR) clean; fi
+	rm -rf build
+
+.PHONY: all help module modules_install lib install demo check clean
+export HOST KERNEL TESTS
