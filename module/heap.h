@@ -59,9 +59,9 @@ struct inode;
  * @sweeper: sweeps what nobody asked for
  */
 struct gc_heap {
-	struct mutex lock;
+	struct mutex lock;	/* all but what the next two guard */
 	struct gc_slabs slabs;
-	spinlock_t map_lock;
+	spinlock_t map_lock;	/* base, size */
 	unsigned long base;
 	unsigned long size;
 	struct inode *inode;

@@ -214,9 +214,10 @@ static void alloc_landed(struct gc_heap *heap)
 
 	rcu_read_lock();
 	m = gc_mutator_find(heap, current);
-	/* Pairs with the acquire in mark_landing(). */
-	if (m)
+	if (m) {
+		/* Pairs with the acquire in mark_landing(). */
 		smp_store_release(&m->landing, 0);
+	}
 	rcu_read_unlock();
 }
 
@@ -753,42 +754,33 @@ struct ioctl_op {
 	void (*landed)(struct gc_heap *heap);
 };
 
-#define OP(number, type, last, function)				\
-	[_IOC_NR(number)] = {						\
-		.cmd = (number),					\
-		.size = sizeof(struct type),				\
-		.least = offsetofend(struct type, last),		\
-		.handler = (function),					\
-	}
+#define OP(number, type, last, function, after)			\
+	{ .cmd = (number), .size = sizeof(struct type),		\
+	  .least = offsetofend(struct type, last),		\
+	  .handler = (function), .landed = (after) }
 
 static const struct ioctl_op ioctl_ops[] = {
-	OP(GCHEAP_IOC_INFO, gcheap_ioc_info, reserved, ioctl_info),
-	OP(GCHEAP_IOC_CONFIG, gcheap_ioc_config, heap_size, ioctl_config),
-	[_IOC_NR(GCHEAP_IOC_ALLOC)] = {
-		.cmd = GCHEAP_IOC_ALLOC,
-		.size = sizeof(struct gcheap_ioc_alloc),
-		.least = offsetofend(struct gcheap_ioc_alloc, cycle),
-		.handler = ioctl_alloc,
-		.landed = alloc_landed,
-	},
-	OP(GCHEAP_IOC_REFILL, gcheap_ioc_refill, cycle, ioctl_refill),
-	OP(GCHEAP_IOC_RELEASE, gcheap_ioc_release, back, ioctl_release),
-	OP(GCHEAP_IOC_COLLECT, gcheap_ioc_collect, cycle, ioctl_collect),
-	OP(GCHEAP_IOC_STATS, gcheap_ioc_stats, cycle, ioctl_stats),
-	OP(GCHEAP_IOC_ROOT_ADD, gcheap_ioc_root, length, ioctl_root_add),
-	OP(GCHEAP_IOC_ROOT_DEL, gcheap_ioc_root, length, ioctl_root_del),
-	OP(GCHEAP_IOC_OBJECT, gcheap_ioc_object, usable, ioctl_object),
+	OP(GCHEAP_IOC_INFO, gcheap_ioc_info, reserved, ioctl_info, NULL),
+	OP(GCHEAP_IOC_CONFIG, gcheap_ioc_config, heap_size, ioctl_config, NULL),
+	OP(GCHEAP_IOC_ALLOC, gcheap_ioc_alloc, cycle, ioctl_alloc, alloc_landed),
+	OP(GCHEAP_IOC_REFILL, gcheap_ioc_refill, cycle, ioctl_refill, NULL),
+	OP(GCHEAP_IOC_RELEASE, gcheap_ioc_release, back, ioctl_release, NULL),
+	OP(GCHEAP_IOC_COLLECT, gcheap_ioc_collect, cycle, ioctl_collect, NULL),
+	OP(GCHEAP_IOC_STATS, gcheap_ioc_stats, cycle, ioctl_stats, NULL),
+	OP(GCHEAP_IOC_ROOT_ADD, gcheap_ioc_root, length, ioctl_root_add, NULL),
+	OP(GCHEAP_IOC_ROOT_DEL, gcheap_ioc_root, length, ioctl_root_del, NULL),
+	OP(GCHEAP_IOC_OBJECT, gcheap_ioc_object, usable, ioctl_object, NULL),
 };
 
 /* The structure's size in the number may be another version's. */
 static const struct ioctl_op *find_op(unsigned int cmd)
 {
-	const struct ioctl_op *op;
+	unsigned int i;
 
-	if (_IOC_NR(cmd) >= ARRAY_SIZE(ioctl_ops))
-		return NULL;
-	op = &ioctl_ops[_IOC_NR(cmd)];
-	return (cmd ^ op->cmd) & ~IOCSIZE_MASK ? NULL : op;
+	for (i = 0; i < ARRAY_SIZE(ioctl_ops); i++)
+		if (!((cmd ^ ioctl_ops[i].cmd) & ~IOCSIZE_MASK))
+			return &ioctl_ops[i];
+	return NULL;
 }
 
 static int run_op(const struct ioctl_op *op, struct gc_heap *heap,

@@ -59,7 +59,7 @@ struct gc_mutator {
 	struct list_head slabs;
 	unsigned long landing;
 	bool retired;
-	spinlock_t lock;
+	spinlock_t lock;	/* hold */
 	enum gc_hold hold;
 	struct callback_head work;
 	struct gc_world *world;

@@ -86,8 +86,9 @@ static struct gc_chunk *chunk_make(struct gc_pages *gp, unsigned long nr)
 	bitmap_fill(chunk->used, CHUNK_PAGES);
 	gp->meta_bytes += sizeof(*chunk) + CHUNK_PAGES *
 			  (sizeof(*slabs) + sizeof(*chunk->pages));
-	/* Both pair with the acquires in gc_pages_page(). */
+	/* Pairs with the acquire in gc_pages_page(). */
 	smp_store_release(&region->slabs[i], slabs);
+	/* Likewise. */
 	smp_store_release(&region->chunks[i], chunk);
 	return chunk;
 fail:
@@ -104,11 +105,14 @@ struct page *gc_pages_page(struct gc_pages *gp, unsigned long nr)
 
 	if (nr >= gp->limit)
 		return NULL;
+	/* Pairs with the release in region_make(). */
 	region = smp_load_acquire(&gp->regions[nr / REGION_PAGES]);
 	if (!region)
 		return NULL;
 	nr %= REGION_PAGES;
+	/* Pairs with the release in chunk_make(). */
 	slabs = smp_load_acquire(&region->slabs[nr / CHUNK_PAGES]);
+	/* Likewise. */
 	chunk = smp_load_acquire(&region->chunks[nr / CHUNK_PAGES]);
 	if (!slabs || !chunk)
 		return NULL;
@@ -181,9 +185,9 @@ static void unback(struct gc_pages *gp, unsigned long frontier)
 	}
 }
 
-static unsigned int block_order(struct gc_pages *gp, unsigned long upto)
+static unsigned int block_order(struct gc_pages *gp, unsigned long end)
 {
-	unsigned long nr = max(upto - gp->frontier, gp->frontier);
+	unsigned long nr = max(end - gp->frontier, gp->frontier);
 
 	nr = clamp(nr, BLOCK_PAGES_MIN, CHUNK_PAGES);
 	if (gp->frontier)
@@ -193,18 +197,18 @@ static unsigned int block_order(struct gc_pages *gp, unsigned long upto)
 }
 
 /*
- * Back all pages below @upto.  When it fails, what this call took goes back,
+ * Back all pages below @end.  When it fails, what this call took goes back,
  * since a process at its memory cgroup's limit would be killed by its next
  * page fault.
  */
-static int back(struct gc_pages *gp, unsigned long upto)
+static int back(struct gc_pages *gp, unsigned long end)
 {
 	unsigned long before = gp->frontier;
 	int err;
 
-	while (gp->frontier < upto) {
+	while (gp->frontier < end) {
 		err = fatal_signal_pending(current) ? -EINTR :
-		      back_block(gp, block_order(gp, upto));
+		      back_block(gp, block_order(gp, end));
 		if (err) {
 			unback(gp, before);
 			return err;

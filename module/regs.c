@@ -101,7 +101,7 @@ static void read_general(struct gc_regs *regs, struct task_struct *task)
 	unsigned int i;
 
 	for (i = 0; i < READINGS_MAX; i++) {
-		*to = *(const volatile struct pt_regs *)from;
+		*to = *from;
 		/* The second reading must not be the first one's copy. */
 		barrier();
 		if (!memcmp(to, from, sizeof(*to)))

@@ -351,7 +351,8 @@ static void mark_data(struct gc_roots *roots)
 	unsigned long addr = 0, data_end = 0, end;
 
 	while ((vma = find_vma(mm, addr))) {
-		end = addr = vma->vm_end;
+		addr = vma->vm_end;
+		end = addr;
 		if (!is_file_data(vma) &&
 		    (vma->vm_file || vma->vm_start != data_end))
 			continue;

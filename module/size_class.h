@@ -5,7 +5,7 @@
 
 #include <linux/types.h>
 
-#include "size_class_table.h"
+#include "size_class_bounds.h"
 
 /**
  * struct size_class - how a slab of one class is divided

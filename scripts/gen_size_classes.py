@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Compute gcheap's size classes and write module/size_class_table.h.
+"""Compute gcheap's size classes and write the two headers in module/ with them.
 
 The rules (the comparison figures are Go's runtime/mksizeclasses.go, which
 allows 12.5 % for both kinds of waste together):
@@ -64,24 +64,30 @@ def magic(size, slab):
     return m
 
 
+HEAD = [
+    "/* SPDX-License-Identifier: GPL-2.0 */",
+    "/* Made by scripts/gen_size_classes.py: change that, not this. */",
+]
+
+
 def render(table):
-    out = [
-        "/* SPDX-License-Identifier: GPL-2.0 */",
-        "/* Made by scripts/gen_size_classes.py: change that, not this. */",
-        "#ifndef GCHEAP_SIZE_CLASS_TABLE_H",
-        "#define GCHEAP_SIZE_CLASS_TABLE_H",
+    """The text of each header, by its name."""
+    bounds = HEAD + [
+        "#ifndef GCHEAP_SIZE_CLASS_BOUNDS_H",
+        "#define GCHEAP_SIZE_CLASS_BOUNDS_H",
         "",
         f"#define SIZE_CLASS_COUNT\t{len(table)}",
         f"#define SIZE_CLASS_MAX\t\t{MAX_SMALL}",
         "",
-        "/* object size, pages of a slab, slots, multiplier for the division */",
-        "#define SIZE_CLASS_TABLE(X)\t\\",
+        "#endif /* GCHEAP_SIZE_CLASS_BOUNDS_H */",
+        "",
     ]
-    rows = [f"\tX({s}, {b // PAGE}, {b // s}, {magic(s, b):#x}U)"
-            for s, b in table]
-    out += [row + "\t\\" for row in rows[:-1]] + [rows[-1]]
-    out += ["", "#endif /* GCHEAP_SIZE_CLASS_TABLE_H */", ""]
-    return "\n".join(out)
+    rows = HEAD + [
+        "/* Rows of size_classes[]: see struct size_class for the fields. */",
+    ] + [f"{{ {s}, {b // PAGE}, {b // s}, {magic(s, b):#x}U }},"
+         for s, b in table] + [""]
+    return {"size_class_bounds.h": "\n".join(bounds),
+            "size_class_rows.h": "\n".join(rows)}
 
 
 def show(table):
@@ -96,25 +102,26 @@ def show(table):
 
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
-    path = os.path.join(here, "..", "module", "size_class_table.h")
+    folder = os.path.join(here, "..", "module")
     args = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     args.add_argument("--check", action="store_true")
     args.add_argument("--print", action="store_true")
     args = args.parse_args()
 
     table = classes()
-    text = render(table)
     if args.print:
         show(table)
         return
-    if args.check:
+    for name, text in render(table).items():
+        path = os.path.join(folder, name)
+        if not args.check:
+            with open(path, "w", encoding="ascii") as f:
+                f.write(text)
+            continue
         with open(path, encoding="ascii") as f:
             if f.read() != text:
-                sys.exit("module/size_class_table.h is not what "
+                sys.exit(f"module/{name} is not what "
                          "scripts/gen_size_classes.py makes")
-        return
-    with open(path, "w", encoding="ascii") as f:
-        f.write(text)
 
 
 main()

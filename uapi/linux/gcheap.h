@@ -93,17 +93,17 @@ struct gcheap_ioc_info {
 };
 
 /* gcheap_ioc_config.flags: which fields to set */
-#define GCHEAP_CONFIG_PERCENT	(1u << 0)
-#define GCHEAP_CONFIG_LIMIT	(1u << 1)
-#define GCHEAP_CONFIG_HEAP_SIZE	(1u << 2)
+#define GCHEAP_CONFIG_PERCENT	0x1
+#define GCHEAP_CONFIG_LIMIT	0x2
+#define GCHEAP_CONFIG_HEAP_SIZE	0x4
 
 /* gcheap_ioc_config.percent: the heap is collected only when told, or full */
 #define GCHEAP_PERCENT_OFF	(-1)
 #define GCHEAP_PERCENT_MAX	100000
 
 /* gcheap_ioc_config.heap_size: bounds, in bytes */
-#define GCHEAP_SIZE_MIN		(1ull << 20)
-#define GCHEAP_SIZE_MAX		(1ull << 40)
+#define GCHEAP_SIZE_MIN		0x100000ULL
+#define GCHEAP_SIZE_MAX		0x10000000000ULL
 
 /**
  * struct gcheap_ioc_config - GCHEAP_IOC_CONFIG: set and read back the settings
@@ -132,7 +132,7 @@ struct gcheap_ioc_config {
 };
 
 /* A class of size class_index, whose objects are never scanned for pointers */
-#define GCHEAP_NOSCAN		(1u << 0)
+#define GCHEAP_NOSCAN		0x1
 
 /**
  * struct gcheap_slab - a slab in a thread's hands
@@ -199,7 +199,7 @@ struct gcheap_ioc_refill {
 };
 
 /* gcheap_ioc_release.flags: all slabs of the calling thread come back */
-#define GCHEAP_RELEASE_ALL	(1u << 0)
+#define GCHEAP_RELEASE_ALL	0x1
 
 /**
  * struct gcheap_ioc_release - GCHEAP_IOC_RELEASE: give slabs back
@@ -386,7 +386,7 @@ struct gcheap_ioc_stats {
  * cache holds is kept through one collection after its last use, and not
  * through a second one.
  */
-#define GCHEAP_ROOT_AGING	(1u << 0)
+#define GCHEAP_ROOT_AGING	0x1
 
 /**
  * struct gcheap_ioc_root - GCHEAP_IOC_ROOT_ADD and ROOT_DEL: a range of roots
