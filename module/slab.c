@@ -251,8 +251,10 @@ struct gc_slab *gc_slab_take(struct gc_slabs *gs, unsigned int class_index,
 	if (IS_ERR(slab))
 		return slab;
 	gs->since += (u64)(slab->slots - slab->nr_alloc) * slab->object_size;
-	bitmap_complement(gc_slab_handed_bits(slab), gc_slab_alloc_bits(slab),
-			  slab->slots);
+	/* Not bitmap_complement(), which sets bits beyond the last slot. */
+	bitmap_fill(gc_slab_handed_bits(slab), slab->slots);
+	bitmap_andnot(gc_slab_handed_bits(slab), gc_slab_handed_bits(slab),
+		      gc_slab_alloc_bits(slab), slab->slots);
 	bitmap_fill(gc_slab_alloc_bits(slab), slab->slots);
 	slab->nr_alloc = slab->slots;
 	slab->state = SLAB_OWNED;
