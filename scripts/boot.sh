@@ -56,7 +56,7 @@ boot()
 set -o pipefail
 
 boot
-if ! grep -q started "$logs/control" && [ "$status" != 124 ]; then
+if [ "$status" = 0 ] && ! grep -q started "$logs/control"; then
 	say "the machine died before its init started, a known fault of emulated" \
 	    "CPUs; booting once more (see $logs/console.first)"
 	mv "$logs/console" "$logs/console.first"
@@ -65,5 +65,8 @@ fi
 
 ended=$(tr -d '\r' < "$logs/control" | sed -n 's/^exit //p')
 [ "$status" != 124 ] || exit 124
-[ "$status" = 0 ] || cat "$logs/qemu" >&2
+if [ "$status" != 0 ]; then
+	say "qemu: $(cat "$logs/qemu")"
+	exit 125
+fi
 exit "${ended:-125}"

@@ -24,10 +24,13 @@ name=build/$(echo "$clone" | sha256sum | cut -c1-12)/$(basename "$kernel")
 name=$name$(printf %s "${*/#/-}" | tr -c 'A-Za-z0-9-' _)
 kdir=$(realpath "$kernel/kdir")
 
-# A kernel with a root folder of its own is built for in there.
+# A kernel with a root folder of its own is built for in there, with a /proc, which
+# objtool reads, that goes away with the build.
 if [ -e "$kernel/chroot" ]; then
 	root=$(realpath "$kernel/tree")
-	enter=(as_root chroot "$root")
+	# shellcheck disable=SC2016 # variables of the inner shell
+	enter=(as_root unshare --mount sh -c
+		'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"' "$root")
 	own=(as_root)
 else
 	root=
@@ -40,9 +43,13 @@ fi
 build=${root:-$cache}/$name
 need make rsync
 
-"${own[@]}" mkdir -p "$build"
-exec 9> "$cache/lock-$(echo "$name" | tr / -)"
+lock=$cache/$name.lock
+mkdir -p "$(dirname "$lock")"
+exec 9> "$lock"
 flock 9
+touch "$(dirname "$lock")"
+prune build
+"${own[@]}" mkdir -p "$build"
 "${own[@]}" rsync -rlpc --delete --exclude='*.o' --exclude='*.ko' \
 	--exclude='.*' --exclude='*.mod*' --exclude=Module.symvers \
 	--exclude=modules.order --include=/Kbuild --include='/module/***' \
@@ -54,7 +61,8 @@ say "building $title"
 	cat "$output/build.log" >&2
 	die "the module does not build"
 }
-if grep -i -E 'warning:|^WARNING' "$output/build.log" >&2; then
+# Kbuild also remarks upon tools of another patch level than the kernel's own.
+if grep -i 'warning:' "$output/build.log" | grep -v 'differs from the one' >&2; then
 	"${own[@]}" rm -rf "$build"
 	die "the module builds with warnings"
 fi

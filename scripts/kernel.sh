@@ -95,9 +95,13 @@ unpack_stock()
 		$(depends_in "$index" "linux-image-$release" "$parts") \
 		$(depends_in "$index" "linux-headers-$release" "$parts")
 	echo "$release" > "$folder/release"
-	ln -s "tree/boot/vmlinuz-$release" "$folder/vmlinuz"
+	find "$tree/boot" "$tree"/usr/lib/modules -name 'vmlinuz*' -type f \
+		-exec mv {} "$folder/vmlinuz" \; 2> /dev/null || true
+	[ -e "$folder/vmlinuz" ] || die "no kernel in linux-image-$release"
 	ln -s "tree/usr/src/linux-headers-$release" "$folder/kdir"
 	[ -e "$folder/chroot" ] || relocate "$folder/kdir"
+	# It is for BTF, which takes a tool that the machine may not have.
+	rm -f "$folder/kdir/vmlinux"
 	pick_drivers "$folder"
 }
 
@@ -105,13 +109,10 @@ unpack_stock()
 parts='linux-(base|binary|headers|kbuild|modules)-[0-9].*'
 
 # relocate KDIR: headers refer to their common part by its installed place.
-#
-# The vmlinux in them is for BTF, which takes a tool from another suite.
 relocate()
 {
 	# shellcheck disable=SC2016 # make's variables
 	sed -i 's|/usr/src/|$(dir $(lastword $(MAKEFILE_LIST)))../|' "$1/Makefile"
-	rm -f "$1/vmlinux"
 }
 
 # pick_drivers FOLDER: keeps the modules that tests need, not the other 4000.
