@@ -7,7 +7,6 @@
  *
  * GCHEAP_TRACE=1 in the environment prints a line for each collection.
  */
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +26,7 @@
 struct tree {
 	struct tree *left;
 	struct tree *right;
-	uint64_t label;
+	unsigned long label;
 };
 
 static void check(int kept, const char *promise)
@@ -118,14 +117,14 @@ static void show_collector(struct gcheap *heap)
 	print("heap_sys after", after.heap_sys, "bytes");
 	print("num_gc", after.num_gc - before.num_gc, "collections");
 	print("longest pause", after.pause_max_ns / 1e3, "us");
-	check(after.total_alloc - before.total_alloc >= (uint64_t)ROUNDS * BUFFER_SIZE,
+	check(after.total_alloc - before.total_alloc >= (size_t)ROUNDS * BUFFER_SIZE,
 	      "total_alloc counts every byte");
 	check(after.heap_alloc < 1 << 20, "what was dropped is reclaimed");
 	check(after.heap_sys <= 64 << 20, "memory stays bounded");
 	check(after.num_gc - before.num_gc >= 10, "collections come by themselves");
 }
 
-static struct tree *grow(struct gcheap *heap, unsigned int depth, uint64_t label)
+static struct tree *grow(struct gcheap *heap, unsigned int depth, unsigned long label)
 {
 	struct tree *tree = must(gcheap_alloc(heap, sizeof(*tree)));
 
@@ -138,7 +137,7 @@ static struct tree *grow(struct gcheap *heap, unsigned int depth, uint64_t label
 }
 
 /* Count the nodes; labels tell whether each is where it was put. */
-static uint64_t count(const struct tree *tree, uint64_t label)
+static unsigned long count(const struct tree *tree, unsigned long label)
 {
 	check(tree->label == label, "an object that is in use stays as it is");
 	if (!tree->left)
@@ -146,9 +145,9 @@ static uint64_t count(const struct tree *tree, uint64_t label)
 	return 1 + count(tree->left, 2 * label) + count(tree->right, 2 * label + 1);
 }
 
-static uint64_t nodes(unsigned int depth)
+static unsigned long nodes(unsigned int depth)
 {
-	return (2ull << depth) - 1;
+	return (2ul << depth) - 1;
 }
 
 /* Trees come and go beside one that stays. */
@@ -158,7 +157,7 @@ static void show_structure(struct gcheap *heap)
 	struct tree *kept = grow(heap, LONG_DEPTH, 1);
 	struct gcheap_stats after;
 	unsigned int depth, i;
-	uint64_t seen = 0;
+	unsigned long seen = 0;
 
 	puts("structure: a binary tree stays, others come and go");
 	for (depth = MIN_DEPTH; depth <= MAX_DEPTH; depth += 2) {

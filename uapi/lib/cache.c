@@ -45,83 +45,6 @@
 #include "thread.h"
 #include "trace.h"
 
-/* Scanned and not */
-#define NR_BINS		(2 * GCH_CLASSES_MAX)
-
-/*
- * Slabs in all bins and retired ones.  Never more: a bin is filled when it is
- * empty, and the retired ones go back before.
- */
-#define NR_SLABS	(NR_BINS * GCH_BIN_SLABS)
-
-/**
- * struct gch_slab - a slab that the thread owns
- * @next: in the list that it is in
- * @start: address of its first slot
- * @used_up: no bit is left in @free
- * @free: slots to take, from its bin's @next_word on
- */
-struct gch_slab {
-	struct gch_slab *next;
-	__u64 start;
-	bool used_up;
-	__u64 free[GCHEAP_SLAB_WORDS];
-};
-
-/**
- * struct gch_bin - what a thread has of one class
- * @word: free slots among the 64 from @base on
- * @base: address of the slot of @word's lowest bit
- * @object_size: bytes of a slot
- * @next_word: index of the word that follows @word in @current
- * @words: words of the slabs' bitmaps in use
- * @want: slabs to ask for in the next REFILL
- * @refills: REFILLs since the collection @cycle
- * @current: slab that @word is of, or NULL
- * @more: slabs to go on with
- * @cycle: collection that was the last one at the last REFILL
- */
-struct gch_bin {
-	__u64 word;
-	__u64 base;
-	__u32 object_size;
-	__u32 next_word;
-	__u32 words;
-	__u16 want;
-	__u16 refills;
-	struct gch_slab *current;
-	struct gch_slab *more;
-	__u64 cycle;
-} __attribute__((aligned(64)));
-
-/**
- * struct gch_cache - a thread's slabs of one heap
- * @id: id of the heap, 0 when wiped
- * @heap: heap
- * @next: the thread's next cache
- * @retired: slabs to give back
- * @spare: entries of @slabs not in use, that once were
- * @nr_slabs: entries of @slabs that ever were in use
- * @cycle: last collection that the thread heard of
- * @bins: the bins; two for each class
- * @back: argument for the kernel: the retired slabs
- * @arrived: argument for the kernel: new slabs
- * @slabs: what the lists are made of
- */
-struct gch_cache {
-	__u64 id;
-	struct gcheap *heap;
-	struct gch_cache *next;
-	struct gch_slab *retired;
-	struct gch_slab *spare;
-	__u32 nr_slabs;
-	__u64 cycle;
-	struct gch_bin bins[NR_BINS];
-	struct gcheap_slab_return back[GCHEAP_RELEASE_MAX];
-	struct gcheap_slab arrived[GCH_BIN_SLABS];
-	struct gch_slab slabs[NR_SLABS];
-};
-
 __thread struct gch_thread gch_thread GCH_TLS;
 
 /* Made with the first heap of the process, under the lock. */
@@ -294,8 +217,15 @@ static struct gch_cache *cache_unlink(struct gcheap *heap)
 	return NULL;
 }
 
-/* The thread's cache of a heap, first in its list; NULL when it can't have one. */
-static struct gch_cache *cache_get(struct gcheap *heap)
+/**
+ * gch_cache_get() - the calling thread's cache of a heap, first in its list
+ * @heap: heap
+ *
+ * errno stays as it is.
+ *
+ * Return: the cache, or NULL when the thread cannot have one.
+ */
+struct gch_cache *gch_cache_get(struct gcheap *heap)
 {
 	struct gch_cache *cache;
 
@@ -312,7 +242,7 @@ static struct gch_cache *cache_get(struct gcheap *heap)
 		}
 	}
 	cache->heap = heap;
-	cache->id = atomic_load_explicit(&heap->id, memory_order_relaxed);
+	cache->id = __atomic_load_n(&heap->id, __ATOMIC_RELAXED);
 	cache->next = gch_thread.cache;
 	gch_thread.cache = cache;
 	return cache;
@@ -356,24 +286,6 @@ void gch_cache_drop(struct gcheap *heap)
 		return;
 	cache_flush(cache);
 	cache_unmap(cache_unlink(heap));
-}
-
-static inline struct gch_bin *cache_bin(struct gch_cache *cache, const struct gcheap *heap,
-					size_t size, unsigned int flags)
-{
-	const size_t steps = (size + GCH_SIZE_STEP - 1) / GCH_SIZE_STEP;
-
-	/* GCHEAP_NOSCAN is 1, and the bin after. */
-	return &cache->bins[heap->bin_of[steps] + flags];
-}
-
-/* A slot from a bin whose word is not empty */
-static inline void *bin_take(struct gch_bin *bin)
-{
-	const __u64 word = bin->word;
-
-	bin->word = word & (word - 1);
-	return (void *)(uintptr_t)(bin->base + (unsigned int)__builtin_ctzll(word) * bin->object_size);
 }
 
 /* Go on to the next word of the bin's slabs that has free slots. */
@@ -472,121 +384,26 @@ static int bin_refill(struct gch_cache *cache, struct gch_bin *bin)
 	bin_stock(cache, bin, class, request.got);
 	cache->cycle = request.cycle;
 	gch_trace(cache->heap, request.cycle);
-	return bin_advance(cache, bin) ? 0 : -ENOMEM;
+	return 0;
 }
 
-/*
- * No memory, also not after a collection: but that had to let the slabs be
- * that this thread holds.  Is it worth another try?
+/**
+ * gch_cache_fill() - make sure that a bin's word is not empty
+ * @cache: the calling thread's cache
+ * @bin: bin of it
+ *
+ * errno stays as it is.
+ *
+ * Return: 0, -ENOMEM, or -EBUSY in a child of vfork().
  */
-static bool reclaim(struct gcheap *heap)
+int gch_cache_fill(struct gch_cache *cache, struct gch_bin *bin)
 {
-	struct gcheap_ioc_collect request = { .size = sizeof(request) };
-
-	return gch_cache_flush(heap) && !gch_call(heap, GCHEAP_IOC_COLLECT, &request);
-}
-
-/* Objects and errors share a register: memory might keep an object alive. */
-static inline void *error_pointer(int err)
-{
-	return (void *)(intptr_t)err;
-}
-
-static inline int pointer_error(const void *object)
-{
-	const intptr_t value = (intptr_t)object;
-
-	return value < 0 && value >= -4095 ? (int)value : 0;
-}
-
-/* An object straight from the kernel */
-static void *alloc_direct(struct gcheap *heap, size_t size, unsigned int flags)
-{
-	struct gcheap_ioc_alloc request = {
-		.size = sizeof(request),
-		.flags = flags,
-		.bytes = size ? size : 1,
-	};
-	int err = gch_call(heap, GCHEAP_IOC_ALLOC, &request);
-	void *object = (void *)(uintptr_t)request.address;
-
-	if (err)
-		return error_pointer(err);
-	/* What is left in a dead part of the stack may seem alive later. */
-	request.address = 0;
-	__asm__ __volatile__("" : : "r" (&request) : "memory");
-	gch_trace(heap, request.cycle);
-	return object;
-}
-
-static void *alloc_cached(struct gch_cache *cache, size_t size, unsigned int flags)
-{
-	struct gch_bin *bin = cache_bin(cache, cache->heap, size, flags);
 	int err;
 
-	if (!bin->word && !bin_advance(cache, bin)) {
-		err = bin_refill(cache, bin);
-		if (err)
-			return error_pointer(err);
-	}
-	return bin_take(bin);
-}
-
-static void *alloc_once(struct gcheap *heap, size_t size, unsigned int flags)
-{
-	struct gch_cache *cache = NULL;
-	void *object;
-
-	if (size <= heap->max_small)
-		cache = cache_get(heap);
-	if (!cache)
-		return alloc_direct(heap, size, flags);
-	object = alloc_cached(cache, size, flags);
-	/* A child of vfork() gets objects, but no slabs. */
-	if (pointer_error(object) == -EBUSY)
-		return alloc_direct(heap, size, flags);
-	return object;
-}
-
-__attribute__((noinline, cold))
-static void *alloc_slow(struct gcheap *heap, size_t size, unsigned int flags)
-{
-	void *object = alloc_once(heap, size, flags);
-
-	if (pointer_error(object) == -ENOMEM && size <= heap->size && reclaim(heap))
-		object = alloc_once(heap, size, flags);
-	if (!pointer_error(object))
-		return object;
-	errno = -pointer_error(object);
-	return NULL;
-}
-
-/* No loop, no lock, no system call: an object in some twenty instructions. */
-static inline void *alloc(struct gcheap *heap, size_t size, unsigned int flags)
-{
-	struct gch_cache *cache = gch_thread.cache;
-	struct gch_bin *bin;
-
-	/* None yet, or the last allocation was from another heap, or a fork wiped it. */
-	if (unlikely(!cache || !gch_heap_is(heap, cache->id)))
-		goto slow;
-	if (unlikely(size > heap->max_small))
-		goto slow;
-	bin = cache_bin(cache, heap, size, flags);
-	/* The current word is used up: the slow path finds the next one. */
-	if (unlikely(!bin->word))
-		goto slow;
-	return bin_take(bin);
-slow:
-	return alloc_slow(heap, size, flags);
-}
-
-void *gcheap_alloc(struct gcheap *heap, size_t size)
-{
-	return alloc(heap, size, 0);
-}
-
-void *gcheap_alloc_noscan(struct gcheap *heap, size_t size)
-{
-	return alloc(heap, size, GCHEAP_NOSCAN);
+	if (bin->word || bin_advance(cache, bin))
+		return 0;
+	err = bin_refill(cache, bin);
+	if (err)
+		return err;
+	return bin_advance(cache, bin) ? 0 : -ENOMEM;
 }

@@ -3,10 +3,124 @@
 #ifndef GCH_CACHE_H
 #define GCH_CACHE_H
 
+#include <stdalign.h>
+
 #include "heap.h"
 
+/* Scanned and not */
+#define NR_BINS		(2 * GCH_CLASSES_MAX)
+
+/*
+ * Slabs in all bins and retired ones.  Never more: a bin is filled when it is
+ * empty, and the retired ones go back before.
+ */
+#define NR_SLABS	(NR_BINS * GCH_BIN_SLABS)
+
+/**
+ * struct gch_slab - a slab that the thread owns
+ * @next: in the list that it is in
+ * @start: address of its first slot
+ * @used_up: no bit is left in @free
+ * @free: slots to take, from its bin's @next_word on
+ */
+struct gch_slab {
+	struct gch_slab *next;
+	__u64 start;
+	bool used_up;
+	__u64 free[GCHEAP_SLAB_WORDS];
+};
+
+/**
+ * struct gch_bin - what a thread has of one class
+ * @word: free slots among the 64 from @base on
+ * @base: address of the slot of @word's lowest bit
+ * @object_size: bytes of a slot
+ * @next_word: index of the word that follows @word in @current
+ * @words: words of the slabs' bitmaps in use
+ * @want: slabs to ask for in the next REFILL
+ * @refills: REFILLs since the collection @cycle
+ * @current: slab that @word is of, or NULL
+ * @more: slabs to go on with
+ * @cycle: collection that was the last one at the last REFILL
+ */
+struct gch_bin {
+	alignas(64) __u64 word;
+	__u64 base;
+	__u32 object_size;
+	__u32 next_word;
+	__u32 words;
+	__u16 want;
+	__u16 refills;
+	struct gch_slab *current;
+	struct gch_slab *more;
+	__u64 cycle;
+};
+
+/**
+ * struct gch_cache - a thread's slabs of one heap
+ * @id: id of the heap, 0 when wiped
+ * @heap: heap
+ * @next: the thread's next cache
+ * @retired: slabs to give back
+ * @spare: entries of @slabs not in use, that once were
+ * @nr_slabs: entries of @slabs that ever were in use
+ * @cycle: last collection that the thread heard of
+ * @bins: the bins; two for each class
+ * @back: argument for the kernel: the retired slabs
+ * @arrived: argument for the kernel: new slabs
+ * @slabs: what the lists are made of
+ */
+struct gch_cache {
+	__u64 id;
+	struct gcheap *heap;
+	struct gch_cache *next;
+	struct gch_slab *retired;
+	struct gch_slab *spare;
+	__u32 nr_slabs;
+	__u64 cycle;
+	struct gch_bin bins[NR_BINS];
+	struct gcheap_slab_return back[GCHEAP_RELEASE_MAX];
+	struct gcheap_slab arrived[GCH_BIN_SLABS];
+	struct gch_slab slabs[NR_SLABS];
+};
+
 int gch_cache_init(void);
+struct gch_cache *gch_cache_get(struct gcheap *heap);
+int gch_cache_fill(struct gch_cache *cache, struct gch_bin *bin);
 bool gch_cache_flush(struct gcheap *heap);
 void gch_cache_drop(struct gcheap *heap);
+
+/**
+ * gch_cache_bin() - the bin that serves a size
+ * @cache: the thread's cache of @heap
+ * @heap: heap
+ * @size: bytes, at most max_small
+ * @flags: GCHEAP_NOSCAN or zero
+ *
+ * Return: the bin.
+ */
+static inline struct gch_bin *gch_cache_bin(struct gch_cache *cache, const struct gcheap *heap,
+					    size_t size, unsigned int flags)
+{
+	const size_t steps = (size + GCH_SIZE_STEP - 1) / GCH_SIZE_STEP;
+
+	/* GCHEAP_NOSCAN is 1: the bin after. */
+	return &cache->bins[heap->bin_of[steps] + flags];
+}
+
+/**
+ * gch_bin_take() - take a slot
+ * @bin: bin with a word that is not empty
+ *
+ * Return: the slot.
+ */
+static inline void *gch_bin_take(struct gch_bin *bin)
+{
+	const __u64 word = bin->word;
+	const __u32 slot = __builtin_ctzll(word);
+
+	bin->word = word & (word - 1);
+	return (void *)(uintptr_t)(bin->base + slot * bin->object_size);
+}
 
 #endif /* GCH_CACHE_H */

@@ -26,6 +26,7 @@
 #include "cache.h"
 #include "heap.h"
 #include "lock.h"
+#include "pool.h"
 #include "trace.h"
 
 #define DEVICE		"/dev/gcheap"
@@ -35,7 +36,7 @@
 #define BIN_HEAP_PART	256
 
 /* Both are 0 in a process without heaps. */
-static struct gcheap *_Atomic heaps;
+static struct gcheap *heaps;
 static __u64 last_id;
 
 static int call(int fd, unsigned long number, void *request)
@@ -75,7 +76,7 @@ struct gcheap *gch_heap_at(__u64 base)
 {
 	struct gcheap *heap;
 
-	for (heap = atomic_load(&heaps); heap; heap = heap->next)
+	for (heap = __atomic_load_n(&heaps, __ATOMIC_ACQUIRE); heap; heap = heap->next)
 		if (!gch_heap_is(heap, 0) && heap->base == base)
 			return heap;
 	return NULL;
@@ -86,15 +87,15 @@ static struct gcheap *heap_entry(void)
 {
 	struct gcheap *heap;
 
-	for (heap = atomic_load(&heaps); heap; heap = heap->next)
+	for (heap = __atomic_load_n(&heaps, __ATOMIC_ACQUIRE); heap; heap = heap->next)
 		if (gch_heap_is(heap, 0))
 			return heap;
 	heap = mmap(NULL, sizeof(*heap), PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (heap == MAP_FAILED)
 		return NULL;
-	heap->next = atomic_load(&heaps);
-	atomic_store(&heaps, heap);
+	heap->next = __atomic_load_n(&heaps, __ATOMIC_ACQUIRE);
+	__atomic_store_n(&heaps, heap, __ATOMIC_RELEASE);
 	return heap;
 }
 
@@ -178,7 +179,7 @@ static void heap_unmap(const struct gcheap *heap)
 
 static void heap_publish(struct gcheap *heap)
 {
-	atomic_store_explicit(&heap->id, ++last_id, memory_order_release);
+	__atomic_store_n(&heap->id, ++last_id, __ATOMIC_RELEASE);
 }
 
 static int configure(int fd, const struct gcheap_options *opts)
@@ -337,8 +338,9 @@ void gcheap_close(struct gcheap *heap)
 		goto unlock;
 	gch_cache_drop(heap);
 	gch_trace_stop(heap);
+	gch_pool_forget(heap);
 	/* From here on the other threads' caches of it are known as stale. */
-	atomic_store(&heap->id, 0);
+	__atomic_store_n(&heap->id, 0, __ATOMIC_SEQ_CST);
 	heap_unmap(heap);
 	close(heap->fd);
 unlock:

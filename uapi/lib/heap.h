@@ -9,7 +9,6 @@
 #ifndef GCH_HEAP_H
 #define GCH_HEAP_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 
 #include <linux/gcheap.h>
@@ -65,14 +64,14 @@ struct gch_class {
  * does not change while the heap is open, except @refs (under the lock).
  */
 struct gcheap {
-	_Atomic __u64 id;
+	__u64 id;
 	__u32 max_small;
 	int fd;
 	__u32 class_count;
 	__u32 refs;
 	__u64 base;
 	__u64 size;
-	_Atomic __u64 *traced;
+	__u64 *traced;
 	struct gcheap *next;
 	struct gch_class classes[GCH_CLASSES_MAX];
 	__u8 bin_of[GCH_SMALL_MAX / GCH_SIZE_STEP + 1];
@@ -90,7 +89,7 @@ struct gcheap *gch_heap_at(__u64 base);
  */
 static inline bool gch_heap_is(const struct gcheap *heap, __u64 id)
 {
-	return atomic_load_explicit(&heap->id, memory_order_acquire) == id;
+	return __atomic_load_n(&heap->id, __ATOMIC_ACQUIRE) == id;
 }
 
 #endif /* GCH_HEAP_H */

@@ -14,7 +14,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
-#include <stdatomic.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -23,7 +23,7 @@
 
 enum { OPEN, HELD, CONTENDED };
 
-static atomic_uint *_Atomic lock_word;
+static unsigned int *lock_word;
 
 /**
  * gch_lock_init() - make the lock, before the first heap of the process
@@ -33,10 +33,10 @@ static atomic_uint *_Atomic lock_word;
 int gch_lock_init(void)
 {
 	const size_t size = sysconf(_SC_PAGESIZE);
-	atomic_uint *none = NULL;
+	unsigned int *none = NULL;
 	void *page;
 
-	if (atomic_load(&lock_word))
+	if (__atomic_load_n(&lock_word, __ATOMIC_ACQUIRE))
 		return 0;
 	page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (page == MAP_FAILED)
@@ -47,7 +47,8 @@ int gch_lock_init(void)
 		munmap(page, size);
 		return err;
 	}
-	if (!atomic_compare_exchange_strong(&lock_word, &none, page))
+	if (!__atomic_compare_exchange_n(&lock_word, &none, page, false,
+					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		munmap(page, size);
 	return 0;
 }
@@ -59,13 +60,14 @@ int gch_lock_init(void)
  */
 void gch_lock(void)
 {
-	atomic_uint *word = atomic_load(&lock_word);
+	unsigned int *word = __atomic_load_n(&lock_word, __ATOMIC_ACQUIRE);
 	unsigned int seen = OPEN;
 	int saved = errno;
 
-	if (atomic_compare_exchange_strong(word, &seen, HELD))
+	if (__atomic_compare_exchange_n(word, &seen, HELD, false,
+					__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		return;
-	while (atomic_exchange(word, CONTENDED) != OPEN)
+	while (__atomic_exchange_n(word, CONTENDED, __ATOMIC_ACQUIRE) != OPEN)
 		syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, CONTENDED, NULL);
 	errno = saved;
 }
@@ -77,10 +79,10 @@ void gch_lock(void)
  */
 void gch_unlock(void)
 {
-	atomic_uint *word = atomic_load(&lock_word);
+	unsigned int *word = __atomic_load_n(&lock_word, __ATOMIC_ACQUIRE);
 	int saved = errno;
 
-	if (atomic_exchange(word, OPEN) == CONTENDED)
+	if (__atomic_exchange_n(word, OPEN, __ATOMIC_RELEASE) == CONTENDED)
 		syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1);
 	errno = saved;
 }

@@ -13,8 +13,11 @@
  * The row is a range of roots that ages: with each collection the kernel moves
  * the first of each pair to the second, so that what was not touched in between
  * two collections is dropped.  It does so between any two instructions of ours:
- * the words are only ever changed by single atomic operations, a put by a
+ * the words are only ever changed by single atomic instructions, a put by a
  * compare-exchange and a get by an exchange.  Nothing is locked.
+ *
+ * The range is a process's: each process that uses a pool registers it when it
+ * does so for the first time, so that a pool outlives the process that made it.
  *
  * Blocks are objects too, scanned, and nobody frees them.  What a thread still
  * looks at is kept by its pointer to it, so no address comes back under its
@@ -22,9 +25,11 @@
  * block that was just taken off loses the object to the collector: no harm.
  */
 #include <errno.h>
+#include <stdalign.h>
 #include <unistd.h>
 
 #include "heap.h"
+#include "pool.h"
 #include "thread.h"
 
 #define SHARDS_MIN	4
@@ -33,6 +38,9 @@
 
 /* A block fills 512 bytes. */
 #define BLOCK_SLOTS	62
+
+/* Registered pools that are remembered; asking the kernel again does no harm. */
+#define KNOWN_POOLS	64
 
 /* Empty blocks that one get takes off a chain at most */
 #define EMPTY_MAX	8
@@ -45,8 +53,8 @@
  */
 struct block {
 	struct block *next;
-	_Atomic size_t top;
-	void *_Atomic slots[BLOCK_SLOTS];
+	size_t top;
+	void *slots[BLOCK_SLOTS];
 };
 
 /**
@@ -55,8 +63,8 @@ struct block {
  * @old: put before it, and dropped by the next one
  */
 struct pair {
-	void *_Atomic now;
-	void *_Atomic old;
+	void *now;
+	void *old;
 };
 
 /**
@@ -65,9 +73,9 @@ struct pair {
  * @chain: the first block of a chain
  */
 struct shard {
-	struct pair private;
+	alignas(SHARD_ALIGN) struct pair private;
 	struct pair chain;
-} __attribute__((aligned(SHARD_ALIGN)));
+};
 
 /**
  * struct gcheap_pool - a pool
@@ -83,55 +91,64 @@ struct gcheap_pool {
 	__u64 heap_base;
 	size_t object_size;
 	unsigned int nr_shards;
-	_Atomic __u64 filled;
+	__u64 filled;
 	struct shard shards[];
 };
 
-static atomic_uint last_index;
+static unsigned int last_index;
 
-static unsigned int shard_index(const struct gcheap_pool *pool)
+/*
+ * Pools that this process has registered, as far as they are remembered: each at
+ * a place that its address gives.  A child of fork() inherits both.
+ */
+static void *known[KNOWN_POOLS];
+
+static struct shard *own_shard(struct gcheap_pool *pool)
 {
 	if (unlikely(!gch_thread.index))
-		gch_thread.index = atomic_fetch_add(&last_index, 1) + 1;
-	return gch_thread.index & (pool->nr_shards - 1);
+		gch_thread.index = __atomic_add_fetch(&last_index, 1, __ATOMIC_RELAXED);
+	return &pool->shards[gch_thread.index & (pool->nr_shards - 1)];
+}
+
+/* Put @new where @old is, unless it is not there any more. */
+static bool replace(void **word, void *old, void *new)
+{
+	return __atomic_compare_exchange_n(word, &old, new, false,
+					   __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
 /* A failing exchange costs as much as one that succeeds: look first. */
-static void *take(void *_Atomic *slot)
+static void *take(void **slot)
 {
-	if (!atomic_load_explicit(slot, memory_order_relaxed))
+	if (!__atomic_load_n(slot, __ATOMIC_RELAXED))
 		return NULL;
-	return atomic_exchange(slot, NULL);
+	return __atomic_exchange_n(slot, NULL, __ATOMIC_ACQUIRE);
 }
 
-static bool give(void *_Atomic *slot, void *obj)
+static bool give(void **slot, void *obj)
 {
-	void *none = NULL;
-
-	if (atomic_load_explicit(slot, memory_order_relaxed))
-		return false;
-	return atomic_compare_exchange_strong(slot, &none, obj);
+	return !__atomic_load_n(slot, __ATOMIC_RELAXED) && replace(slot, NULL, obj);
 }
 
 static void *block_take(struct block *block)
 {
-	size_t i = atomic_load_explicit(&block->top, memory_order_relaxed);
+	size_t i = __atomic_load_n(&block->top, __ATOMIC_RELAXED);
 	void *obj = NULL;
 
 	while (!obj && i > 0)
 		obj = take(&block->slots[--i]);
-	atomic_store_explicit(&block->top, i, memory_order_relaxed);
+	__atomic_store_n(&block->top, i, __ATOMIC_RELAXED);
 	return obj;
 }
 
 static bool block_give(struct block *block, void *obj)
 {
-	size_t i = atomic_load_explicit(&block->top, memory_order_relaxed);
+	size_t i = __atomic_load_n(&block->top, __ATOMIC_RELAXED);
 
 	for (; i < BLOCK_SLOTS; i++) {
 		if (!give(&block->slots[i], obj))
 			continue;
-		atomic_store_explicit(&block->top, i + 1, memory_order_relaxed);
+		__atomic_store_n(&block->top, i + 1, __ATOMIC_RELAXED);
 		return true;
 	}
 	return false;
@@ -141,16 +158,14 @@ static bool block_give(struct block *block, void *obj)
  * The first block stays when it is empty and the second is not: whoever takes
  * and gives in turn at the border of two blocks needs no new one each time.
  */
-static void *chain_take(void *_Atomic *chain)
+static void *chain_take(void **chain)
 {
 	struct block *block, *next;
 	unsigned int i;
 	void *obj;
 
 	for (i = 0; i < EMPTY_MAX; i++) {
-		void *first = atomic_load_explicit(chain, memory_order_acquire);
-
-		block = first;
+		block = __atomic_load_n(chain, __ATOMIC_ACQUIRE);
 		if (!block)
 			return NULL;
 		obj = block_take(block);
@@ -162,14 +177,14 @@ static void *chain_take(void *_Atomic *chain)
 		obj = block_take(next);
 		if (obj)
 			return obj;
-		atomic_compare_exchange_strong(chain, &first, next);
+		replace(chain, block, next);
 	}
 	return NULL;
 }
 
-static bool chain_give(struct gcheap_pool *pool, void *_Atomic *chain, void *obj)
+static bool chain_give(struct gcheap_pool *pool, void **chain, void *obj)
 {
-	void *first = atomic_load_explicit(chain, memory_order_acquire);
+	struct block *first = __atomic_load_n(chain, __ATOMIC_ACQUIRE);
 	struct gcheap *heap;
 	struct block *block;
 
@@ -182,8 +197,9 @@ static bool chain_give(struct gcheap_pool *pool, void *_Atomic *chain, void *obj
 	block->slots[0] = obj;
 	block->top = 1;
 	do {
+		first = __atomic_load_n(chain, __ATOMIC_RELAXED);
 		block->next = first;
-	} while (!atomic_compare_exchange_weak(chain, &first, block));
+	} while (!replace(chain, first, block));
 	return true;
 }
 
@@ -203,7 +219,7 @@ static void *shard_take(struct shard *shard)
 /* From the shards that seem to hold something; each disappointment is the last. */
 static void *steal(struct gcheap_pool *pool)
 {
-	__u64 filled = atomic_load_explicit(&pool->filled, memory_order_relaxed);
+	__u64 filled = __atomic_load_n(&pool->filled, __ATOMIC_RELAXED);
 
 	while (filled) {
 		unsigned int i = __builtin_ctzll(filled);
@@ -211,20 +227,69 @@ static void *steal(struct gcheap_pool *pool)
 
 		if (obj)
 			return obj;
-		atomic_fetch_and(&pool->filled, ~(1ull << i));
+		__atomic_fetch_and(&pool->filled, ~(1ull << i), __ATOMIC_RELAXED);
 		filled &= filled - 1;
 	}
 	return NULL;
 }
 
-void *gcheap_pool_get(struct gcheap_pool *pool)
+static void **known_slot(const struct gcheap_pool *pool)
 {
-	void *obj = shard_take(&pool->shards[shard_index(pool)]);
-	struct gcheap *heap;
+	return &known[(uintptr_t)pool / SHARD_ALIGN % KNOWN_POOLS];
+}
 
-	if (likely(obj))
-		return obj;
-	obj = steal(pool);
+static int pool_register(struct gcheap_pool *pool)
+{
+	struct gcheap *heap = gch_heap_at(pool->heap_base);
+	struct gcheap_ioc_root root = {
+		.size = sizeof(root),
+		.flags = GCHEAP_ROOT_AGING,
+		.start = (uintptr_t)pool->shards,
+		.length = pool->nr_shards * sizeof(struct shard),
+	};
+	int err = heap ? gch_call(heap, GCHEAP_IOC_ROOT_ADD, &root) : -EINVAL;
+
+	if (err && err != -EEXIST)
+		return err;
+	__atomic_store_n(known_slot(pool), pool, __ATOMIC_RELAXED);
+	return 0;
+}
+
+/* What lies in a pool must be a root of this process before it may rely on it. */
+static bool is_registered(struct gcheap_pool *pool)
+{
+	if (likely(__atomic_load_n(known_slot(pool), __ATOMIC_RELAXED) == pool))
+		return true;
+	return !pool_register(pool);
+}
+
+/**
+ * gch_pool_forget() - this process's registrations of pools are about to end
+ * @heap: heap that is about to be closed; the caller holds the lock
+ */
+void gch_pool_forget(const struct gcheap *heap)
+{
+	unsigned int i;
+
+	for (i = 0; i < KNOWN_POOLS; i++) {
+		const uintptr_t pool = (uintptr_t)__atomic_load_n(&known[i], __ATOMIC_RELAXED);
+
+		if (pool - heap->base < heap->size)
+			__atomic_store_n(&known[i], NULL, __ATOMIC_RELAXED);
+	}
+}
+
+/* From anywhere in the pool, or new */
+static void *get_slow(struct gcheap_pool *pool)
+{
+	struct gcheap *heap;
+	void *obj = NULL;
+
+	if (is_registered(pool)) {
+		obj = shard_take(own_shard(pool));
+		if (!obj)
+			obj = steal(pool);
+	}
 	if (obj)
 		return obj;
 	heap = gch_heap_at(pool->heap_base);
@@ -234,19 +299,37 @@ void *gcheap_pool_get(struct gcheap_pool *pool)
 	return NULL;
 }
 
-void gcheap_pool_put(struct gcheap_pool *pool, void *obj)
+void *gcheap_pool_get(struct gcheap_pool *pool)
 {
-	const unsigned int index = shard_index(pool);
-	struct shard *shard = &pool->shards[index];
-	const __u64 bit = 1ull << index;
+	void *obj = NULL;
+
+	if (likely(is_registered(pool)))
+		obj = take(&own_shard(pool)->private.now);
+	return likely(obj) ? obj : get_slow(pool);
+}
+
+static void put_chain(struct gcheap_pool *pool, struct shard *shard, void *obj)
+{
 	int saved = errno;
 
-	if (!obj)
-		return;
-	if (!give(&shard->private.now, obj) && !chain_give(pool, &shard->chain.now, obj))
+	/* Without memory for a block the object is the collector's. */
+	if (!chain_give(pool, &shard->chain.now, obj))
 		errno = saved;
-	if (unlikely(!(atomic_load_explicit(&pool->filled, memory_order_relaxed) & bit)))
-		atomic_fetch_or(&pool->filled, bit);
+}
+
+void gcheap_pool_put(struct gcheap_pool *pool, void *obj)
+{
+	struct shard *shard;
+	__u64 bit;
+
+	if (!obj || unlikely(!is_registered(pool)))
+		return;
+	shard = own_shard(pool);
+	if (!give(&shard->private.now, obj))
+		put_chain(pool, shard, obj);
+	bit = 1ull << (shard - pool->shards);
+	if (unlikely(!(__atomic_load_n(&pool->filled, __ATOMIC_RELAXED) & bit)))
+		__atomic_fetch_or(&pool->filled, bit, __ATOMIC_RELAXED);
 }
 
 static unsigned int count_shards(void)
@@ -274,7 +357,6 @@ struct gcheap_pool *gcheap_pool_new(struct gcheap *heap, size_t size)
 {
 	const unsigned int nr_shards = count_shards();
 	struct gcheap_pool *pool = pool_alloc(heap, nr_shards);
-	struct gcheap_ioc_root root = { .size = sizeof(root), .flags = GCHEAP_ROOT_AGING };
 	int err;
 
 	if (!pool)
@@ -282,9 +364,7 @@ struct gcheap_pool *gcheap_pool_new(struct gcheap *heap, size_t size)
 	pool->heap_base = heap->base;
 	pool->object_size = size;
 	pool->nr_shards = nr_shards;
-	root.start = (uintptr_t)pool->shards;
-	root.length = nr_shards * sizeof(struct shard);
-	err = gch_call(heap, GCHEAP_IOC_ROOT_ADD, &root);
+	err = pool_register(pool);
 	if (!err)
 		return pool;
 	errno = -err;
@@ -299,6 +379,7 @@ void gcheap_pool_free(struct gcheap_pool *pool)
 	if (!pool)
 		return;
 	heap = gch_heap_at(pool->heap_base);
+	replace(known_slot(pool), pool, NULL);
 	root.start = (uintptr_t)pool->shards;
 	if (heap)
 		gch_call(heap, GCHEAP_IOC_ROOT_DEL, &root);

@@ -63,23 +63,24 @@ static int format_cycle(char *line, size_t size, const struct gcheap_cycle *c)
 	const bool small = c->before < (10u << 20) && c->goal < (10u << 20);
 	const char *unit = small ? "KB" : "MB";
 	const int shift = small ? 10 : 20;
+	int n;
 
-	return snprintf(line, size,
-			"gc %llu @%.3fs: %.3f+%.3f+%.3f ms stop/mark/sweep, pause %.3f ms, "
-			"%llu->%llu->%llu %s, goal %llu %s, %u threads, %u processes, "
-			"roots %llu KB read %llu KB skipped%s\n",
-			c->number, (double)c->start_ns / 1e9,
-			ms(c->stop_ns), ms(c->mark_ns), ms(c->sweep_ns), ms(c->pause_ns),
-			c->before >> shift, c->after >> shift, c->live >> shift, unit,
-			c->goal >> shift, unit, c->threads, c->processes,
-			c->root_bytes >> 10, c->root_skipped >> 10,
-			c->forced ? ", forced" : "");
+	n = snprintf(line, size, "gc %llu @%.3fs: %.3f+%.3f+%.3f ms stop/mark/sweep",
+		     c->number, (double)c->start_ns / 1e9,
+		     ms(c->stop_ns), ms(c->mark_ns), ms(c->sweep_ns));
+	n += snprintf(line + n, size - n, ", pause %.3f ms, %llu->%llu->%llu %s, goal %llu %s",
+		      ms(c->pause_ns), c->before >> shift, c->after >> shift,
+		      c->live >> shift, unit, c->goal >> shift, unit);
+	n += snprintf(line + n, size - n, ", %u threads, %u processes", c->threads, c->processes);
+	n += snprintf(line + n, size - n, ", roots %llu KB read %llu KB skipped%s\n",
+		      c->root_bytes >> 10, c->root_skipped >> 10, c->forced ? ", forced" : "");
+	return n;
 }
 
 static void print_cycle(struct gcheap *heap, __u64 number)
 {
 	struct gcheap_ioc_stats stats = { .size = sizeof(stats), .want_cycle = number };
-	char line[320];
+	char line[512];	/* more than all numbers at their largest */
 	ssize_t written;
 	int length;
 
@@ -100,11 +101,12 @@ static void print_cycle(struct gcheap *heap, __u64 number)
  */
 void gch_trace_print(struct gcheap *heap, __u64 cycle)
 {
-	__u64 done = atomic_load(heap->traced);
+	__u64 done = __atomic_load_n(heap->traced, __ATOMIC_RELAXED);
 	int saved = errno;
 
 	while (done < cycle) {
-		if (!atomic_compare_exchange_weak(heap->traced, &done, done + 1))
+		if (!__atomic_compare_exchange_n(heap->traced, &done, done + 1, true,
+						 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 			continue;
 		print_cycle(heap, ++done);
 	}
