@@ -72,7 +72,7 @@ sparse()
 
 shell()
 {
-	shellcheck -x -P SCRIPTDIR scripts/*.sh scripts/run-tests .ci/run
+	shellcheck -x -P SCRIPTDIR:scripts:. scripts/*.sh scripts/run-tests .ci/run
 	shellcheck -s sh scripts/init
 }
 

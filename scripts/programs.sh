@@ -25,6 +25,12 @@ make -s -C "$clone/uapi" OUT="$build/lib" >&2
 make -s -C "$clone/selftests" KSFT="$kernel/kselftest" OUT="$build/programs" \
 	LIB="$build/lib" >&2
 
+# A test that was renamed must not run under its old name.
+for program in "$build"/programs/test_*; do
+	source=$clone/selftests/$(basename "$program").c
+	[ ! -x "$program" ] || [ -e "$source" ] || rm "$program"
+done
+
 mkdir -p "$output/selftests"
 find "$build/programs" "$build/lib" -maxdepth 1 \
 	\( -name '*.so*' -o -type f -executable \) \
