@@ -4,7 +4,7 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 
-#include "collect.h"
+#include "compat.h"
 #include "heap.h"
 #include "map.h"
 #include "mutator.h"
@@ -35,7 +35,7 @@ static void sweeper(struct work_struct *work)
  */
 void gc_heap_sweep_later(struct gc_heap *heap)
 {
-	queue_work(system_unbound_wq, &heap->sweeper);
+	queue_work(system_dfl_wq, &heap->sweeper);
 }
 
 /* The machine's memory, as the largest heap that makes sense by default. */

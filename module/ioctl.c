@@ -395,15 +395,13 @@ static struct gc_slab *take_slab(struct gc_heap *heap, struct gc_mutator *m,
 			    &m->slabs);
 }
 
-static int refill_locked(struct gc_heap *heap, struct gcheap_ioc_refill *refill,
+static int refill_locked(struct gc_heap *heap, struct gc_mutator *m,
+			 struct gcheap_ioc_refill *refill,
 			 struct giving_back *g, struct gcheap_slab *out,
 			 struct gc_slab **slabs)
 {
-	struct gc_mutator *m = gc_mutator_current(heap);
 	int err;
 
-	if (IS_ERR(m))
-		return PTR_ERR(m);
 	err = give_back(heap, g, m);
 	if (!err)
 		err = collect_if_due(heap, 0);
@@ -428,7 +426,7 @@ static int refill_locked(struct gc_heap *heap, struct gcheap_ioc_refill *refill,
 
 /*
  * Clear the slots and enter them into the page tables.  The slabs are the
- * caller's, and it is here: nobody takes them away.
+ * caller's, who is busy: nobody takes them away.
  */
 static void prepare_slabs(struct gc_heap *heap, struct gc_slab **slabs, u32 nr)
 {
@@ -456,8 +454,9 @@ static int refill_to_user(struct gc_heap *heap,
 			  struct gcheap_ioc_refill *refill,
 			  struct giving_back *g)
 {
-	struct gcheap_slab *out;
 	struct gc_slab *slabs[GCHEAP_REFILL_MAX];
+	struct gcheap_slab *out;
+	struct gc_mutator *m;
 	int err = -ENOMEM;
 
 	out = kvcalloc(refill->want, sizeof(*out), GFP_KERNEL_ACCOUNT);
@@ -466,7 +465,11 @@ static int refill_to_user(struct gc_heap *heap,
 	err = -EINTR;
 	if (mutex_lock_killable(&heap->lock))
 		goto free;
-	err = refill_locked(heap, refill, g, out, slabs);
+	m = gc_mutator_current(heap);
+	err = IS_ERR(m) ? PTR_ERR(m) :
+	      refill_locked(heap, m, refill, g, out, slabs);
+	if (!err)
+		m->busy = true;
 	mutex_unlock(&heap->lock);
 	if (err)
 		goto free;
@@ -476,6 +479,8 @@ static int refill_to_user(struct gc_heap *heap,
 		refill_undo(heap, slabs, refill->got);
 		err = -EFAULT;
 	}
+	/* Pairs with the acquire in mutator_needed(). */
+	smp_store_release(&m->busy, false);
 free:
 	kvfree(out);
 	return err;

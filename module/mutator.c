@@ -58,7 +58,7 @@ static void mutator_release(struct kref *ref)
 		mmdrop(m->mm);
 	if (m->task)
 		put_task_struct(m->task);
-	kfree(m);
+	kfree_rcu(m, rcu);
 }
 
 /**
@@ -77,7 +77,7 @@ void gc_mutator_put(struct gc_mutator *m)
  * @heap: heap
  * @task: thread
  *
- * Context: heap's lock held.
+ * Context: heap's lock or the RCU read lock held.
  *
  * Return: the mutator or NULL.
  */
@@ -162,6 +162,18 @@ static bool mutator_dead(struct gc_mutator *m)
 	       READ_ONCE(m->task->mm) != m->mm;
 }
 
+/*
+ * Its thread is in a call and relies on the mutator, even when another thread
+ * of the process unmaps the heap meanwhile.
+ */
+static bool mutator_needed(struct gc_mutator *m)
+{
+	if (m->task == current && !m->retired)
+		return true;
+	/* Pairs with the release in refill_to_user(). */
+	return smp_load_acquire(&m->busy);
+}
+
 /**
  * gc_mutators_reap() - take back what dead threads owned
  * @heap: heap
@@ -176,7 +188,8 @@ void gc_mutators_reap(struct gc_heap *heap,
 	struct gc_mutator *m, *next;
 
 	list_for_each_entry_safe(m, next, &heap->mutator_list, node) {
-		if (mutator_dead(m) || (maps && !maps(arg, m->mm)))
+		if (!mutator_needed(m) &&
+		    (mutator_dead(m) || (maps && !maps(arg, m->mm))))
 			mutator_remove(heap, m);
 		cond_resched();
 	}

@@ -43,12 +43,15 @@ enum gc_hold {
  * @slabs: slabs that it owns; under the heap's lock
  * @landing: offset of an object that is on its way to the thread, plus one: a
  *	root until it is in the thread's memory; 0 for none
+ * @busy: the thread is in a call that goes on with its slabs without the heap's
+ *	lock; set under the lock, it keeps the mutator from being reaped
  * @retired: no longer in the hash: the thread runs another program
  * @lock: guards @hold
  * @hold: see above
  * @work: task work that parks the thread
  * @world: of the heap; a reference while @work is queued
  * @round: stop that found the thread last
+ * @rcu: look-ups in the hash may still be under way when the mutator goes
  */
 struct gc_mutator {
 	struct rhash_head hash;
@@ -58,12 +61,14 @@ struct gc_mutator {
 	struct mm_struct *mm;
 	struct list_head slabs;
 	unsigned long landing;
+	bool busy;
 	bool retired;
 	spinlock_t lock;	/* hold */
 	enum gc_hold hold;
 	struct callback_head work;
 	struct gc_world *world;
 	u64 round;
+	struct rcu_head rcu;
 };
 
 int gc_mutators_init(struct gc_heap *heap);
