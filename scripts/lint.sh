@@ -8,9 +8,9 @@ set -eu
 here=$(dirname "$(realpath "$0")")
 . "$here/packages.sh"
 
-logs=$1
-rm -rf "$logs"
-mkdir -p "$logs"
+rm -rf "$1"
+mkdir -p "$1"
+logs=$(realpath "$1")
 : > "$logs/results"
 cd "$here/.."
 
@@ -55,6 +55,10 @@ checkpatch_of()
 checkpatch()
 {
 	local status=0
+	# checkpatch leaves a file behind.
+	mkdir "$logs/tree"
+	cp -r module uapi selftests "$logs/tree"
+	cd "$logs/tree"
 	checkpatch_of LINUX_VERSION_CODE,CONSTANT_COMPARISON \
 		module/compat.h || status=1
 	checkpatch_of '' module uapi/linux ! -name compat.h || status=1

@@ -24,15 +24,17 @@ need()
 	install_packages $missing || {
 		say "renewing the package index"
 		as_root apt-get -qq update >&2
+		# shellcheck disable=SC2086
 		install_packages $missing
-	} || die "could not install$missing"
+	} || die "could not install$missing: see $cache/apt.log"
 }
 
 install_packages()
 {
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
 		-o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
-		--no-install-recommends --no-remove install "$@" < /dev/null >&2
+		--no-install-recommends --no-remove install "$@" \
+		< /dev/null > "$cache/apt.log" 2>&1
 }
 
 # distribution: debian, ubuntu, or what else the machine says that it is.
