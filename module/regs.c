@@ -21,6 +21,7 @@
 #include <linux/sched/task_stack.h>
 #include <linux/slab.h>
 
+#include <asm/cpufeature.h>
 #include <asm/fpu/api.h>
 
 #include "mutator.h"
@@ -31,19 +32,18 @@
 /* A signal frame can be built once: two different readings, at most. */
 #define READINGS_MAX	64
 
+/* All vector registers where the processor can save them, else x87 and SSE. */
 static const struct user_regset *vector_regset(struct task_struct *task)
 {
 	const struct user_regset_view *view = task_user_regset_view(task);
-	const struct user_regset *plain = NULL;
+	unsigned int type = cpu_feature_enabled(X86_FEATURE_XSAVE) ?
+			    NT_X86_XSTATE : NT_PRFPREG;
 	unsigned int i;
 
-	for (i = 0; i < view->n; i++) {
-		if (view->regsets[i].core_note_type == NT_X86_XSTATE)
+	for (i = 0; i < view->n; i++)
+		if (view->regsets[i].core_note_type == type)
 			return &view->regsets[i];
-		if (view->regsets[i].core_note_type == NT_PRFPREG)
-			plain = &view->regsets[i];
-	}
-	return plain;
+	return NULL;
 }
 
 static size_t regset_words(const struct user_regset *set)

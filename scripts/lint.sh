@@ -49,9 +49,9 @@ checkpatch_of()
 # Left out in module/compat.h, whose purpose is to compare LINUX_VERSION_CODE:
 # that, and CONSTANT_COMPARISON, which takes it for the constant.
 #
-# Left out for user space, as checkpatch itself does below tools/: uint64_t and
-# attributes, for which there are kernel types and macros, and CamelCase, since C11
-# has _Atomic.
+# Left out for user space, as checkpatch itself does below tools/: uint64_t,
+# attributes and sscanf(), for which the kernel has its own; CamelCase, since C11 has
+# _Atomic; volatile, with which a test holds a pointer where it says that it does.
 checkpatch()
 {
 	local status=0
@@ -62,7 +62,8 @@ checkpatch()
 	checkpatch_of LINUX_VERSION_CODE,CONSTANT_COMPARISON \
 		module/compat.h || status=1
 	checkpatch_of '' module uapi/linux ! -name compat.h || status=1
-	checkpatch_of PREFER_KERNEL_TYPES,PREFER_DEFINED_ATTRIBUTE_MACRO,CAMELCASE \
+	types=PREFER_KERNEL_TYPES,PREFER_DEFINED_ATTRIBUTE_MACRO,SSCANF_TO_KSTRTO
+	checkpatch_of "$types,CAMELCASE,VOLATILE" \
 		uapi selftests ! -path 'uapi/linux/*' || status=1
 	return $status
 }
