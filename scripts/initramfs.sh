@@ -16,6 +16,7 @@ need cpio gzip
 unpack_busybox()
 {
 	say "fetching busybox"
+	offered busybox-static
 	unpack_from machine "$1" busybox-static
 	find "$1" -name busybox -type f -exec mv {} "$1/busybox" \;
 }

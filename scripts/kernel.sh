@@ -55,7 +55,7 @@ native()
 	ubuntu)	meta=linux-image-generic ;;
 	*)	die "neither Debian nor Ubuntu: use HOST=1" ;;
 	esac
-	[ "$(version_in machine $meta)" ] || as_root apt-get -qq update >&2
+	offered $meta
 	image=$(depends_in machine $meta 'linux-image-[0-9].*' | head -n 1)
 	find_release machine "${image#linux-image-}"
 	fetch machine

@@ -103,10 +103,11 @@ refresh_index()
 	local name=$1
 	shift
 	say "reading the package lists of $*"
-	mkdir -p "$cache/apt/$name/lists/partial" "$cache/apt/$name/cache/archives/partial"
-	suites "$@" > "$cache/apt/$name/sources.list"
-	apt_of "$name" apt-get -qq update >&2
-	touch "$cache/apt/$name/fresh"
+	local folder=$cache/apt/$name
+	mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial" &&
+		suites "$@" > "$folder/sources.list" &&
+		apt_of "$name" apt-get -qq -o APT::Update::Error-Mode=any update >&2 &&
+		touch "$folder/fresh"
 }
 
 # fresh_index MINUTES INDEX SUITE...: the same if the lists are older than that.
@@ -124,6 +125,16 @@ fresh_index()
 		die "could not read the package lists of $*"
 )
 
+# offered PACKAGE: makes sure that the machine's own lists, which may never have
+# been read, have it.
+offered()
+{
+	[ "$(version_in machine "$1")" ] || {
+		say "reading this machine's package lists"
+		as_root apt-get -qq update >&2
+	}
+}
+
 # newest INDEX PATTERN: the newest package whose name matches.
 newest()
 {
@@ -133,7 +144,7 @@ newest()
 # version_in INDEX PACKAGE: the version that the index offers.
 version_in()
 {
-	apt_of "$1" apt-cache policy "$2" | awk '$1 == "Candidate:" { print $2 }'
+	apt_of "$1" apt-cache policy "$2" | awk '$1 == "Candidate:" && $2 != "(none)" { print $2 }'
 }
 
 # depends_in INDEX PACKAGE PATTERN: the direct dependencies that match.
