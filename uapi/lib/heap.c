@@ -10,7 +10,8 @@
  * child of a fork that happened in the middle keeps a descriptor too many.)
  *
  * The list, ids and reference counts change under the lock (lock.c) only.
- * Reading the list and ids needs no lock.
+ * Reading the list and ids needs no lock.  Nothing that is a cancellation point
+ * is called under it.
  *
  * None of this memory is a root for the collector, which looks at stacks,
  * thread-local storage, and the data of programs and libraries: a base address
@@ -267,7 +268,7 @@ static bool is_mapped(int fd)
 	return call(fd, GCHEAP_IOC_RELEASE, &nothing) != -ENXIO;
 }
 
-/* On success @fd is the heap's, or closed when it had one already. */
+/* When this process had the heap already, it keeps the descriptor that it had. */
 static int attach_locked(int fd, struct gcheap **out)
 {
 	struct gcheap_ioc_info info;
@@ -280,7 +281,6 @@ static int attach_locked(int fd, struct gcheap **out)
 	heap = info.base ? gch_heap_at(info.base) : NULL;
 	if (heap && is_mapped(fd)) {
 		heap->refs++;
-		close(fd);
 		*out = heap;
 		return 0;
 	}
@@ -313,6 +313,8 @@ struct gcheap *gcheap_attach(int fd)
 	gch_unlock();
 	if (err)
 		goto fail_close;
+	if (heap->fd != fd)
+		close(fd);
 	return heap;
 
 fail_close:
@@ -327,23 +329,31 @@ int gcheap_fd(const struct gcheap *heap)
 	return heap->fd;
 }
 
-void gcheap_close(struct gcheap *heap)
+/* End this process's part in a heap, and return its descriptor. */
+static int close_locked(struct gcheap *heap)
 {
-	int saved = errno;
-
-	if (!heap)
-		return;
-	gch_lock();
 	if (--heap->refs)
-		goto unlock;
+		return -1;
 	gch_cache_drop(heap);
 	gch_trace_stop(heap);
 	gch_pool_forget(heap);
 	/* From here on the other threads' caches of it are known as stale. */
 	__atomic_store_n(&heap->id, 0, __ATOMIC_SEQ_CST);
 	heap_unmap(heap);
-	close(heap->fd);
-unlock:
+	return heap->fd;
+}
+
+void gcheap_close(struct gcheap *heap)
+{
+	int saved = errno;
+	int fd;
+
+	if (!heap)
+		return;
+	gch_lock();
+	fd = close_locked(heap);
 	gch_unlock();
+	if (fd >= 0)
+		close(fd);
 	errno = saved;
 }
