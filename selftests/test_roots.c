@@ -1,0 +1,663 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * An object is kept while its only reference is in one of these places, be it in
+ * the process that collects, in one that it forked, or in one that attached to
+ * the heap; and goes when the reference does.
+ */
+#include <sys/mman.h>
+
+#include "holders.h"
+
+#define DEEP		1000000
+#define LARGE_TLS	(100 * KIB)
+#define STACK_SIZE	(256 * KIB)
+
+/* A compiler that knew nobody writes to it would make this a constant. */
+static void *volatile data_word = (void *)&data_word;
+static void *volatile bss_block[64 * KIB / sizeof(void *)];
+static __thread void *volatile tls_word;
+static __thread void *volatile large_tls[LARGE_TLS / sizeof(void *)];
+
+static void hold_in_data(struct holder *holder)
+{
+	hold_in_word(holder, &data_word);
+}
+
+static void hold_in_bss(struct holder *holder)
+{
+	hold_in_word(holder, &bss_block[ARRAY_SIZE(bss_block) - 1]);
+}
+
+static void hold_in_tls_of_main_thread(struct holder *holder)
+{
+	hold_in_word(holder, &tls_word);
+}
+
+static void hold_at_start_of_large_tls(struct holder *holder)
+{
+	hold_in_word(holder, &large_tls[0]);
+}
+
+static void hold_at_end_of_large_tls(struct holder *holder)
+{
+	hold_in_word(holder, &large_tls[ARRAY_SIZE(large_tls) - 1]);
+}
+
+/* Interior pointers */
+static void hold_by_offset(struct holder *holder, size_t size, size_t offset)
+{
+	make_object(holder, size);
+	/* Hidden, addresses run backwards. */
+	holder->object -= offset;
+	put(holder, &data_word);
+	holder->object += offset;
+	held(holder);
+	data_word = NULL;
+	dropped(holder);
+}
+
+static void hold_by_last_byte(struct holder *holder)
+{
+	hold_by_offset(holder, 4096, 4095);
+}
+
+static void hold_by_middle_of_large_object(struct holder *holder)
+{
+	hold_by_offset(holder, MIB, MIB / 2 + 3);
+}
+
+/* Ranges given to ROOT_ADD; the pointer stays there after the range is gone. */
+static void hold_in_root_range(struct holder *holder, void *volatile *range, size_t words)
+{
+	make_object(holder, OBJECT_SIZE);
+	put(holder, &range[words - 1]);
+	must(!gcheap_root_add(holder->heap, (void *)range, words * sizeof(*range)));
+	held(holder);
+	must(!gcheap_root_del(holder->heap, (void *)range));
+	dropped(holder);
+}
+
+static void hold_in_malloced_root_range(struct holder *holder)
+{
+	void *volatile *range = calloc(2000, sizeof(*range));
+
+	must(range);
+	hold_in_root_range(holder, range, 2000);
+}
+
+static void hold_in_shared_root_range(struct holder *holder)
+{
+	void *volatile *range = mmap(NULL, MIB, PROT_READ | PROT_WRITE,
+				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	must(range != MAP_FAILED);
+	hold_in_root_range(holder, range, MIB / sizeof(*range));
+}
+
+/* The end of a list */
+struct node {
+	struct node *next;
+	uint64_t number;
+};
+
+struct list {
+	struct holder *holder;
+	long length;
+};
+
+apart void make_list(void *arg)
+{
+	const struct list *list = arg;
+	struct node *node;
+	long i;
+
+	data_word = reveal(list->holder->object);
+	for (i = 0; i < list->length; i++) {
+		node = gcheap_alloc(list->holder->heap, sizeof(*node));
+		must(node);
+		node->next = data_word;
+		node->number = i;
+		data_word = node;
+	}
+}
+
+static void hold_deep_in_list(struct holder *holder)
+{
+	struct list list = { .holder = holder, .length = scaled(DEEP) };
+
+	make_object(holder, OBJECT_SIZE);
+	in_thread(make_list, &list);
+	held(holder);
+	data_word = NULL;
+	dropped(holder);
+}
+
+/* Stack of the main thread, a megabyte from its end */
+apart void dive(struct holder *holder, unsigned int depth)
+{
+	volatile char frame[1000];
+
+	frame[0] = depth;
+	if (depth)
+		dive(holder, depth - 1);
+	else
+		held(holder);
+	asm volatile("" : : "r" (frame) : "memory");
+}
+
+static void hold_deep_down_the_stack(struct holder *holder)
+{
+	void *volatile local;
+
+	make_object(holder, OBJECT_SIZE);
+	local = reveal(holder->object);
+	dive(holder, 1000);
+	must(hide(local) == holder->object);
+	local = NULL;
+	dropped(holder);
+}
+
+/*
+ * Registers.  The functions below, in assembly, hold the object in one place
+ * alone, and wait there, spinning or in read().
+ */
+_Static_assert(offsetof(struct thread, object) == 0, "as in the assembly");
+_Static_assert(offsetof(struct thread, ready) == 8, "as in the assembly");
+_Static_assert(offsetof(struct thread, go) == 12, "as in the assembly");
+_Static_assert(offsetof(struct thread, fd) == 16, "as in the assembly");
+_Static_assert(offsetof(struct thread, buffer) == 20, "as in the assembly");
+
+asm(".macro spinning\n"
+    "1:	pause\n"
+    "	cmpl	$0, 12(%rdi)\n"
+    "	je	1b\n"
+    ".endm\n"
+
+    ".macro reading\n"
+    "	push	%rdi\n"
+    "	lea	20(%rdi), %rsi\n"
+    "	mov	16(%rdi), %edi\n"
+    "	mov	$1, %edx\n"
+    "	xor	%eax, %eax\n"
+    "	syscall\n"
+    "	pop	%rdi\n"
+    ".endm\n"
+
+    ".macro in_register reg, wait\n"
+    "\\wait\\()_\\reg\\():\n"
+    "	push	%\\reg\n"
+    "	mov	(%rdi), %\\reg\n"
+    "	not	%\\reg\n"
+    "	movl	$1, 8(%rdi)\n"
+    "	\\wait\n"
+    "	not	%\\reg\n"
+    "	mov	%\\reg, (%rdi)\n"
+    "	pop	%\\reg\n"
+    "	ret\n"
+    ".endm\n"
+
+    /* Preserved by functions, and by system calls */
+    ".irp reg, rbx, rbp, r12, r13, r14, r15\n"
+    "	in_register \\reg, spinning\n"
+    "	in_register \\reg, reading\n"
+    ".endr\n"
+    /* Not preserved by functions */
+    ".irp reg, rax, rcx, rdx, rsi, r8, r9, r10, r11\n"
+    "	in_register \\reg, spinning\n"
+    ".endr\n"
+
+    ".macro in_red_zone offset\n"
+    "spinning_below_\\offset\\():\n"
+    "	mov	(%rdi), %rax\n"
+    "	not	%rax\n"
+    "	mov	%rax, -\\offset\\()(%rsp)\n"
+    "	xor	%eax, %eax\n"
+    "	movl	$1, 8(%rdi)\n"
+    "	spinning\n"
+    "	mov	-\\offset\\()(%rsp), %rax\n"
+    "	movq	$0, -\\offset\\()(%rsp)\n"
+    "	not	%rax\n"
+    "	mov	%rax, (%rdi)\n"
+    "	ret\n"
+    ".endm\n"
+    "	in_red_zone 8\n"
+    "	in_red_zone 128\n"
+
+    ".macro in_vector name, wait, load, store\n"
+    "\\wait\\()_\\name\\():\n"
+    "	mov	(%rdi), %rax\n"
+    "	not	%rax\n"
+    "	\\load\n"
+    "	xor	%eax, %eax\n"
+    "	movl	$1, 8(%rdi)\n"
+    "	\\wait\n"
+    "	\\store\n"
+    "	not	%rax\n"
+    "	mov	%rax, (%rdi)\n"
+    "	xor	%eax, %eax\n"
+    "	pxor	%xmm15, %xmm15\n"
+    "	ret\n"
+    ".endm\n"
+
+    ".macro load_low\n"
+    "	movq	%rax, %xmm15\n"
+    ".endm\n"
+    ".macro store_low\n"
+    "	movq	%xmm15, %rax\n"
+    ".endm\n"
+    ".macro load_high\n"
+    "	movq	%rax, %xmm15\n"
+    "	pslldq	$8, %xmm15\n"
+    ".endm\n"
+    ".macro store_high\n"
+    "	psrldq	$8, %xmm15\n"
+    "	movq	%xmm15, %rax\n"
+    ".endm\n"
+    /* The low half becomes zero, the low half of before the high one. */
+    ".macro load_upper\n"
+    "	movq	%rax, %xmm15\n"
+    "	vperm2f128 $8, %ymm15, %ymm15, %ymm15\n"
+    ".endm\n"
+    ".macro store_upper\n"
+    "	vextractf128 $1, %ymm15, %xmm15\n"
+    "	movq	%xmm15, %rax\n"
+    "	vzeroupper\n"
+    ".endm\n"
+    "	in_vector low, spinning, load_low, store_low\n"
+    "	in_vector low, reading, load_low, store_low\n"
+    "	in_vector high, spinning, load_high, store_high\n"
+    "	in_vector high, reading, load_high, store_high\n"
+    "	in_vector upper, spinning, load_upper, store_upper\n"
+    "	in_vector upper, reading, load_upper, store_upper\n"
+
+    /* On the stack, and nothing else: for threads without the C library */
+    "spinning_stack:\n"
+    "	mov	(%rdi), %rax\n"
+    "	not	%rax\n"
+    "	push	%rax\n"
+    "	xor	%eax, %eax\n"
+    "	movl	$1, 8(%rdi)\n"
+    "	spinning\n"
+    "	pop	%rax\n"
+    "	movq	$0, -8(%rsp)\n"
+    "	not	%rax\n"
+    "	mov	%rax, (%rdi)\n"
+    "	ret\n");
+
+typedef void (*run_function)(struct thread *thread);
+
+void spinning_rbx(struct thread *thread);
+void spinning_rbp(struct thread *thread);
+void spinning_r12(struct thread *thread);
+void spinning_r13(struct thread *thread);
+void spinning_r14(struct thread *thread);
+void spinning_r15(struct thread *thread);
+void reading_rbx(struct thread *thread);
+void reading_rbp(struct thread *thread);
+void reading_r12(struct thread *thread);
+void reading_r13(struct thread *thread);
+void reading_r14(struct thread *thread);
+void reading_r15(struct thread *thread);
+void spinning_rax(struct thread *thread);
+void spinning_rcx(struct thread *thread);
+void spinning_rdx(struct thread *thread);
+void spinning_rsi(struct thread *thread);
+void spinning_r8(struct thread *thread);
+void spinning_r9(struct thread *thread);
+void spinning_r10(struct thread *thread);
+void spinning_r11(struct thread *thread);
+void spinning_below_8(struct thread *thread);
+void spinning_below_128(struct thread *thread);
+void spinning_low(struct thread *thread);
+void spinning_high(struct thread *thread);
+void spinning_upper(struct thread *thread);
+void reading_low(struct thread *thread);
+void reading_high(struct thread *thread);
+void reading_upper(struct thread *thread);
+void spinning_stack(struct thread *thread);
+
+static void keep_in_local(struct thread *thread)
+{
+	void *volatile local = reveal(thread->object);
+
+	thread_held(thread);
+	must(hide(local) == thread->object);
+}
+
+static void hold_in_local_of_blocked_thread(struct holder *holder)
+{
+	hold_in_thread(holder, keep_in_local);
+}
+
+static void keep_in_tls(struct thread *thread)
+{
+	tls_word = reveal(thread->object);
+	thread_held(thread);
+	must(hide(tls_word) == thread->object);
+}
+
+static void hold_in_tls_of_thread(struct holder *holder)
+{
+	hold_in_thread(holder, keep_in_tls);
+}
+
+static void keep_in_large_tls(struct thread *thread)
+{
+	large_tls[0] = reveal(thread->object);
+	thread_held(thread);
+	must(hide(large_tls[0]) == thread->object);
+}
+
+static void hold_in_large_tls_of_thread(struct holder *holder)
+{
+	hold_in_thread(holder, keep_in_large_tls);
+}
+
+/* One place after the other; the last one is watched. */
+static void hold_in_each(struct holder *holder, const run_function *run, size_t count,
+			 long blocked)
+{
+	size_t i;
+
+	make_object(holder, OBJECT_SIZE);
+	for (i = 0; i < count; i++) {
+		struct thread thread = { .run = run[i] };
+
+		thread_start(&thread, holder);
+		if (i < count - 1)
+			collect(holder->heap);
+		else
+			held_by(holder, thread.tid, blocked);
+		thread_end(&thread);
+		must(is_filled(holder->heap, holder->object, holder->size, SEED));
+	}
+	dropped(holder);
+}
+
+static void hold_in_spinning_callee_saved_registers(struct holder *holder)
+{
+	const run_function run[] = {
+		spinning_rbx, spinning_rbp, spinning_r12,
+		spinning_r13, spinning_r14, spinning_r15,
+	};
+
+	hold_in_each(holder, run, ARRAY_SIZE(run), SPINNING);
+}
+
+static void hold_in_spinning_scratch_registers(struct holder *holder)
+{
+	const run_function run[] = {
+		spinning_rax, spinning_rcx, spinning_rdx, spinning_rsi,
+		spinning_r8, spinning_r9, spinning_r10, spinning_r11,
+	};
+
+	hold_in_each(holder, run, ARRAY_SIZE(run), SPINNING);
+}
+
+static void hold_in_callee_saved_registers_while_reading(struct holder *holder)
+{
+	const run_function run[] = {
+		reading_rbx, reading_rbp, reading_r12,
+		reading_r13, reading_r14, reading_r15,
+	};
+
+	hold_in_each(holder, run, ARRAY_SIZE(run), SYS_read);
+}
+
+static void hold_in_red_zone(struct holder *holder)
+{
+	const run_function run[] = { spinning_below_8, spinning_below_128 };
+
+	hold_in_each(holder, run, ARRAY_SIZE(run), SPINNING);
+}
+
+static void hold_in_spinning_vector_registers(struct holder *holder)
+{
+	const run_function run[] = { spinning_low, spinning_high, spinning_upper };
+	bool avx = __builtin_cpu_supports("avx");
+
+	hold_in_each(holder, run, avx ? 3 : 2, SPINNING);
+}
+
+static void hold_in_vector_registers_while_reading(struct holder *holder)
+{
+	const run_function run[] = { reading_low, reading_high, reading_upper };
+	bool avx = __builtin_cpu_supports("avx");
+
+	hold_in_each(holder, run, avx ? 3 : 2, SYS_read);
+}
+
+/* Threads and processes that the C library knows nothing of */
+static int run_raw(void *arg)
+{
+	struct thread *thread = arg;
+
+	thread->run(thread);
+	return 0;
+}
+
+static void hold_in_raw_clone(struct holder *holder, run_function run, int flags)
+{
+	struct thread thread = { .run = run };
+	char *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	must(stack != MAP_FAILED);
+	make_object(holder, OBJECT_SIZE);
+	thread_prepare(&thread, holder);
+	thread.tid = clone(run_raw, stack + STACK_SIZE, flags, &thread);
+	must(thread.tid > 0);
+	thread_await(&thread);
+	held_by(holder, thread.tid, SPINNING);
+	thread.go = 1;
+	if (flags & CLONE_THREAD)
+		await_thread_end(thread.tid);
+	else
+		must(waitpid(thread.tid, NULL, __WALL) == thread.tid);
+	must(thread.object == holder->object);
+	dropped(holder);
+}
+
+#define RAW_THREAD	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | \
+			 CLONE_THREAD | CLONE_SYSVSEM)
+
+static void hold_in_register_of_raw_thread(struct holder *holder)
+{
+	hold_in_raw_clone(holder, spinning_r12, RAW_THREAD);
+}
+
+static void hold_on_stack_of_raw_thread(struct holder *holder)
+{
+	hold_in_raw_clone(holder, spinning_stack, RAW_THREAD);
+}
+
+static void hold_on_stack_of_process_that_shares_memory(struct holder *holder)
+{
+	hold_in_raw_clone(holder, spinning_stack, CLONE_VM | SIGCHLD);
+}
+
+/* Signal handlers that run on a stack of their own */
+static struct thread *interrupted;
+static struct holder *interrupted_holder;
+
+static void wait_in_handler(int signal)
+{
+	(void)signal;
+	if (interrupted)
+		thread_held(interrupted);
+	else
+		held(interrupted_holder);
+}
+
+static void keep_in_handler(int signal)
+{
+	void *volatile local = reveal(interrupted->object);
+
+	wait_in_handler(signal);
+	must(hide(local) == interrupted->object);
+}
+
+static void handle_on_stack_of_its_own(void (*handler)(int signal))
+{
+	struct sigaction action = { .sa_handler = handler, .sa_flags = SA_ONSTACK };
+	stack_t stack = { .ss_size = STACK_SIZE };
+
+	stack.ss_sp = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	must(stack.ss_sp != MAP_FAILED);
+	must(!sigaltstack(&stack, NULL));
+	must(!sigaction(SIGUSR1, &action, NULL));
+}
+
+static void keep_in_interrupted_frame(struct thread *thread)
+{
+	void *volatile local = reveal(thread->object);
+
+	interrupted = thread;
+	handle_on_stack_of_its_own(wait_in_handler);
+	must(!syscall(SYS_tgkill, getpid(), gettid(), SIGUSR1));
+	must(hide(local) == thread->object);
+}
+
+static void hold_in_interrupted_frame_of_thread(struct holder *holder)
+{
+	hold_in_thread(holder, keep_in_interrupted_frame);
+}
+
+static void keep_in_frame_of_handler(struct thread *thread)
+{
+	interrupted = thread;
+	handle_on_stack_of_its_own(keep_in_handler);
+	must(!syscall(SYS_tgkill, getpid(), gettid(), SIGUSR1));
+}
+
+static void hold_in_frame_of_handler(struct holder *holder)
+{
+	hold_in_thread(holder, keep_in_frame_of_handler);
+}
+
+/* The main thread of this process, or of one that another thread forked */
+static void hold_in_interrupted_frame(struct holder *holder)
+{
+	void *volatile local;
+
+	if (!holder->object)
+		make_object(holder, OBJECT_SIZE);
+	local = reveal(holder->object);
+	interrupted = NULL;
+	interrupted_holder = holder;
+	handle_on_stack_of_its_own(wait_in_handler);
+	must(!syscall(SYS_tgkill, getpid(), gettid(), SIGUSR1));
+	must(hide(local) == holder->object);
+	local = NULL;
+	dropped(holder);
+}
+
+static void fork_in_thread(void *arg)
+{
+	pid_t child = fork_child();
+
+	if (!child) {
+		hold_in_interrupted_frame(arg);
+		_exit(KSFT_PASS);
+	}
+	must(child_succeeded(child));
+}
+
+static void hold_in_interrupted_frame_of_process_forked_by_thread(struct holder *holder)
+{
+	make_object(holder, OBJECT_SIZE);
+	in_thread(fork_in_thread, holder);
+}
+
+static void spin_until_interrupted(struct thread *thread)
+{
+	interrupted = thread;
+	handle_on_stack_of_its_own(wait_in_handler);
+	spinning_r12(thread);
+}
+
+/* A thread is interrupted while it spins: now its registers are in the frame. */
+static void hold_in_interrupted_registers(struct holder *holder)
+{
+	struct thread thread = { .run = spin_until_interrupted };
+
+	make_object(holder, OBJECT_SIZE);
+	thread_start(&thread, holder);
+	must(!syscall(SYS_tgkill, getpid(), thread.tid, SIGUSR1));
+	held_by(holder, thread.tid, SYS_read);
+	thread_end(&thread);
+	dropped(holder);
+}
+
+FIXTURE(roots) {
+	struct gcheap *heap;
+};
+
+FIXTURE_VARIANT(roots) {
+	bool (*watch)(struct gcheap *heap, hold_function hold);
+};
+
+FIXTURE_VARIANT_ADD(roots, of_this_process) {
+	.watch = watch_this_process,
+};
+
+FIXTURE_VARIANT_ADD(roots, of_a_forked_process) {
+	.watch = watch_forked_process,
+};
+
+FIXTURE_VARIANT_ADD(roots, of_an_attached_process) {
+	.watch = watch_executed_process,
+};
+
+FIXTURE_SETUP(roots)
+{
+	self->heap = open_manual(0);
+	ASSERT_NE(NULL, self->heap);
+}
+
+FIXTURE_TEARDOWN(roots)
+{
+	gcheap_close(self->heap);
+}
+
+#define PROMISE(name)								\
+TEST_F(roots, keep_what_is_held_##name)						\
+{										\
+	ASSERT_TRUE(variant->watch(self->heap, hold_##name));			\
+}
+
+PROMISE(in_data)
+PROMISE(in_bss)
+PROMISE(in_tls_of_main_thread)
+PROMISE(in_tls_of_thread)
+PROMISE(at_start_of_large_tls)
+PROMISE(at_end_of_large_tls)
+PROMISE(in_large_tls_of_thread)
+PROMISE(by_last_byte)
+PROMISE(by_middle_of_large_object)
+PROMISE(deep_in_list)
+PROMISE(deep_down_the_stack)
+PROMISE(in_local_of_blocked_thread)
+PROMISE(in_callee_saved_registers_while_reading)
+PROMISE(in_spinning_callee_saved_registers)
+PROMISE(in_spinning_scratch_registers)
+PROMISE(in_spinning_vector_registers)
+PROMISE(in_vector_registers_while_reading)
+PROMISE(in_red_zone)
+PROMISE(in_register_of_raw_thread)
+PROMISE(on_stack_of_raw_thread)
+PROMISE(on_stack_of_process_that_shares_memory)
+PROMISE(in_interrupted_frame)
+PROMISE(in_interrupted_frame_of_thread)
+PROMISE(in_interrupted_frame_of_process_forked_by_thread)
+PROMISE(in_frame_of_handler)
+PROMISE(in_interrupted_registers)
+PROMISE(in_malloced_root_range)
+PROMISE(in_shared_root_range)
+
+int main(int argc, char **argv)
+{
+	hold_if_told(argc, argv);
+	return test_harness_run(argc, argv);
+}
