@@ -57,11 +57,13 @@ static int mark(struct gc_heap *heap, struct gc_roots *roots)
 		err = gc_mark_drain(roots->marker);
 	if (!err && gc_world_breached(heap->world))
 		err = -EAGAIN;
-	if (err)
+	if (err) {
 		gc_slabs_unmark(&heap->slabs);
-	else
-		gc_slabs_marked(&heap->slabs);
-	return err;
+		return err;
+	}
+	gc_roots_sweep_owned(roots);
+	gc_slabs_marked(&heap->slabs);
+	return 0;
 }
 
 static int stop_and_mark(struct gc_heap *heap, struct gcheap_cycle *cycle,

@@ -41,7 +41,7 @@ static_assert(sizeof(struct gcheap_ioc_info) == 56);
 static_assert(sizeof(struct gcheap_ioc_config) == 32);
 static_assert(sizeof(struct gcheap_slab) == 24 + 8 * GCHEAP_SLAB_WORDS);
 static_assert(sizeof(struct gcheap_slab_return) == 16);
-static_assert(sizeof(struct gcheap_ioc_refill) == 48);
+static_assert(sizeof(struct gcheap_ioc_refill) == 56);
 static_assert(sizeof(struct gcheap_ioc_release) == 24);
 static_assert(sizeof(struct gcheap_ioc_alloc) == 40);
 static_assert(sizeof(struct gcheap_ioc_collect) == 40);
@@ -395,10 +395,21 @@ static struct gc_slab *take_slab(struct gc_heap *heap, struct gc_mutator *m,
 			    &m->slabs);
 }
 
+/**
+ * struct refilling - what a REFILL has taken so far
+ * @live: where the thread is going to keep the bitmap of each slab
+ * @slabs: slabs taken
+ * @out: their description for the thread
+ */
+struct refilling {
+	u64 live[GCHEAP_REFILL_MAX];
+	struct gc_slab *slabs[GCHEAP_REFILL_MAX];
+	struct gcheap_slab out[GCHEAP_REFILL_MAX];
+};
+
 static int refill_locked(struct gc_heap *heap, struct gc_mutator *m,
 			 struct gcheap_ioc_refill *refill,
-			 struct giving_back *g, struct gcheap_slab *out,
-			 struct gc_slab **slabs)
+			 struct giving_back *g, struct refilling *r)
 {
 	int err;
 
@@ -415,8 +426,9 @@ static int refill_locked(struct gc_heap *heap, struct gc_mutator *m,
 			err = PTR_ERR(slab);
 			break;
 		}
-		slabs[refill->got] = slab;
-		describe(heap, slab, &out[refill->got++]);
+		slab->live = r->live[refill->got];
+		r->slabs[refill->got] = slab;
+		describe(heap, slab, &r->out[refill->got++]);
 		if (gc_heap_due(heap, 0))
 			break;
 	}
@@ -452,38 +464,43 @@ static void refill_undo(struct gc_heap *heap, struct gc_slab **slabs, u32 nr)
 
 static int refill_to_user(struct gc_heap *heap,
 			  struct gcheap_ioc_refill *refill,
-			  struct giving_back *g)
+			  struct giving_back *g, struct refilling *r)
 {
-	struct gc_slab *slabs[GCHEAP_REFILL_MAX];
-	struct gcheap_slab *out;
 	struct gc_mutator *m;
-	int err = -ENOMEM;
+	int err;
 
-	out = kvcalloc(refill->want, sizeof(*out), GFP_KERNEL_ACCOUNT);
-	if (!out)
-		return err;
-	err = -EINTR;
 	if (mutex_lock_killable(&heap->lock))
-		goto free;
+		return -EINTR;
 	m = gc_mutator_current(heap);
-	err = IS_ERR(m) ? PTR_ERR(m) :
-	      refill_locked(heap, m, refill, g, out, slabs);
+	err = IS_ERR(m) ? PTR_ERR(m) : refill_locked(heap, m, refill, g, r);
 	if (!err)
 		m->busy = true;
 	mutex_unlock(&heap->lock);
 	if (err)
-		goto free;
-	prepare_slabs(heap, slabs, refill->got);
-	if (copy_to_user(u64_to_user_ptr(refill->slabs), out,
-			 refill->got * sizeof(*out))) {
-		refill_undo(heap, slabs, refill->got);
+		return err;
+	prepare_slabs(heap, r->slabs, refill->got);
+	if (copy_to_user(u64_to_user_ptr(refill->slabs), r->out,
+			 refill->got * sizeof(*r->out))) {
+		refill_undo(heap, r->slabs, refill->got);
 		err = -EFAULT;
 	}
 	/* Pairs with the acquire in mutator_needed(). */
 	smp_store_release(&m->busy, false);
-free:
-	kvfree(out);
 	return err;
+}
+
+/* All that can fail because of the caller's memory, before anything changes. */
+static int refill_prepare(const struct gcheap_ioc_refill *refill,
+			  struct refilling *r)
+{
+	if (refill->live &&
+	    copy_from_user(r->live, u64_to_user_ptr(refill->live),
+			   refill->want * sizeof(*r->live)))
+		return -EFAULT;
+	if (clear_user(u64_to_user_ptr(refill->slabs),
+		       refill->want * sizeof(*r->out)))
+		return -EFAULT;
+	return 0;
 }
 
 /*
@@ -499,6 +516,7 @@ static bool is_vfork_child(void)
 static int ioctl_refill(struct gc_heap *heap, union ioctl_args *args)
 {
 	struct gcheap_ioc_refill *refill = &args->refill;
+	struct refilling *r;
 	struct giving_back g;
 	int err;
 
@@ -511,15 +529,19 @@ static int ioctl_refill(struct gc_heap *heap, union ioctl_args *args)
 		return err;
 	if (is_vfork_child())
 		return -EBUSY;
+	r = kvmalloc(sizeof(*r), GFP_KERNEL_ACCOUNT);
+	if (!r)
+		return -ENOMEM;
+	memset(r->live, 0, sizeof(r->live));
 	err = giving_back_init(&g, refill->nr_back, refill->back);
 	if (err)
-		return err;
-	/* Fails before anything is changed, if it has to. */
-	err = -EFAULT;
-	if (!clear_user(u64_to_user_ptr(refill->slabs),
-			refill->want * sizeof(struct gcheap_slab)))
-		err = refill_to_user(heap, refill, &g);
+		goto free_refilling;
+	err = refill_prepare(refill, r);
+	if (!err)
+		err = refill_to_user(heap, refill, &g, r);
 	giving_back_free(&g);
+free_refilling:
+	kvfree(r);
 	return err;
 }
 
@@ -768,7 +790,7 @@ static const struct ioctl_op ioctl_ops[] = {
 	OP(GCHEAP_IOC_INFO, gcheap_ioc_info, reserved, ioctl_info, NULL),
 	OP(GCHEAP_IOC_CONFIG, gcheap_ioc_config, heap_size, ioctl_config, NULL),
 	OP(GCHEAP_IOC_ALLOC, gcheap_ioc_alloc, cycle, ioctl_alloc, alloc_landed),
-	OP(GCHEAP_IOC_REFILL, gcheap_ioc_refill, cycle, ioctl_refill, NULL),
+	OP(GCHEAP_IOC_REFILL, gcheap_ioc_refill, live, ioctl_refill, NULL),
 	OP(GCHEAP_IOC_RELEASE, gcheap_ioc_release, back, ioctl_release, NULL),
 	OP(GCHEAP_IOC_COLLECT, gcheap_ioc_collect, cycle, ioctl_collect, NULL),
 	OP(GCHEAP_IOC_STATS, gcheap_ioc_stats, cycle, ioctl_stats, NULL),

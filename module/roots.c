@@ -479,3 +479,46 @@ int gc_roots_mark(struct gc_roots *roots)
 	} while (err > 0);
 	return err;
 }
+
+static void sweep_mutator(struct gc_roots *roots, struct gc_mutator *m)
+{
+	DECLARE_BITMAP(unused, GCHEAP_SLAB_SLOTS);
+	struct gc_slab *slab;
+
+	list_for_each_entry(slab, &m->slabs, owner_node) {
+		if (slab->live &&
+		    gc_roots_read(roots, slab->live, unused,
+				  slab->words * sizeof(long)))
+			gc_slab_sweep_owned(&roots->heap->slabs, slab, unused);
+		cond_resched();
+	}
+}
+
+static void sweep_process(struct gc_roots *roots, struct mm_struct *mm)
+{
+	struct gc_mutator *m;
+
+	if (mmap_read_lock_killable(mm))
+		return;
+	roots->mm = mm;
+	list_for_each_entry(m, &roots->heap->mutator_list, node)
+		if (m->mm == mm && !m->retired)
+			sweep_mutator(roots, m);
+	mmap_read_unlock(mm);
+}
+
+/**
+ * gc_roots_sweep_owned() - reclaim in slabs of threads that tell what they use
+ * @roots: roots
+ *
+ * Context: may sleep; heap's lock held, the world stopped, marking complete.
+ */
+void gc_roots_sweep_owned(struct gc_roots *roots)
+{
+	const struct gc_members *members =
+		gc_world_members(roots->heap->world);
+	unsigned int i;
+
+	for (i = 0; i < members->nr; i++)
+		sweep_process(roots, members->mms[i]);
+}

@@ -43,6 +43,7 @@ int gc_roots_init(struct gc_roots *roots, struct gc_heap *heap,
 		  struct gc_marker *marker);
 void gc_roots_destroy(struct gc_roots *roots);
 int gc_roots_mark(struct gc_roots *roots);
+void gc_roots_sweep_owned(struct gc_roots *roots);
 
 void gc_roots_range(struct gc_roots *roots, unsigned long start,
 		    unsigned long end);

@@ -259,6 +259,7 @@ struct gc_slab *gc_slab_take(struct gc_slabs *gs, unsigned int class_index,
 	slab->nr_alloc = slab->slots;
 	slab->state = SLAB_OWNED;
 	slab->owner = owner;
+	slab->live = 0;
 	slab->cycle = gs->cycle;
 	list_add(&slab->node, &gs->owned);
 	list_add(&slab->owner_node, owner_list);
@@ -461,6 +462,39 @@ void gc_slabs_unmark(struct gc_slabs *gs)
 	gc_slabs_visit(gs, slab_unmark, NULL);
 }
 
+/**
+ * gc_slab_sweep_owned() - reclaim in a slab that a thread has
+ * @gs: slabs of the heap
+ * @slab: SLAB_OWNED slab
+ * @unused: slots that the thread may yet hand out, and perhaps more; overwritten
+ *
+ * What is neither marked nor unused is free, and comes to a thread with the next
+ * REFILL after the slab was given back.
+ *
+ * Context: heap's lock held, the world stopped, marking complete, before
+ * gc_slabs_marked().
+ */
+void gc_slab_sweep_owned(struct gc_slabs *gs, struct gc_slab *slab,
+			 unsigned long *unused)
+{
+	unsigned long *handed = gc_slab_handed_bits(slab);
+	unsigned long *alloc = gc_slab_alloc_bits(slab);
+	unsigned long *dead = unused;
+	u32 nr_dead;
+
+	bitmap_and(unused, unused, handed, slab->slots);
+	bitmap_or(unused, unused, gc_slab_mark_bits(slab), slab->slots);
+	bitmap_andnot(dead, alloc, unused, slab->slots);
+	nr_dead = bitmap_weight(dead, slab->slots);
+	bitmap_andnot(alloc, alloc, dead, slab->slots);
+	slab->nr_alloc -= nr_dead;
+	slab_account_free(gs, slab, nr_dead);
+	/* Those handed out since the slab was taken were not counted yet. */
+	bitmap_and(dead, dead, handed, slab->slots);
+	slab_account_alloc(gs, slab, bitmap_weight(dead, slab->slots));
+	bitmap_andnot(handed, handed, dead, slab->slots);
+}
+
 static void list_to_unswept(struct gc_slabs *gs, struct list_head *from,
 			    struct list_head *unswept)
 {
@@ -490,7 +524,7 @@ void gc_slabs_marked(struct gc_slabs *gs)
 	gs->since = 0;
 	gs->cycle++;
 	list_for_each_entry(slab, &gs->owned, node) {
-		gs->live += (u64)slab->slots * slab->object_size;
+		gs->live += (u64)slab->nr_alloc * slab->object_size;
 		slab_unmark(slab, NULL);
 	}
 	for (i = 0; i < 2 * SLAB_KINDS; i++) {

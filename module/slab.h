@@ -9,8 +9,9 @@
  *
  * OWNED by a thread (a mutator): all its slots count as allocated, since the
  * kernel does not see which of them the thread has handed out, and it is not
- * swept.  When it comes back, slots that the thread says it did not use are
- * free again.  Marking ends with all PARTIAL and FULL slabs becoming UNSWEPT;
+ * swept; unless the thread keeps a bitmap where the collector can read it: then
+ * slots are reclaimed that were handed out and not marked.  When the slab comes
+ * back, slots that the thread says it did not use are free again.  Marking ends with all PARTIAL and FULL slabs becoming UNSWEPT;
  * sweeping turns mark bits into allocation bits.  Only slabs that are not
  * UNSWEPT are handed out, and all are swept before the next marking begins.
  *
@@ -55,6 +56,7 @@ enum gc_slab_state {
  * @owner: whoever has it while SLAB_OWNED
  * @node: in one of struct gc_slabs' lists
  * @owner_node: in the owner's list while SLAB_OWNED
+ * @live: user address of the owner's bitmap, 0 if it keeps none
  * @cycle: collections completed when the slab was last handed out
  * @nr_pages: pages of the slab
  * @bits: bitmaps of the slots allocated, marked, and handed to the owner
@@ -77,6 +79,7 @@ struct gc_slab {
 	void *owner;
 	struct list_head node;
 	struct list_head owner_node;
+	unsigned long live;
 	u64 cycle;
 	unsigned long nr_pages;
 	unsigned long bits[];
@@ -150,6 +153,8 @@ void gc_slab_give_back(struct gc_slabs *gs, struct gc_slab *slab,
 long gc_slab_alloc_object(struct gc_slabs *gs, size_t bytes, bool noscan);
 
 bool gc_slabs_sweep(struct gc_slabs *gs, unsigned int nr);
+void gc_slab_sweep_owned(struct gc_slabs *gs, struct gc_slab *slab,
+			 unsigned long *unused);
 void gc_slabs_marked(struct gc_slabs *gs);
 void gc_slabs_unmark(struct gc_slabs *gs);
 

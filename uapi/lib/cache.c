@@ -288,18 +288,22 @@ void gch_cache_drop(struct gcheap *heap)
 	cache_unmap(cache_unlink(heap));
 }
 
-/* Go on to the next word of the bin's slabs that has free slots. */
+/*
+ * Go on to the next word of the bin's slabs that has free slots.  Only now, with
+ * all its slots in the program's hands, is the kernel told of the last word.
+ */
 static bool bin_advance(struct gch_cache *cache, struct gch_bin *bin)
 {
 	struct gch_slab *slab;
 
 	for (;;) {
 		slab = bin->current;
+		if (slab && bin->next_word)
+			slab->free[bin->next_word - 1] = 0;
 		while (slab && bin->next_word < bin->words) {
 			const __u32 i = bin->next_word++;
 
 			bin->word = slab->free[i];
-			slab->free[i] = 0;
 			if (!bin->word)
 				continue;
 			bin->base = slab->start + (__u64)i * 64 * bin->object_size;
@@ -343,6 +347,29 @@ static unsigned int bin_want(const struct gch_cache *cache, struct gch_bin *bin,
 	return bin->want;
 }
 
+/* Where the kernel finds the bitmaps of slabs to come: nothing is taken there. */
+static void bin_offer(struct gch_cache *cache, unsigned int want)
+{
+	unsigned int i;
+
+	for (i = 0; i < want; i++) {
+		struct gch_slab *slab = slab_new(cache);
+
+		memset(slab->free, 0xff, sizeof(slab->free));
+		cache->offered[i] = slab;
+		cache->live[i] = (uintptr_t)slab->free;
+	}
+}
+
+/* Entries for slabs that did not come. */
+static void bin_offered(struct gch_cache *cache, unsigned int from, unsigned int want)
+{
+	for (; from < want; from++) {
+		cache->offered[from]->next = cache->spare;
+		cache->spare = cache->offered[from];
+	}
+}
+
 /* Fill a bin with the slabs that the kernel gave, in their order. */
 static void bin_stock(struct gch_cache *cache, struct gch_bin *bin,
 		      const struct gch_class *class, unsigned int got)
@@ -351,7 +378,7 @@ static void bin_stock(struct gch_cache *cache, struct gch_bin *bin,
 	bin->words = class->words;
 	while (got--) {
 		const struct gcheap_slab *from = &cache->arrived[got];
-		struct gch_slab *slab = slab_new(cache);
+		struct gch_slab *slab = cache->offered[got];
 
 		slab->start = from->start;
 		slab->used_up = false;
@@ -374,9 +401,13 @@ static int bin_refill(struct gch_cache *cache, struct gch_bin *bin)
 		.nr_back = back_fill(cache),
 		.slabs = (uintptr_t)cache->arrived,
 		.back = (uintptr_t)cache->back,
+		.live = (uintptr_t)cache->live,
 	};
-	int err = gch_call(cache->heap, GCHEAP_IOC_REFILL, &request);
+	int err;
 
+	bin_offer(cache, request.want);
+	err = gch_call(cache->heap, GCHEAP_IOC_REFILL, &request);
+	bin_offered(cache, err ? 0 : request.got, request.want);
 	if (!err || err == -ENOMEM)
 		back_done(cache, request.nr_back);
 	if (err)

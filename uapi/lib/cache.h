@@ -11,17 +11,19 @@
 #define NR_BINS		(2 * GCH_CLASSES_MAX)
 
 /*
- * Slabs in all bins and retired ones.  Never more: a bin is filled when it is
- * empty, and the retired ones go back before.
+ * Slabs in all bins and retired ones, and room for those that a REFILL may
+ * bring.  Never more: a bin is filled when it is empty, and the retired ones go
+ * back before.
  */
-#define NR_SLABS	(NR_BINS * GCH_BIN_SLABS)
+#define NR_SLABS	((NR_BINS + 1) * GCH_BIN_SLABS)
 
 /**
  * struct gch_slab - a slab that the thread owns
  * @next: in the list that it is in
  * @start: address of its first slot
  * @used_up: no bit is left in @free
- * @free: slots to take, from its bin's @next_word on
+ * @free: slots to take, from its bin's @next_word on.  The kernel reads it too: a
+ *	bit is only cleared when its slot is in the program's hands
  */
 struct gch_slab {
 	struct gch_slab *next;
@@ -68,6 +70,8 @@ struct gch_bin {
  * @bins: the bins; two for each class
  * @back: argument for the kernel: the retired slabs
  * @arrived: argument for the kernel: new slabs
+ * @live: argument for the kernel: the bitmaps of @offered
+ * @offered: entries of @slabs for new slabs
  * @slabs: what the lists are made of
  */
 struct gch_cache {
@@ -81,6 +85,8 @@ struct gch_cache {
 	struct gch_bin bins[NR_BINS];
 	struct gcheap_slab_return back[GCHEAP_RELEASE_MAX];
 	struct gcheap_slab arrived[GCH_BIN_SLABS];
+	__u64 live[GCH_BIN_SLABS];
+	struct gch_slab *offered[GCH_BIN_SLABS];
 	struct gch_slab slabs[NR_SLABS];
 };
 
@@ -112,15 +118,21 @@ static inline struct gch_bin *gch_cache_bin(struct gch_cache *cache, const struc
  * gch_bin_take() - take a slot
  * @bin: bin with a word that is not empty
  *
+ * The compiler must not put off computing the address, so that the collector
+ * finds it in a register as soon as the bitmap that it reads says the slot is
+ * taken.
+ *
  * Return: the slot.
  */
 static inline void *gch_bin_take(struct gch_bin *bin)
 {
 	const __u64 word = bin->word;
 	const __u32 slot = __builtin_ctzll(word);
+	uintptr_t address = bin->base + slot * bin->object_size;
 
+	__asm__ ("" : "+r" (address));
 	bin->word = word & (word - 1);
-	return (void *)(uintptr_t)(bin->base + slot * bin->object_size);
+	return (void *)address;
 }
 
 #endif /* GCH_CACHE_H */

@@ -176,10 +176,18 @@ struct gcheap_slab_return {
  * @back: array of struct gcheap_slab_return: slabs that the thread gives back
  *	first, of any class
  * @cycle: out: collections completed so far
+ * @live: array of @want addresses, or 0: where the thread is going to keep the
+ *	bitmap of each slab it gets, see below
  *
  * The slots are zero.  The slab belongs to the calling thread until it gives it
- * back, ends, execs, or calls COLLECT; what it handed out there is not
- * reclaimed before.
+ * back, ends, execs, or calls COLLECT.  Until then nothing there is reclaimed,
+ * as the kernel does not see which slots were handed out, unless the thread
+ * tells: @live names for each slab an array of GCHEAP_SLAB_WORDS 64-bit words
+ * (0 for none), in which the thread sets all bits before the call.  The bit of a
+ * slot that came as free may be cleared once the slot's address is in the
+ * program's hands, and then stays so.  A collection reads the array while the
+ * thread is held, and reclaims slots whose bit is clear and which nothing
+ * refers to; they come as free again when the slab was given back.
  *
  * ENOMEM: no memory, also not after a collection.  The slabs in @back were
  *	taken back all the same.
@@ -196,6 +204,7 @@ struct gcheap_ioc_refill {
 	__aligned_u64 slabs;
 	__aligned_u64 back;
 	__aligned_u64 cycle;
+	__aligned_u64 live;
 };
 
 /* gcheap_ioc_release.flags: all slabs of the calling thread come back */
