@@ -38,7 +38,7 @@ else
 	own=()
 	compiler=$(sed -n 's/^CC = .*)\(gcc-[0-9]*\)$/\1/p' "$kdir/.kernelvariables" \
 		2> /dev/null) || compiler=gcc
-	need "$compiler" libelf1
+	need "${compiler:-gcc}" libelf-dev
 fi
 build=${root:-$cache}/$name
 need make rsync

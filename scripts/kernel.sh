@@ -108,9 +108,11 @@ unpack_stock()
 # The packages beside image and headers that belong to the same kernel.
 parts='linux-(base|binary|headers|kbuild|modules)-[0-9].*'
 
-# relocate KDIR: headers refer to their common part by its installed place.
+# relocate KDIR: Debian's headers name the installed place of their common part;
+# Ubuntu's have relative links.
 relocate()
 {
+	[ ! -L "$1/Makefile" ] || return 0
 	# shellcheck disable=SC2016 # make's variables
 	sed -i 's|/usr/src/|$(dir $(lastword $(MAKEFILE_LIST)))../|' "$1/Makefile"
 }
