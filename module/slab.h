@@ -11,9 +11,11 @@
  * kernel does not see which of them the thread has handed out, and it is not
  * swept; unless the thread keeps a bitmap where the collector can read it: then
  * slots are reclaimed that were handed out and not marked.  When the slab comes
- * back, slots that the thread says it did not use are free again.  Marking ends with all PARTIAL and FULL slabs becoming UNSWEPT;
- * sweeping turns mark bits into allocation bits.  Only slabs that are not
- * UNSWEPT are handed out, and all are swept before the next marking begins.
+ * back, slots that the thread says it did not use are free again.
+ *
+ * Marking ends with all PARTIAL and FULL slabs becoming UNSWEPT; sweeping turns
+ * mark bits into allocation bits.  Only slabs that are not UNSWEPT are handed
+ * out, and all are swept before the next marking begins.
  *
  * Mark bits are all zero between the end of sweeping and the next marking, in
  * every slab; those of OWNED slabs are cleared when marking ends.
