@@ -14,8 +14,8 @@
  *			      -> retired slabs -> back[] -> REFILL, RELEASE
  *
  * The collector must not find slabs' addresses, which are those of their first
- * objects: caches lie in anonymous memory of their own, which is no root, and
- * so do the arrays for the kernel.
+ * objects: caches lie in memory that is no root (memory.c), and so do the arrays
+ * for the kernel.
  *
  * Fork: the slabs belong to the parent's threads.  A cache's memory is wiped in
  * the child, even after a bare fork or clone system call, and a cache full of
@@ -42,6 +42,7 @@
 
 #include "cache.h"
 #include "lock.h"
+#include "memory.h"
 #include "thread.h"
 #include "trace.h"
 
@@ -53,7 +54,7 @@ static bool exit_key_made;
 
 static void cache_unmap(struct gch_cache *cache)
 {
-	munmap(cache, sizeof(*cache));
+	gch_unmap(cache, sizeof(*cache));
 }
 
 static struct gch_cache *cache_map(void)
@@ -61,17 +62,14 @@ static struct gch_cache *cache_map(void)
 	struct gch_cache *cache;
 	int saved = errno;
 
-	cache = mmap(NULL, sizeof(*cache), PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (cache == MAP_FAILED) {
-		cache = NULL;
-	} else if (madvise(cache, sizeof(*cache), MADV_WIPEONFORK)) {
+	cache = gch_map(sizeof(*cache));
+	if (cache && madvise(cache, sizeof(*cache), MADV_WIPEONFORK)) {
 		cache_unmap(cache);
 		cache = NULL;
-	} else {
-		/* Few pages are ever touched: no 2 MiB for them. */
-		madvise(cache, sizeof(*cache), MADV_NOHUGEPAGE);
 	}
+	/* Few pages are ever touched: no 2 MiB for them. */
+	if (cache)
+		madvise(cache, sizeof(*cache), MADV_NOHUGEPAGE);
 	errno = saved;
 	return cache;
 }

@@ -13,9 +13,8 @@
  * Reading the list and ids needs no lock.  Nothing that is a cancellation point
  * is called under it.
  *
- * None of this memory is a root for the collector, which looks at stacks,
- * thread-local storage, and the data of programs and libraries: a base address
- * kept here keeps no object.
+ * None of this memory is a root for the collector (memory.c): a base address kept
+ * here keeps no object.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +26,7 @@
 #include "cache.h"
 #include "heap.h"
 #include "lock.h"
+#include "memory.h"
 #include "pool.h"
 #include "trace.h"
 
@@ -91,9 +91,8 @@ static struct gcheap *heap_entry(void)
 	for (heap = __atomic_load_n(&heaps, __ATOMIC_ACQUIRE); heap; heap = heap->next)
 		if (gch_heap_is(heap, 0))
 			return heap;
-	heap = mmap(NULL, sizeof(*heap), PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (heap == MAP_FAILED)
+	heap = gch_map(sizeof(*heap));
+	if (!heap)
 		return NULL;
 	heap->next = __atomic_load_n(&heaps, __ATOMIC_ACQUIRE);
 	__atomic_store_n(&heaps, heap, __ATOMIC_RELEASE);

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "lock.h"
+#include "memory.h"
 
 enum { OPEN, HELD, CONTENDED };
 
@@ -38,18 +39,18 @@ int gch_lock_init(void)
 
 	if (__atomic_load_n(&lock_word, __ATOMIC_ACQUIRE))
 		return 0;
-	page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (page == MAP_FAILED)
+	page = gch_map(size);
+	if (!page)
 		return -errno;
 	if (madvise(page, size, MADV_WIPEONFORK)) {
 		int err = -errno;
 
-		munmap(page, size);
+		gch_unmap(page, size);
 		return err;
 	}
 	if (!__atomic_compare_exchange_n(&lock_word, &none, page, false,
 					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-		munmap(page, size);
+		gch_unmap(page, size);
 	return 0;
 }
 
