@@ -16,7 +16,7 @@ need cpio gzip
 unpack_busybox()
 {
 	say "fetching busybox"
-	offered busybox-static
+	read_lists
 	unpack_from machine "$1" busybox-static
 	find "$1" -name busybox -type f -exec mv {} "$1/busybox" \;
 }

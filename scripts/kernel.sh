@@ -49,16 +49,29 @@ stock()
 # native: the newest kernel that this machine's own package index offers.
 native()
 {
-	local meta image
+	local meta
 	case $(distribution) in
 	debian)	meta=linux-image-amd64 ;;
 	ubuntu)	meta=linux-image-generic ;;
 	*)	die "neither Debian nor Ubuntu: use HOST=1" ;;
 	esac
-	offered $meta
-	image=$(depends_in machine $meta 'linux-image-[0-9].*' | head -n 1)
-	find_release machine "${image#linux-image-}"
+	find_native $meta
+	if [ -z "$found" ] || [ ! -e "$cache/$found" ]; then
+		read_lists
+		find_native $meta
+	fi
+	[ "$found" ] || die "no $meta in this machine's package lists"
 	fetch machine
+}
+
+# find_native META: find_release for what the metapackage stands for.
+find_native()
+{
+	local image
+	image=$(depends_in machine "$1" 'linux-image-[0-9].*' | head -n 1) || true
+	found=
+	image=$(echo "${image#linux-image-}" | sed 's/[.+]/\\&/g')
+	[ -z "$image" ] || find_release machine "$image"
 }
 
 # find_release INDEX PATTERN: sets release, version, and the entry to be found.

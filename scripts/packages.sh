@@ -22,8 +22,7 @@ need()
 	say "installing$missing"
 	# shellcheck disable=SC2086 # a list
 	install_packages $missing || {
-		say "renewing the package index"
-		as_root apt-get -qq update >&2
+		read_lists
 		# shellcheck disable=SC2086
 		install_packages $missing
 	} || die "could not install$missing: see $cache/apt.log"
@@ -50,13 +49,12 @@ codename()
 	echo "$VERSION_CODENAME"
 )
 
-# mirror SUITE: where the machine itself gets that suite from.
+# mirror SUITE: where the machine itself gets that suite from, whether it has read
+# that suite's lists yet or not.
 mirror()
 {
-	# shellcheck disable=SC2016 # apt's variables
-	apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' \
-		'Created-By: Packages' |
-		awk -v suite="$1" '$2 == suite && $3 == "main" { print $1; exit }'
+	apt-get --print-uris update |
+		sed -n "s|^'\(.*\)/dists/$1/InRelease'.*|\1|p" | head -n 1
 }
 
 # suites SUITE...: writes the index configuration for these suites.
@@ -125,14 +123,11 @@ fresh_index()
 		die "could not read the package lists of $*"
 )
 
-# offered PACKAGE: makes sure that the machine's own lists, which may never have
-# been read, have it.
-offered()
+# read_lists: the machine's own may be old or have never been read.
+read_lists()
 {
-	[ "$(version_in machine "$1")" ] || {
-		say "reading this machine's package lists"
-		as_root apt-get -qq update >&2
-	}
+	say "reading this machine's package lists"
+	as_root apt-get -qq update >&2
 }
 
 # newest INDEX PATTERN: the newest package whose name matches.
