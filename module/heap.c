@@ -81,6 +81,7 @@ struct gc_heap *gc_heap_new(void)
 			    heap->inode->i_mapping);
 	if (err)
 		goto put_inode;
+	heap->slabs.pages.reserved = 1;
 	heap->goal = gc_heap_goal(heap);
 	return heap;
 

@@ -599,7 +599,9 @@ static void stats_fill(struct gc_heap *heap, struct gcheap_ioc_stats *stats)
 	stats->heap_alloc = gc_slabs_allocated(gs);
 	stats->heap_objects = stats->mallocs - stats->frees;
 	stats->heap_sys = gs->pages.frontier << PAGE_SHIFT;
-	stats->heap_idle = gs->pages.free << PAGE_SHIFT;
+	stats->heap_idle = (gs->pages.free + min(gs->pages.frontier,
+						 gs->pages.reserved)) <<
+			   PAGE_SHIFT;
 	stats->heap_inuse = stats->heap_sys - stats->heap_idle;
 	stats->heap_released = 0;
 	stats->next_gc = heap->goal;

@@ -163,11 +163,14 @@ static int back_block(struct gc_pages *gp, unsigned int order)
 		page_adopt(gp, block + i, gp->frontier + i);
 		chunk->pages[first + i] = block + i;
 	}
-	bitmap_clear(chunk->used, first, 1UL << order);
 	bitmap_clear(chunk->dirty, first, 1UL << order);
 	chunk->longest = CHUNK_PAGES;
-	gp->frontier += 1UL << order;
-	gp->free += 1UL << order;
+	for (i = 0; i < 1UL << order; i++) {
+		if (gp->frontier++ < gp->reserved)
+			continue;
+		__clear_bit(first + i, chunk->used);
+		gp->free++;
+	}
 	return 0;
 }
 
@@ -180,8 +183,8 @@ static void unback(struct gc_pages *gp, unsigned long frontier)
 
 		page_release(chunk->pages[nr % CHUNK_PAGES]);
 		chunk->pages[nr % CHUNK_PAGES] = NULL;
-		__set_bit(nr % CHUNK_PAGES, chunk->used);
-		gp->free--;
+		if (!__test_and_set_bit(nr % CHUNK_PAGES, chunk->used))
+			gp->free--;
 	}
 }
 
@@ -271,7 +274,7 @@ static unsigned long find_over_chunks(struct gc_pages *gp, unsigned long nr)
 		run = backed - (last + 1);
 		start = c * CHUNK_PAGES + last + 1;
 	}
-	return min(start, gp->frontier);
+	return max(min(start, gp->frontier), gp->reserved);
 }
 
 static void set_used(struct gc_pages *gp, unsigned long first, unsigned long nr)

@@ -58,6 +58,9 @@ struct gc_region {
  * struct gc_pages - all pages of a heap
  * @regions: top of the tree, REGION_COUNT entries
  * @mapping: address_space that the pages belong to, NULL in tests
+ * @reserved: pages from the start on that are backed and never handed out: a
+ *	program has the heap's address in its variables, and that must not keep
+ *	an object; set before anything is allocated
  * @limit: largest @frontier
  * @frontier: pages below are backed
  * @free: backed pages in no slab
@@ -67,6 +70,7 @@ struct gc_region {
 struct gc_pages {
 	struct gc_region **regions;
 	struct address_space *mapping;
+	unsigned long reserved;
 	unsigned long limit;
 	unsigned long frontier;
 	unsigned long free;
