@@ -64,24 +64,29 @@ native()
 	fetch machine
 }
 
-# find_native META: find_release for what the metapackage stands for.
+# find_native META: finds what the metapackage stands for, if it is known.
 find_native()
 {
 	local image
 	image=$(depends_in machine "$1" 'linux-image-[0-9].*' | head -n 1) || true
 	found=
-	image=$(echo "${image#linux-image-}" | sed 's/[.+]/\\&/g')
-	[ -z "$image" ] || find_release machine "$image"
+	[ -z "$image" ] || find_package machine "$image"
 }
 
-# find_release INDEX PATTERN: sets release, version, and the entry to be found.
+# find_release INDEX PATTERN: finds the newest release that matches.
 find_release()
 {
-	release=$(newest "$1" "linux-image-$2")
-	[ "$release" ] || die "no kernel linux-image-$2 in the package lists"
-	version=$(version_in "$1" "$release")
-	release=${release#linux-image-}
-	found=kernels/$1/$release-$version
+	local image
+	image=$(newest "$1" "linux-image-$2")
+	[ "$image" ] || die "no kernel linux-image-$2 in the package lists"
+	find_package "$1" "$image"
+}
+
+# find_package INDEX IMAGE-PACKAGE: sets its release and its entry's name.
+find_package()
+{
+	release=${2#linux-image-}
+	found=kernels/$1/$release-$(version_in "$1" "$2")
 }
 
 fetch()
