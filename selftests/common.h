@@ -174,11 +174,14 @@ apart void open_here(void *arg)
 	struct opening *opening = arg;
 
 	opening->heap = gcheap_open(&opening->options);
+	if (opening->heap)
+		must(gcheap_alloc_noscan(opening->heap, 1));
 }
 
 /*
- * A heap that is collected only when the test says so.  Opened in a thread: the
- * heap's address, which is that of its first object, stays on the stack.
+ * A heap that is collected only when the test says so.  Opened in a thread, and
+ * with one object to begin with: many know the address of the heap, and maybe
+ * that of its first object with it.
  */
 helper struct gcheap *open_manual(size_t size)
 {
