@@ -5,6 +5,7 @@
 #include <linux/slab.h>
 
 #include "compat.h"
+#include "gfp.h"
 #include "heap.h"
 #include "map.h"
 #include "mutator.h"
@@ -53,7 +54,7 @@ static unsigned long default_size(void)
  */
 struct gc_heap *gc_heap_new(void)
 {
-	struct gc_heap *heap = kvzalloc(sizeof(*heap), GFP_KERNEL_ACCOUNT);
+	struct gc_heap *heap = kvzalloc(sizeof(*heap), GC_GFP);
 	int err;
 
 	if (!heap)

@@ -15,6 +15,7 @@
 #include <linux/uaccess.h>
 
 #include "collect.h"
+#include "gfp.h"
 #include "heap.h"
 #include "ioctl.h"
 #include "map.h"
@@ -273,11 +274,11 @@ static int giving_back_init(struct giving_back *g, u32 nr, u64 from)
 		return 0;
 	if (nr > GCHEAP_RELEASE_MAX)
 		return -EINVAL;
-	g->slabs = kvcalloc(nr, sizeof(*g->slabs), GFP_KERNEL_ACCOUNT);
-	g->starts = kvcalloc(nr, sizeof(*g->starts), GFP_KERNEL_ACCOUNT);
-	g->unused = kvcalloc(nr, sizeof(*g->unused), GFP_KERNEL_ACCOUNT);
+	g->slabs = kvcalloc(nr, sizeof(*g->slabs), GC_GFP);
+	g->starts = kvcalloc(nr, sizeof(*g->starts), GC_GFP);
+	g->unused = kvcalloc(nr, sizeof(*g->unused), GC_GFP);
 	g->has_unused = kvcalloc(nr, sizeof(*g->has_unused),
-				 GFP_KERNEL_ACCOUNT);
+				 GC_GFP);
 	err = -ENOMEM;
 	if (g->slabs && g->starts && g->unused && g->has_unused)
 		err = giving_back_copy(g, from);
@@ -529,7 +530,7 @@ static int ioctl_refill(struct gc_heap *heap, union ioctl_args *args)
 		return err;
 	if (is_vfork_child())
 		return -EBUSY;
-	r = kvmalloc(sizeof(*r), GFP_KERNEL_ACCOUNT);
+	r = kvmalloc(sizeof(*r), GC_GFP);
 	if (!r)
 		return -ENOMEM;
 	memset(r->live, 0, sizeof(r->live));
@@ -625,7 +626,7 @@ static int ioctl_stats(struct gc_heap *heap, union ioctl_args *args)
 
 	if (stats->flags)
 		return -EINVAL;
-	classes = kvcalloc(SLAB_KINDS, sizeof(*classes), GFP_KERNEL_ACCOUNT);
+	classes = kvcalloc(SLAB_KINDS, sizeof(*classes), GC_GFP);
 	if (!classes)
 		return -ENOMEM;
 	if (mutex_lock_killable(&heap->lock)) {

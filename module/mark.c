@@ -17,6 +17,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "gfp.h"
 #include "mark.h"
 
 /**
@@ -50,9 +51,7 @@ struct mark_segment {
 
 static struct mark_segment *segment_new(void)
 {
-	return (struct mark_segment *)__get_free_page(GFP_KERNEL_ACCOUNT |
-						      __GFP_NORETRY |
-						      __GFP_NOWARN);
+	return (struct mark_segment *)__get_free_page(GC_GFP);
 }
 
 static void segment_free(struct mark_segment *segment)

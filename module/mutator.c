@@ -6,6 +6,7 @@
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 
+#include "gfp.h"
 #include "heap.h"
 #include "mutator.h"
 
@@ -39,7 +40,7 @@ int gc_mutators_init(struct gc_heap *heap)
  */
 struct gc_mutator *gc_mutator_alloc(void)
 {
-	struct gc_mutator *m = kzalloc(sizeof(*m), GFP_KERNEL_ACCOUNT);
+	struct gc_mutator *m = kzalloc(sizeof(*m), GC_GFP);
 
 	if (!m)
 		return NULL;

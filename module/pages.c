@@ -7,18 +7,27 @@
  * __GFP_NORETRY, so that an exhausted machine or memory cgroup gives an error
  * to the program instead of calling the OOM killer.
  */
-#include <linux/gfp.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "gfp.h"
 #include "pages.h"
 
+/* A block that is not to be had at once is not worth waiting for. */
 #define BLOCK_GFP	(GFP_KERNEL_ACCOUNT | __GFP_ZERO | \
 			 __GFP_NORETRY | __GFP_NOWARN)
+#define BLOCK_ORDER_MAX	ilog2(CHUNK_PAGES)
 #define BLOCK_PAGES_MIN	8UL
+
+/*
+ * What must be left for the program after the heap has grown: its stacks and
+ * page tables come from the same memory cgroup, and it is killed if there is no
+ * more for those.
+ */
+#define HEADROOM_PAGES	512UL
 
 /**
  * gc_pages_init() - make the tree for a heap without any page
@@ -33,7 +42,7 @@ int gc_pages_init(struct gc_pages *gp, unsigned long limit,
 {
 	*gp = (struct gc_pages) { .limit = limit, .mapping = mapping };
 	gp->regions = kcalloc(REGION_COUNT, sizeof(*gp->regions),
-			      GFP_KERNEL_ACCOUNT);
+			      GC_GFP);
 	if (!gp->regions)
 		return -ENOMEM;
 	gp->meta_bytes = REGION_COUNT * sizeof(*gp->regions);
@@ -54,7 +63,7 @@ static struct gc_region *region_make(struct gc_pages *gp, unsigned long nr)
 
 	if (region)
 		return region;
-	region = kzalloc(sizeof(*region), GFP_KERNEL_ACCOUNT);
+	region = kzalloc(sizeof(*region), GC_GFP);
 	if (!region)
 		return NULL;
 	gp->meta_bytes += sizeof(*region);
@@ -75,12 +84,12 @@ static struct gc_chunk *chunk_make(struct gc_pages *gp, unsigned long nr)
 		return NULL;
 	if (region->chunks[i])
 		return region->chunks[i];
-	chunk = kzalloc(sizeof(*chunk), GFP_KERNEL_ACCOUNT);
-	slabs = kcalloc(CHUNK_PAGES, sizeof(*slabs), GFP_KERNEL_ACCOUNT);
+	chunk = kzalloc(sizeof(*chunk), GC_GFP);
+	slabs = kcalloc(CHUNK_PAGES, sizeof(*slabs), GC_GFP);
 	if (!chunk || !slabs)
 		goto fail;
 	chunk->pages = kcalloc(CHUNK_PAGES, sizeof(*chunk->pages),
-			       GFP_KERNEL_ACCOUNT);
+			       GC_GFP);
 	if (!chunk->pages)
 		goto fail;
 	bitmap_fill(chunk->used, CHUNK_PAGES);
@@ -199,6 +208,46 @@ static unsigned int block_order(struct gc_pages *gp, unsigned long end)
 	return ilog2(nr);
 }
 
+/* Whether the program would still get memory: take some, and give it back. */
+static bool headroom(void)
+{
+	struct page *page, *next;
+	unsigned long nr;
+	LIST_HEAD(pages);
+
+	for (nr = 0; nr < HEADROOM_PAGES; nr++) {
+		page = alloc_page(BLOCK_GFP);
+		if (!page)
+			break;
+		list_add(&page->lru, &pages);
+	}
+	list_for_each_entry_safe(page, next, &pages, lru)
+		__free_page(page);
+	return nr == HEADROOM_PAGES;
+}
+
+/*
+ * A heap that grows by less than the largest blocks, though it is not small, has
+ * no memory of that size to be had, or is in such a time.
+ */
+static bool scarce(struct gc_pages *gp, unsigned long before)
+{
+	return before >= CHUNK_PAGES && gp->frontier - before < CHUNK_PAGES;
+}
+
+static int back_one(struct gc_pages *gp, unsigned long end)
+{
+	unsigned long before = gp->frontier;
+	int err;
+
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	err = back_block(gp, block_order(gp, end));
+	if (!err && scarce(gp, before) && !headroom())
+		err = -ENOMEM;
+	return err;
+}
+
 /*
  * Back all pages below @end.  When it fails, what this call took goes back,
  * since a process at its memory cgroup's limit would be killed by its next
@@ -210,8 +259,7 @@ static int back(struct gc_pages *gp, unsigned long end)
 	int err;
 
 	while (gp->frontier < end) {
-		err = fatal_signal_pending(current) ? -EINTR :
-		      back_block(gp, block_order(gp, end));
+		err = back_one(gp, end);
 		if (err) {
 			unback(gp, before);
 			return err;

@@ -24,6 +24,7 @@
 #include <asm/cpufeature.h>
 #include <asm/fpu/api.h>
 
+#include "gfp.h"
 #include "mutator.h"
 #include "regs.h"
 
@@ -65,7 +66,7 @@ int gc_regs_init(struct gc_regs *regs)
 	if (set)
 		regs->capacity += regset_words(set);
 	regs->words = kvcalloc(regs->capacity, sizeof(long),
-			       GFP_KERNEL_ACCOUNT);
+			       GC_GFP);
 	return regs->words ? 0 : -ENOMEM;
 }
 

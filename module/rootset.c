@@ -3,6 +3,7 @@
 #include <linux/err.h>
 #include <linux/slab.h>
 
+#include "gfp.h"
 #include "rootset.h"
 
 /**
@@ -12,7 +13,7 @@
  */
 struct gc_rootset *gc_rootset_new(void)
 {
-	struct gc_rootset *set = kzalloc(sizeof(*set), GFP_KERNEL_ACCOUNT);
+	struct gc_rootset *set = kzalloc(sizeof(*set), GC_GFP);
 
 	if (!set)
 		return NULL;
@@ -101,7 +102,7 @@ struct gc_rootset *gc_rootset_copy(const struct gc_rootset *set)
 		const struct gc_root *root = rb_entry(node, struct gc_root,
 						      node);
 		struct gc_root *new = kmemdup(root, sizeof(*root),
-					      GFP_KERNEL_ACCOUNT);
+					      GC_GFP);
 
 		if (!new) {
 			gc_rootset_put(copy);
@@ -152,14 +153,14 @@ int gc_rootset_add(struct gc_rootset *set, unsigned long start,
 
 	if (gc_rootset_find(set, start))
 		return -EEXIST;
-	root = kzalloc(sizeof(*root), GFP_KERNEL_ACCOUNT);
+	root = kzalloc(sizeof(*root), GC_GFP);
 	if (!root)
 		return -ENOMEM;
 	root->start = start;
 	root->length = length;
 	if (aging) {
 		root->aging = kzalloc(sizeof(*root->aging),
-				      GFP_KERNEL_ACCOUNT);
+				      GC_GFP);
 		if (!root->aging) {
 			kfree(root);
 			return -ENOMEM;

@@ -6,6 +6,7 @@
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
+#include "gfp.h"
 #include "slab.h"
 
 /* Slabs swept at a time before memory is taken from the machine. */
@@ -123,7 +124,7 @@ static struct gc_slab *slab_new(struct gc_slabs *gs, unsigned long nr_pages,
 	long first;
 	int err;
 
-	slab = kzalloc(struct_size(slab, bits, 3 * words), GFP_KERNEL_ACCOUNT);
+	slab = kzalloc(struct_size(slab, bits, 3 * words), GC_GFP);
 	if (!slab)
 		return ERR_PTR(-ENOMEM);
 	slab->words = words;

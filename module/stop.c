@@ -53,6 +53,7 @@
 #include <linux/wait.h>
 
 #include "compat.h"
+#include "gfp.h"
 #include "heap.h"
 #include "mutator.h"
 #include "regs.h"
@@ -108,7 +109,7 @@ static struct tracepoint *fork_tracepoint;
  */
 struct gc_world *gc_world_new(void)
 {
-	struct gc_world *world = kzalloc(sizeof(*world), GFP_KERNEL_ACCOUNT);
+	struct gc_world *world = kzalloc(sizeof(*world), GC_GFP);
 
 	if (!world)
 		return NULL;
@@ -272,7 +273,7 @@ static void probe_fork(void *data, struct task_struct *parent,
 int gc_stop_newcomer(struct gc_world *world)
 {
 	struct gc_newborn *newcomer = kmalloc(sizeof(*newcomer),
-					      GFP_KERNEL_ACCOUNT);
+					      GC_GFP);
 	int err;
 
 	if (!newcomer)
@@ -304,7 +305,7 @@ static int members_reserve(struct gc_world *world, unsigned int capacity)
 
 	if (capacity <= members->capacity)
 		return 0;
-	mms = kvmalloc_array(capacity, sizeof(*mms), GFP_KERNEL_ACCOUNT);
+	mms = kvmalloc_array(capacity, sizeof(*mms), GC_GFP);
 	if (!mms)
 		return -ENOMEM;
 	memcpy(mms, members->mms, members->nr * sizeof(*mms));

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* How we ask for memory. */
+#ifndef GCHEAP_GFP_H
+#define GCHEAP_GFP_H
+
+#include <linux/gfp.h>
+
+/*
+ * All that a process makes us allocate is charged to its memory cgroup.  At the
+ * cgroup's limit a plain GFP_KERNEL would have the process killed; with
+ * __GFP_RETRY_MAYFAIL the allocation fails, and the process gets ENOMEM.
+ */
+#define GC_GFP		(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | \
+			 __GFP_NOWARN)
+
+#endif /* GCHEAP_GFP_H */

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * When a collection is due.  The rule needs a few numbers of the heap and nothing
+ * else, so the heap is a zeroed structure with these numbers in it.
+ */
+#include <kunit/test.h>
+#include <linux/sizes.h>
+
+#include "heap.h"
+
+#define GIB	(1ULL << 30)
+
+static struct gc_heap *heap_with(struct kunit *test, u64 live, s32 percent,
+				 u64 limit)
+{
+	struct gc_heap *heap = kunit_kzalloc(test, sizeof(*heap), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, heap);
+	heap->slabs.live = live;
+	heap->percent = percent;
+	heap->limit = limit;
+	return heap;
+}
+
+static u64 goal(struct kunit *test, u64 live, s32 percent, u64 limit)
+{
+	struct gc_heap *heap = heap_with(test, live, percent, limit);
+	u64 bytes = gc_heap_goal(heap);
+
+	kunit_kfree(test, heap);
+	return bytes;
+}
+
+static void heap_grows_by_percent_of_what_lives(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, goal(test, SZ_64M, 100, 0), SZ_128M);
+	KUNIT_EXPECT_EQ(test, goal(test, SZ_64M, 50, 0), SZ_64M + SZ_32M);
+	KUNIT_EXPECT_EQ(test, goal(test, SZ_64M, 300, 0), SZ_256M);
+	KUNIT_EXPECT_EQ(test, goal(test, 100000000, 1, 0), 101000000);
+}
+
+static void small_heap_is_left_alone_up_to_4_mib(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, goal(test, 0, 100, 0), SZ_4M);
+	KUNIT_EXPECT_EQ(test, goal(test, SZ_2M, 100, 0), SZ_4M);
+	KUNIT_EXPECT_EQ(test, goal(test, SZ_2M + 8, 100, 0), SZ_4M + 16);
+}
+
+static void least_goal_goes_with_percent(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, goal(test, 0, 50, 0), SZ_2M);
+	KUNIT_EXPECT_EQ(test, goal(test, 0, 400, 0), SZ_16M);
+}
+
+static void largest_heap_and_percent_do_not_overflow(struct kunit *test)
+{
+	u64 live = GCHEAP_SIZE_MAX;
+
+	KUNIT_EXPECT_EQ(test, goal(test, live, 100, 0), 2 * live);
+	KUNIT_EXPECT_EQ(test, goal(test, live, GCHEAP_PERCENT_MAX, 0),
+			live + live * (GCHEAP_PERCENT_MAX / 100));
+}
+
+static void off_is_never(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, goal(test, SZ_64M, GCHEAP_PERCENT_OFF, 0),
+			U64_MAX);
+}
+
+static void limit_counts_what_the_heap_takes_beside_objects(struct kunit *test)
+{
+	struct gc_heap *heap = heap_with(test, SZ_64M, GCHEAP_PERCENT_OFF, GIB);
+
+	heap->slabs.meta_bytes = 1000;
+	heap->slabs.pages.meta_bytes = SZ_1M;
+	KUNIT_EXPECT_GE(test, gc_heap_meta_bytes(heap), SZ_1M + 1000);
+	KUNIT_EXPECT_EQ(test, gc_heap_goal(heap),
+			GIB - gc_heap_meta_bytes(heap));
+}
+
+static void limit_and_percent_the_earlier_counts(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, goal(test, SZ_64M, 100, GIB), SZ_128M);
+	KUNIT_EXPECT_LT(test, goal(test, SZ_64M, 100, SZ_64M + SZ_32M),
+			SZ_64M + SZ_32M);
+}
+
+static void limit_below_what_lives_leaves_a_sixteenth(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, goal(test, SZ_64M, 100, SZ_32M),
+			SZ_64M + SZ_4M);
+	KUNIT_EXPECT_EQ(test, goal(test, SZ_64M, GCHEAP_PERCENT_OFF, SZ_32M),
+			SZ_64M + SZ_4M);
+	KUNIT_EXPECT_EQ(test, goal(test, SZ_1M, 100, SZ_1M), SZ_1M + SZ_256K);
+}
+
+/* Not even the room for the heap's own tables. */
+static void limit_of_one_byte_leaves_256_kib(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, goal(test, 0, 100, 1), SZ_256K);
+}
+
+static void collection_is_due_when_the_goal_is_reached(struct kunit *test)
+{
+	struct gc_heap *heap = heap_with(test, SZ_4M, 100, 0);
+
+	heap->goal = gc_heap_goal(heap);
+	heap->slabs.since = SZ_4M - 1;
+	KUNIT_EXPECT_FALSE(test, gc_heap_due(heap, 0));
+	heap->slabs.since = SZ_4M;
+	KUNIT_EXPECT_TRUE(test, gc_heap_due(heap, 0));
+}
+
+static void what_is_about_to_be_allocated_counts(struct kunit *test)
+{
+	struct gc_heap *heap = heap_with(test, SZ_4M, 100, 0);
+
+	heap->goal = gc_heap_goal(heap);
+	heap->slabs.since = SZ_1M;
+	KUNIT_EXPECT_FALSE(test, gc_heap_due(heap, SZ_2M));
+	KUNIT_EXPECT_TRUE(test, gc_heap_due(heap, SZ_2M + SZ_1M));
+	KUNIT_EXPECT_TRUE(test, gc_heap_due(heap, 1ULL << 40));
+}
+
+/* It could not free a thing: nothing was allocated since the last one. */
+static void nothing_is_due_before_something_is_allocated(struct kunit *test)
+{
+	struct gc_heap *heap = heap_with(test, SZ_4M, 100, 0);
+
+	heap->goal = gc_heap_goal(heap);
+	KUNIT_EXPECT_FALSE(test, gc_heap_due(heap, 1ULL << 40));
+}
+
+/* @since falls below 0 when slots come back that were @live when marked. */
+static void slots_come_back_unused_after_a_marking(struct kunit *test)
+{
+	struct gc_heap *heap = heap_with(test, SZ_4M, 100, 0);
+
+	heap->goal = gc_heap_goal(heap);
+	heap->slabs.since = -(s64)SZ_1M;
+	KUNIT_EXPECT_FALSE(test, gc_heap_due(heap, 0));
+	KUNIT_EXPECT_FALSE(test, gc_heap_due(heap, SZ_8M));
+}
+
+static void when_off_nothing_is_due(struct kunit *test)
+{
+	struct gc_heap *heap = heap_with(test, SZ_4M, GCHEAP_PERCENT_OFF, 0);
+
+	heap->goal = gc_heap_goal(heap);
+	heap->slabs.since = GCHEAP_SIZE_MAX;
+	KUNIT_EXPECT_FALSE(test, gc_heap_due(heap, GCHEAP_SIZE_MAX));
+}
+
+static struct kunit_case pace_cases[] = {
+	KUNIT_CASE(heap_grows_by_percent_of_what_lives),
+	KUNIT_CASE(small_heap_is_left_alone_up_to_4_mib),
+	KUNIT_CASE(least_goal_goes_with_percent),
+	KUNIT_CASE(largest_heap_and_percent_do_not_overflow),
+	KUNIT_CASE(off_is_never),
+	KUNIT_CASE(limit_counts_what_the_heap_takes_beside_objects),
+	KUNIT_CASE(limit_and_percent_the_earlier_counts),
+	KUNIT_CASE(limit_below_what_lives_leaves_a_sixteenth),
+	KUNIT_CASE(limit_of_one_byte_leaves_256_kib),
+	KUNIT_CASE(collection_is_due_when_the_goal_is_reached),
+	KUNIT_CASE(what_is_about_to_be_allocated_counts),
+	KUNIT_CASE(nothing_is_due_before_something_is_allocated),
+	KUNIT_CASE(slots_come_back_unused_after_a_marking),
+	KUNIT_CASE(when_off_nothing_is_due),
+	{}
+};
+
+static struct kunit_suite pace_suite = {
+	.name = "gcheap_pace",
+	.test_cases = pace_cases,
+};
+kunit_test_suite(pace_suite);

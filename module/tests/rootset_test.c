@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Sets of hand-made roots.  That nothing is lost is for kmemleak to say, and that
+ * nothing is freed too early for KASAN: the cases look at what they put.
+ */
+#include <kunit/test.h>
+#include <linux/mm.h>
+#include <linux/prandom.h>
+
+#include "rootset.h"
+
+#define RANGES	200UL
+
+static void put(void *set)
+{
+	gc_rootset_put(set);
+}
+
+/* The case has one reference, which ends with it. */
+static struct gc_rootset *managed(struct kunit *test, struct gc_rootset *set)
+{
+	KUNIT_ASSERT_NOT_NULL(test, set);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, put, set), 0);
+	return set;
+}
+
+static unsigned long count(const struct gc_rootset *set)
+{
+	unsigned long nr = 0;
+	struct rb_node *node;
+
+	for (node = rb_first(&set->ranges); node; node = rb_next(node))
+		nr++;
+	return nr;
+}
+
+static void added_range_is_found_by_its_start(struct kunit *test)
+{
+	struct gc_rootset *set = managed(test, gc_rootset_new());
+	struct gc_root *root;
+
+	KUNIT_ASSERT_EQ(test, gc_rootset_add(set, 0x1000, 64, false), 0);
+	root = gc_rootset_find(set, 0x1000);
+	KUNIT_ASSERT_NOT_NULL(test, root);
+	KUNIT_EXPECT_EQ(test, root->start, 0x1000);
+	KUNIT_EXPECT_EQ(test, root->length, 64);
+	KUNIT_EXPECT_NULL(test, root->aging);
+	KUNIT_EXPECT_NULL(test, gc_rootset_find(set, 0xff8));
+	KUNIT_EXPECT_NULL(test, gc_rootset_find(set, 0x1008));
+}
+
+static void same_start_twice_is_eexist(struct kunit *test)
+{
+	struct gc_rootset *set = managed(test, gc_rootset_new());
+
+	KUNIT_ASSERT_EQ(test, gc_rootset_add(set, 0x1000, 64, false), 0);
+	KUNIT_EXPECT_EQ(test, gc_rootset_add(set, 0x1000, 128, true), -EEXIST);
+	KUNIT_EXPECT_EQ(test, gc_rootset_find(set, 0x1000)->length, 64);
+	KUNIT_EXPECT_NULL(test, gc_rootset_find(set, 0x1000)->aging);
+	KUNIT_EXPECT_EQ(test, count(set), 1);
+}
+
+static void removing_what_is_not_there_is_enoent(struct kunit *test)
+{
+	struct gc_rootset *set = managed(test, gc_rootset_new());
+
+	KUNIT_EXPECT_EQ(test, gc_rootset_del(set, 0x1000), -ENOENT);
+	KUNIT_ASSERT_EQ(test, gc_rootset_add(set, 0x1000, 64, false), 0);
+	KUNIT_EXPECT_EQ(test, gc_rootset_del(set, 0x1008), -ENOENT);
+	KUNIT_EXPECT_EQ(test, gc_rootset_del(set, 0x1000), 0);
+	KUNIT_EXPECT_EQ(test, gc_rootset_del(set, 0x1000), -ENOENT);
+}
+
+static void removed_start_can_be_added_again(struct kunit *test)
+{
+	struct gc_rootset *set = managed(test, gc_rootset_new());
+
+	KUNIT_ASSERT_EQ(test, gc_rootset_add(set, 0x1000, 64, true), 0);
+	KUNIT_ASSERT_EQ(test, gc_rootset_del(set, 0x1000), 0);
+	KUNIT_EXPECT_NULL(test, gc_rootset_find(set, 0x1000));
+	KUNIT_ASSERT_EQ(test, gc_rootset_add(set, 0x1000, 32, false), 0);
+	KUNIT_EXPECT_EQ(test, gc_rootset_find(set, 0x1000)->length, 32);
+}
+
+/* Each case of a search tree, from random orders of coming and going. */
+static void ranges_come_and_go_in_any_order(struct kunit *test)
+{
+	struct gc_rootset *set = managed(test, gc_rootset_new());
+	DECLARE_BITMAP(there, RANGES) = {};
+	struct rnd_state random;
+	unsigned int step;
+
+	prandom_seed_state(&random, 1);
+	for (step = 0; step < 20 * RANGES; step++) {
+		unsigned long i = prandom_u32_state(&random) % RANGES;
+		unsigned long start = PAGE_SIZE + 8 * i;
+		bool was = test_bit(i, there);
+
+		KUNIT_ASSERT_EQ(test, !!gc_rootset_find(set, start), was);
+		if (was)
+			KUNIT_ASSERT_EQ(test, gc_rootset_del(set, start), 0);
+		else
+			KUNIT_ASSERT_EQ(test, gc_rootset_add(set, start, 8,
+							     i % 2), 0);
+		__change_bit(i, there);
+	}
+	KUNIT_EXPECT_EQ(test, count(set), bitmap_weight(there, RANGES));
+}
+
+static void ranges_are_sorted_by_address(struct kunit *test)
+{
+	struct gc_rootset *set = managed(test, gc_rootset_new());
+	unsigned long i, last = 0;
+	struct rb_node *node;
+
+	/* 7 and 200 have no divisor in common, so each is met once. */
+	for (i = 0; i < RANGES; i++)
+		KUNIT_ASSERT_EQ(test, gc_rootset_add(set,
+						     8 + i * 7 % RANGES * 8, 8,
+						     false), 0);
+	for (node = rb_first(&set->ranges); node; node = rb_next(node)) {
+		struct gc_root *root = rb_entry(node, struct gc_root, node);
+
+		KUNIT_ASSERT_EQ(test, root->start, last + 8);
+		last = root->start;
+	}
+	KUNIT_EXPECT_EQ(test, last, 8 * RANGES);
+}
+
+static void set_is_shared_while_others_have_it(struct kunit *test)
+{
+	struct gc_rootset *set = managed(test, gc_rootset_new());
+
+	KUNIT_EXPECT_FALSE(test, gc_rootset_shared(set));
+	gc_rootset_get(set);
+	KUNIT_EXPECT_TRUE(test, gc_rootset_shared(set));
+	gc_rootset_put(set);
+	KUNIT_EXPECT_FALSE(test, gc_rootset_shared(set));
+}
+
+static void copy_has_the_same_ranges_and_goes_its_own_way(struct kunit *test)
+{
+	struct gc_rootset *set = managed(test, gc_rootset_new());
+	struct gc_rootset *copy;
+	unsigned long i;
+
+	for (i = 1; i <= RANGES; i++)
+		KUNIT_ASSERT_EQ(test, gc_rootset_add(set, i * 16, i, false), 0);
+	copy = managed(test, gc_rootset_copy(set));
+	KUNIT_EXPECT_EQ(test, count(copy), RANGES);
+	for (i = 1; i <= RANGES; i++) {
+		struct gc_root *root = gc_rootset_find(copy, i * 16);
+
+		KUNIT_ASSERT_NOT_NULL(test, root);
+		KUNIT_ASSERT_EQ(test, root->length, i);
+	}
+	KUNIT_EXPECT_EQ(test, gc_rootset_del(copy, 16), 0);
+	KUNIT_EXPECT_EQ(test, gc_rootset_add(copy, 8, 8, false), 0);
+	KUNIT_EXPECT_NOT_NULL(test, gc_rootset_find(set, 16));
+	KUNIT_EXPECT_NULL(test, gc_rootset_find(set, 8));
+}
+
+static void copy_of_a_shared_set_is_not_shared(struct kunit *test)
+{
+	struct gc_rootset *set = managed(test, gc_rootset_new());
+	struct gc_rootset *copy;
+
+	gc_rootset_get(set);
+	copy = gc_rootset_copy(set);
+	gc_rootset_put(set);
+	managed(test, copy);
+	KUNIT_EXPECT_FALSE(test, gc_rootset_shared(copy));
+}
+
+/* Else a pair that two processes have would age twice in one collection. */
+static void copies_share_the_aging_of_a_range(struct kunit *test)
+{
+	struct gc_rootset *set = managed(test, gc_rootset_new());
+	struct gc_rootset *copy;
+	struct gc_aging *aging;
+
+	KUNIT_ASSERT_EQ(test, gc_rootset_add(set, 16, 16, true), 0);
+	KUNIT_ASSERT_EQ(test, gc_rootset_add(set, 32, 16, true), 0);
+	aging = gc_rootset_find(set, 16)->aging;
+	KUNIT_ASSERT_NOT_NULL(test, aging);
+	KUNIT_EXPECT_PTR_NE(test, aging, gc_rootset_find(set, 32)->aging);
+	copy = managed(test, gc_rootset_copy(set));
+	KUNIT_EXPECT_PTR_EQ(test, aging, gc_rootset_find(copy, 16)->aging);
+	KUNIT_EXPECT_EQ(test, refcount_read(&aging->ref), 2);
+}
+
+static void aging_lives_as_long_as_one_set_has_it(struct kunit *test)
+{
+	struct gc_rootset *set = gc_rootset_new();
+	struct gc_rootset *copy;
+	struct gc_aging *aging;
+
+	KUNIT_ASSERT_NOT_NULL(test, set);
+	KUNIT_EXPECT_EQ(test, gc_rootset_add(set, 16, 16, true), 0);
+	copy = gc_rootset_copy(set);
+	gc_rootset_put(set);
+	managed(test, copy);
+	aging = gc_rootset_find(copy, 16)->aging;
+	KUNIT_EXPECT_EQ(test, refcount_read(&aging->ref), 1);
+	aging->cycle = 1;
+}
+
+static void removal_lets_go_of_the_aging(struct kunit *test)
+{
+	struct gc_rootset *set = managed(test, gc_rootset_new());
+	struct gc_rootset *copy;
+	struct gc_aging *aging;
+
+	KUNIT_ASSERT_EQ(test, gc_rootset_add(set, 16, 16, true), 0);
+	copy = managed(test, gc_rootset_copy(set));
+	aging = gc_rootset_find(copy, 16)->aging;
+	KUNIT_EXPECT_EQ(test, gc_rootset_del(set, 16), 0);
+	KUNIT_EXPECT_EQ(test, refcount_read(&aging->ref), 1);
+}
+
+static struct kunit_case rootset_cases[] = {
+	KUNIT_CASE(added_range_is_found_by_its_start),
+	KUNIT_CASE(same_start_twice_is_eexist),
+	KUNIT_CASE(removing_what_is_not_there_is_enoent),
+	KUNIT_CASE(removed_start_can_be_added_again),
+	KUNIT_CASE(ranges_come_and_go_in_any_order),
+	KUNIT_CASE(ranges_are_sorted_by_address),
+	KUNIT_CASE(set_is_shared_while_others_have_it),
+	KUNIT_CASE(copy_has_the_same_ranges_and_goes_its_own_way),
+	KUNIT_CASE(copy_of_a_shared_set_is_not_shared),
+	KUNIT_CASE(copies_share_the_aging_of_a_range),
+	KUNIT_CASE(aging_lives_as_long_as_one_set_has_it),
+	KUNIT_CASE(removal_lets_go_of_the_aging),
+	{}
+};
+
+static struct kunit_suite rootset_suite = {
+	.name = "gcheap_rootset",
+	.test_cases = rootset_cases,
+};
+kunit_test_suite(rootset_suite);
