@@ -9,6 +9,7 @@
 #include "heap.h"
 #include "map.h"
 #include "mutator.h"
+#include "rootset.h"
 #include "stop.h"
 
 /* Smallest goal at 100 percent, as Go's heapMinimum. */
@@ -61,6 +62,7 @@ struct gc_heap *gc_heap_new(void)
 		return ERR_PTR(-ENOMEM);
 	mutex_init(&heap->lock);
 	spin_lock_init(&heap->map_lock);
+	INIT_LIST_HEAD(&heap->agings);
 	INIT_WORK(&heap->sweeper, sweeper);
 	heap->size = default_size();
 	heap->percent = 100;
@@ -97,6 +99,14 @@ free_heap:
 	return ERR_PTR(err);
 }
 
+static void forget_agings(struct gc_heap *heap)
+{
+	struct gc_aging *aging, *next;
+
+	list_for_each_entry_safe(aging, next, &heap->agings, node)
+		gc_aging_forget(aging);
+}
+
 /**
  * gc_heap_free() - end a heap
  * @heap: heap; no file, mapping, or caller is left
@@ -106,6 +116,7 @@ free_heap:
 void gc_heap_free(struct gc_heap *heap)
 {
 	cancel_work_sync(&heap->sweeper);
+	forget_agings(heap);
 	gc_mutators_destroy(heap);
 	gc_slabs_destroy(&heap->slabs);
 	gc_map_put_inode(heap->inode);

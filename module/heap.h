@@ -46,6 +46,7 @@ struct inode;
  * @mutator_list: all of those, and those that were retired from @mutators
  * @nr_mutators: length of @mutator_list
  * @reap_at: value of @nr_mutators that makes us look for dead ones
+ * @agings: struct gc_aging: all that a process has, or had at the last collection
  * @percent: growth before the next collection, GCHEAP_PERCENT_OFF for never
  * @limit: memory beyond which it comes earlier, 0 for none
  * @goal: bytes in use at which the next collection is due
@@ -70,6 +71,7 @@ struct gc_heap {
 	struct list_head mutator_list;
 	unsigned int nr_mutators;
 	unsigned int reap_at;
+	struct list_head agings;
 	s32 percent;
 	u64 limit;
 	u64 goal;

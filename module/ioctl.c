@@ -680,9 +680,27 @@ static int own_rootset(struct gc_heap *heap, struct gc_rootset **set)
 	return 0;
 }
 
+static int add_aging(struct gc_heap *heap, struct gc_rootset *set,
+		     const struct gcheap_ioc_root *root)
+{
+	struct gc_aging *aging;
+	int err;
+
+	if (!aging_valid(heap, root))
+		return -EFAULT;
+	if (gc_rootset_find(set, root->start))
+		return -EEXIST;
+	aging = gc_aging_get(&heap->agings, root->start, root->length);
+	if (IS_ERR(aging))
+		return PTR_ERR(aging);
+	err = gc_rootset_add(set, root->start, root->length, aging);
+	if (err)
+		gc_aging_abandon(aging);
+	return err;
+}
+
 static int change_roots(struct gc_heap *heap, const struct gcheap_ioc_root *root)
 {
-	bool aging = root->flags & GCHEAP_ROOT_AGING;
 	struct gc_rootset *set;
 	int err;
 
@@ -691,9 +709,9 @@ static int change_roots(struct gc_heap *heap, const struct gcheap_ioc_root *root
 		return err;
 	if (!root->length)
 		return gc_rootset_del(set, root->start);
-	if (aging && !aging_valid(heap, root))
-		return -EFAULT;
-	return gc_rootset_add(set, root->start, root->length, aging);
+	if (root->flags & GCHEAP_ROOT_AGING)
+		return add_aging(heap, set, root);
+	return gc_rootset_add(set, root->start, root->length, NULL);
 }
 
 static int change_roots_locked(struct gc_heap *heap,

@@ -394,11 +394,37 @@ static void mark_aging(struct gc_roots *roots, struct gc_root *root)
 	bool age = root->aging->cycle != cycle;
 	unsigned long addr;
 
+	root->aging->round = gc_world_round(roots->heap->world);
 	root->aging->cycle = cycle;
 	/* The object that holds the pairs. */
 	gc_mark_words(roots->marker, &root->start, 1);
 	for (addr = root->start; addr < root->start + root->length; addr += 16)
 		mark_pair(roots, addr, age);
+}
+
+/*
+ * Pairs that no process has any more keep nothing, so they must not seem to: a
+ * process that has the heap may register them again.  Their object, if it is
+ * still there, cannot have become another one's memory before this collection.
+ */
+static void forget_aging(struct gc_roots *roots, struct gc_aging *aging)
+{
+	unsigned long addr;
+
+	for (addr = aging->start; addr < aging->start + aging->length;
+	     addr += sizeof(long))
+		WRITE_ONCE(*(long *)heap_address(roots, addr), 0);
+	gc_aging_forget(aging);
+}
+
+static void forget_agings(struct gc_roots *roots)
+{
+	u64 round = gc_world_round(roots->heap->world);
+	struct gc_aging *aging, *next;
+
+	list_for_each_entry_safe(aging, next, &roots->heap->agings, node)
+		if (aging->round != round)
+			forget_aging(roots, aging);
 }
 
 static void mark_rootset(struct gc_roots *roots)
@@ -477,6 +503,8 @@ int gc_roots_mark(struct gc_roots *roots)
 		}
 		err = gc_world_again(heap);
 	} while (err > 0);
+	if (!err)
+		forget_agings(roots);
 	return err;
 }
 

@@ -22,15 +22,80 @@ struct gc_rootset *gc_rootset_new(void)
 	return set;
 }
 
-static void aging_put(struct gc_aging *aging)
+/**
+ * gc_aging_get() - the pairs at an address, known before or not
+ * @agings: the heap's list of all
+ * @start: user address
+ * @length: bytes
+ *
+ * Context: heap's lock held.
+ *
+ * Return: the pairs with one more reference; or ERR_PTR(-ENOMEM), or
+ * ERR_PTR(-EEXIST) when they are known with another length.
+ */
+struct gc_aging *gc_aging_get(struct list_head *agings, unsigned long start,
+			      unsigned long length)
+{
+	struct gc_aging *aging;
+
+	list_for_each_entry(aging, agings, node) {
+		if (aging->start != start)
+			continue;
+		if (aging->length != length)
+			return ERR_PTR(-EEXIST);
+		refcount_inc(&aging->ref);
+		return aging;
+	}
+	aging = kzalloc(sizeof(*aging), GC_GFP);
+	if (!aging)
+		return ERR_PTR(-ENOMEM);
+	/* One for the list. */
+	refcount_set(&aging->ref, 2);
+	aging->start = start;
+	aging->length = length;
+	list_add(&aging->node, agings);
+	return aging;
+}
+
+/**
+ * gc_aging_put() - drop a reference
+ * @aging: pairs, or NULL
+ */
+void gc_aging_put(struct gc_aging *aging)
 {
 	if (aging && refcount_dec_and_test(&aging->ref))
 		kfree(aging);
 }
 
+/**
+ * gc_aging_abandon() - drop a reference that no set has taken over
+ * @aging: pairs; those that nobody ever had are forgotten, words and all as they
+ *	are
+ *
+ * Context: heap's lock held.
+ */
+void gc_aging_abandon(struct gc_aging *aging)
+{
+	gc_aging_put(aging);
+	if (!aging->round && refcount_read(&aging->ref) == 1)
+		gc_aging_forget(aging);
+}
+
+/**
+ * gc_aging_forget() - take pairs from the heap's list
+ * @aging: pairs
+ *
+ * Context: heap's lock held.
+ */
+void gc_aging_forget(struct gc_aging *aging)
+{
+	list_del(&aging->node);
+	gc_aging_put(aging);
+}
+
 static void root_free(struct gc_root *root)
 {
-	aging_put(root->aging);
+	gc_aging_put(root->aging);
 	kfree(root);
 }
 
@@ -142,12 +207,12 @@ struct gc_root *gc_rootset_find(const struct gc_rootset *set,
  * @set: set that is not shared
  * @start: address
  * @length: bytes
- * @aging: its words age
+ * @aging: pairs that it is of, whose reference the set takes over; or NULL
  *
- * Return: 0, -EEXIST or -ENOMEM.
+ * Return: 0, -EEXIST or -ENOMEM; then the reference stays the caller's.
  */
 int gc_rootset_add(struct gc_rootset *set, unsigned long start,
-		   unsigned long length, bool aging)
+		   unsigned long length, struct gc_aging *aging)
 {
 	struct gc_root *root;
 
@@ -158,15 +223,7 @@ int gc_rootset_add(struct gc_rootset *set, unsigned long start,
 		return -ENOMEM;
 	root->start = start;
 	root->length = length;
-	if (aging) {
-		root->aging = kzalloc(sizeof(*root->aging),
-				      GC_GFP);
-		if (!root->aging) {
-			kfree(root);
-			return -ENOMEM;
-		}
-		refcount_set(&root->aging->ref, 1);
-	}
+	root->aging = aging;
 	root_insert(set, root);
 	return 0;
 }

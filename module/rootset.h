@@ -10,19 +10,28 @@
 #ifndef GCHEAP_ROOTSET_H
 #define GCHEAP_ROOTSET_H
 
+#include <linux/list.h>
 #include <linux/rbtree.h>
 #include <linux/refcount.h>
 #include <linux/types.h>
 
 /**
  * struct gc_aging - pairs of words in the heap that age, see GCHEAP_ROOT_AGING
- * @ref: one for each set that has the range: the pairs age once a collection,
- *	not once for each process
+ * @ref: the heap, and each set that has the range: the pairs age once a
+ *	collection, not once for each process
+ * @node: in gc_heap.agings; under the heap's lock
+ * @start: user address
+ * @length: bytes
  * @cycle: collection in which they aged last
+ * @round: stop in which a process was last found to have the range
  */
 struct gc_aging {
 	refcount_t ref;
+	struct list_head node;
+	unsigned long start;
+	unsigned long length;
 	u64 cycle;
+	u64 round;
 };
 
 /**
@@ -49,13 +58,19 @@ struct gc_rootset {
 	struct rb_root ranges;
 };
 
+struct gc_aging *gc_aging_get(struct list_head *agings, unsigned long start,
+			      unsigned long length);
+void gc_aging_put(struct gc_aging *aging);
+void gc_aging_abandon(struct gc_aging *aging);
+void gc_aging_forget(struct gc_aging *aging);
+
 struct gc_rootset *gc_rootset_new(void);
 void gc_rootset_get(struct gc_rootset *set);
 void gc_rootset_put(struct gc_rootset *set);
 bool gc_rootset_shared(const struct gc_rootset *set);
 struct gc_rootset *gc_rootset_copy(const struct gc_rootset *set);
 int gc_rootset_add(struct gc_rootset *set, unsigned long start,
-		   unsigned long length, bool aging);
+		   unsigned long length, struct gc_aging *aging);
 int gc_rootset_del(struct gc_rootset *set, unsigned long start);
 struct gc_root *gc_rootset_find(const struct gc_rootset *set,
 				unsigned long start);

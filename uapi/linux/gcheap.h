@@ -219,6 +219,8 @@ struct gcheap_ioc_refill {
  * @reserved: zero
  * @back: array of struct gcheap_slab_return
  *
+ * Without slabs it tells whether this process maps the heap, by ENXIO.
+ *
  * EPERM: a slab in @back is not the calling thread's; none was taken back.
  */
 struct gcheap_ioc_release {
@@ -394,6 +396,10 @@ struct gcheap_ioc_stats {
  * a root.  The object itself is kept while the range is registered.  So what a
  * cache holds is kept through one collection after its last use, and not
  * through a second one.
+ *
+ * Several processes may register the same range (of the same length, else
+ * EEXIST): it ages once a collection.  When none has it any more, the next
+ * collection makes all its words zero.
  */
 #define GCHEAP_ROOT_AGING	0x1
 
