@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See bare_heap.h. */
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/string.h>
 
 #include "bare_heap.h"
@@ -154,4 +155,24 @@ void bare_heap_sweep_all(struct gc_slabs *gs)
 	gc_slabs_marked(gs);
 	while (gc_slabs_sweep(gs, 64))
 		;
+}
+
+/**
+ * caller_is_killed() - have the core believe that its caller is being killed
+ *
+ * A case runs in a kernel thread, which stays alive.
+ */
+void caller_is_killed(void)
+{
+	allow_signal(SIGKILL);
+	send_sig(SIGKILL, current, 1);
+}
+
+/**
+ * caller_lives_on() - undo caller_is_killed()
+ */
+void caller_lives_on(void)
+{
+	flush_signals(current);
+	disallow_signal(SIGKILL);
 }

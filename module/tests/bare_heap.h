@@ -30,6 +30,9 @@ void bare_heap_mark(struct gc_slabs *gs, size_t offset);
 bool bare_heap_is_marked(struct gc_slabs *gs, size_t offset);
 void bare_heap_sweep_all(struct gc_slabs *gs);
 
+void caller_is_killed(void);
+void caller_lives_on(void);
+
 /* Uniform enough, from 0 to @limit - 1. */
 static inline u32 random_below(struct rnd_state *random, u32 limit)
 {

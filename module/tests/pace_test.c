@@ -8,8 +8,6 @@
 
 #include "heap.h"
 
-#define GIB	(1ULL << 30)
-
 static struct gc_heap *heap_with(struct kunit *test, u64 live, s32 percent,
 				 u64 limit)
 {
@@ -69,18 +67,18 @@ static void off_is_never(struct kunit *test)
 
 static void limit_counts_what_the_heap_takes_beside_objects(struct kunit *test)
 {
-	struct gc_heap *heap = heap_with(test, SZ_64M, GCHEAP_PERCENT_OFF, GIB);
+	struct gc_heap *heap = heap_with(test, SZ_64M, GCHEAP_PERCENT_OFF, SZ_1G);
 
 	heap->slabs.meta_bytes = 1000;
 	heap->slabs.pages.meta_bytes = SZ_1M;
 	KUNIT_EXPECT_GE(test, gc_heap_meta_bytes(heap), SZ_1M + 1000);
 	KUNIT_EXPECT_EQ(test, gc_heap_goal(heap),
-			GIB - gc_heap_meta_bytes(heap));
+			SZ_1G - gc_heap_meta_bytes(heap));
 }
 
 static void limit_and_percent_the_earlier_counts(struct kunit *test)
 {
-	KUNIT_EXPECT_EQ(test, goal(test, SZ_64M, 100, GIB), SZ_128M);
+	KUNIT_EXPECT_EQ(test, goal(test, SZ_64M, 100, SZ_1G), SZ_128M);
 	KUNIT_EXPECT_LT(test, goal(test, SZ_64M, 100, SZ_64M + SZ_32M),
 			SZ_64M + SZ_32M);
 }
@@ -173,4 +171,5 @@ static struct kunit_suite pace_suite = {
 	.name = "gcheap_pace",
 	.test_cases = pace_cases,
 };
+
 kunit_test_suite(pace_suite);

@@ -29,7 +29,7 @@ struct run {
 /**
  * struct pages_model - the pages, and what should be so
  * @gp: pages under test
- * @used: those handed out
+ * @used: those handed out, and those never handed out
  * @runs: the same as runs
  */
 struct pages_model {
@@ -40,7 +40,9 @@ struct pages_model {
 
 KUNIT_DEFINE_ACTION_WRAPPER(pages_end, gc_pages_destroy, struct gc_pages *);
 
-static struct pages_model *model_new(struct kunit *test, unsigned long limit)
+static struct pages_model *model_reserving(struct kunit *test,
+					   unsigned long limit,
+					   unsigned long reserved)
 {
 	struct pages_model *m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
 
@@ -48,7 +50,14 @@ static struct pages_model *model_new(struct kunit *test, unsigned long limit)
 	KUNIT_ASSERT_EQ(test, gc_pages_init(&m->gp, limit, NULL), 0);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, pages_end,
 							&m->gp), 0);
+	m->gp.reserved = reserved;
+	bitmap_set(m->used, 0, reserved);
 	return m;
+}
+
+static struct pages_model *model_new(struct kunit *test, unsigned long limit)
+{
+	return model_reserving(test, limit, 0);
 }
 
 static struct page *page_at(struct gc_pages *gp, unsigned long nr)
@@ -60,7 +69,7 @@ static struct page *page_at(struct gc_pages *gp, unsigned long nr)
 
 static void check_accounts(struct kunit *test, struct pages_model *m)
 {
-	unsigned long used = bitmap_weight(m->used, LIMIT);
+	unsigned long used = bitmap_weight(m->used, m->gp.frontier);
 
 	KUNIT_ASSERT_EQ(test, m->gp.frontier - used, m->gp.free);
 	KUNIT_ASSERT_LE(test, m->gp.frontier, m->gp.limit);
@@ -140,9 +149,10 @@ static void free_all(struct kunit *test, struct pages_model *m)
 			model_free(test, m, &m->runs[i]);
 }
 
-static void random_runs(struct kunit *test, u64 seed, unsigned long limit)
+static void random_runs(struct kunit *test, u64 seed, unsigned long limit,
+			unsigned long reserved)
 {
-	struct pages_model *m = model_new(test, limit);
+	struct pages_model *m = model_reserving(test, limit, reserved);
 	struct rnd_state random;
 	unsigned int step;
 	struct run all;
@@ -151,9 +161,8 @@ static void random_runs(struct kunit *test, u64 seed, unsigned long limit)
 	for (step = 0; step < 2000; step++)
 		random_step(test, m, &random);
 	free_all(test, m);
-	KUNIT_EXPECT_EQ(test, m->gp.free, m->gp.frontier);
-	KUNIT_EXPECT_TRUE(test, model_alloc(test, m, &all, m->gp.frontier,
-					    false));
+	KUNIT_EXPECT_EQ(test, m->gp.free, m->gp.frontier - reserved);
+	KUNIT_EXPECT_TRUE(test, model_alloc(test, m, &all, m->gp.free, false));
 }
 
 static void random_runs_are_as_the_model_says(struct kunit *test)
@@ -161,14 +170,40 @@ static void random_runs_are_as_the_model_says(struct kunit *test)
 	u64 seed;
 
 	for (seed = 1; seed <= 4; seed++)
-		random_runs(test, seed, LIMIT);
+		random_runs(test, seed, LIMIT, 0);
 }
 
 static void random_runs_below_an_odd_limit(struct kunit *test)
 {
-	random_runs(test, 5, 1);
-	random_runs(test, 6, 77);
-	random_runs(test, 7, 1291);
+	random_runs(test, 5, 1, 0);
+	random_runs(test, 6, 77, 0);
+	random_runs(test, 7, 1291, 0);
+}
+
+/* A heap reserves one; more to see the boundaries of blocks and chunks. */
+static void reserved_pages_are_never_handed_out(struct kunit *test)
+{
+	random_runs(test, 8, LIMIT, 1);
+	random_runs(test, 9, 50, 1);
+	random_runs(test, 10, LIMIT, 9);
+	random_runs(test, 11, LIMIT, CHUNK_PAGES + 1);
+}
+
+static void reserved_page_is_backed_and_in_no_slab(struct kunit *test)
+{
+	struct pages_model *m = model_reserving(test, LIMIT, 1);
+
+	KUNIT_ASSERT_TRUE(test, model_alloc(test, m, m->runs, 1, true));
+	KUNIT_EXPECT_EQ(test, m->runs[0].first, 1);
+	KUNIT_EXPECT_NOT_NULL(test, page_at(&m->gp, 0));
+	KUNIT_EXPECT_NULL(test, gc_pages_page(&m->gp, 0));
+}
+
+static void reserving_the_whole_heap_is_enomem(struct kunit *test)
+{
+	struct pages_model *m = model_reserving(test, 8, 8);
+
+	KUNIT_EXPECT_FALSE(test, model_alloc(test, m, m->runs, 1, true));
 }
 
 static void heap_without_pages_has_none(struct kunit *test)
@@ -237,6 +272,7 @@ static void freed_runs_are_used_before_memory_of_the_machine(struct kunit *test)
 	static const unsigned long lengths[] = { 1, 16, 512, 513, 1100 };
 	struct pages_model *m = model_new(test, LIMIT);
 	unsigned int i, again;
+	unsigned long most;
 
 	for (i = 0; i < ARRAY_SIZE(lengths); i++) {
 		for (again = 0; again < 20; again++) {
@@ -244,8 +280,8 @@ static void freed_runs_are_used_before_memory_of_the_machine(struct kunit *test)
 							    lengths[i], true));
 			model_free(test, m, m->runs);
 		}
-		KUNIT_EXPECT_LE(test, m->gp.frontier,
-				roundup_pow_of_two(max(lengths[i], 8)));
+		most = roundup_pow_of_two(max(lengths[i], 8));
+		KUNIT_EXPECT_LE(test, m->gp.frontier, most);
 	}
 }
 
@@ -429,6 +465,19 @@ static void pinned_page_outlives_the_heap(struct kunit *test)
 	put_page(page);
 }
 
+static void killed_caller_gets_eintr_and_nothing_changes(struct kunit *test)
+{
+	struct pages_model *m = model_new(test, LIMIT);
+
+	KUNIT_ASSERT_TRUE(test, model_alloc(test, m, m->runs, 5, true));
+	caller_is_killed();
+	KUNIT_EXPECT_EQ(test, gc_pages_alloc(&m->gp, 600, true), -EINTR);
+	caller_lives_on();
+	KUNIT_EXPECT_EQ(test, m->gp.frontier, 8);
+	check_accounts(test, m);
+	KUNIT_EXPECT_TRUE(test, model_alloc(test, m, m->runs, 600, true));
+}
+
 static void heap_of_one_page_takes_128_kib_at_most(struct kunit *test)
 {
 	struct pages_model *m = model_new(test, LIMIT);
@@ -442,6 +491,9 @@ static struct kunit_case pages_cases[] = {
 	KUNIT_CASE(heap_without_pages_has_none),
 	KUNIT_CASE(random_runs_are_as_the_model_says),
 	KUNIT_CASE(random_runs_below_an_odd_limit),
+	KUNIT_CASE(reserved_pages_are_never_handed_out),
+	KUNIT_CASE(reserved_page_is_backed_and_in_no_slab),
+	KUNIT_CASE(reserving_the_whole_heap_is_enomem),
 	KUNIT_CASE(limit_is_reached_to_the_page),
 	KUNIT_CASE(beyond_the_limit_is_enomem_and_nothing_is_lost),
 	KUNIT_CASE(runs_go_over_chunks),
@@ -456,6 +508,7 @@ static struct kunit_case pages_cases[] = {
 	KUNIT_CASE(array_of_a_run_ends_with_the_chunk),
 	KUNIT_CASE(contiguous_is_what_the_page_numbers_say),
 	KUNIT_CASE(pinned_page_outlives_the_heap),
+	KUNIT_CASE(killed_caller_gets_eintr_and_nothing_changes),
 	KUNIT_CASE(heap_of_one_page_takes_128_kib_at_most),
 	{}
 };
@@ -464,4 +517,5 @@ static struct kunit_suite pages_suite = {
 	.name = "gcheap_pages",
 	.test_cases = pages_cases,
 };
+
 kunit_test_suite(pages_suite);

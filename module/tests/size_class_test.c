@@ -146,4 +146,5 @@ static struct kunit_suite size_class_suite = {
 	.name = "gcheap_size_class",
 	.test_cases = size_class_cases,
 };
+
 kunit_test_suite(size_class_suite);

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Marking without memory for the queue: the same source once more, under other
+ * names, and with an allocator of pages that refuses when the case says so.
+ *
+ * The allocator also counts, as kmemleak does not see pages.
+ */
+#include <kunit/test.h>
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/sizes.h>
+
+#include "bare_heap.h"
+#include "graph.h"
+
+#define gc_marker_init		scarce_marker_init
+#define gc_marker_destroy	scarce_marker_destroy
+#define gc_mark_words		scarce_mark_words
+#define gc_mark_drain		scarce_mark_drain
+
+/* Pages that the queue has, and may have. */
+static unsigned int taken, limit;
+/* When to refuse every second time, too: how often it was asked. */
+static bool fickle;
+static unsigned int asked;
+
+static unsigned long take_page(gfp_t gfp)
+{
+	unsigned long page;
+
+	if (taken >= limit || (asked++ % 2 && fickle))
+		return 0;
+	page = __get_free_pages(gfp, 0);
+	taken += !!page;
+	return page;
+}
+
+static void return_page(unsigned long page)
+{
+	free_pages(page, 0);
+	taken--;
+}
+
+#undef __get_free_page
+#define __get_free_page(gfp)	take_page(gfp)
+#undef free_page
+#define free_page(page)		return_page(page)
+
+#include "../mark.c"
+
+static void allow(unsigned int pages, bool every_second_time)
+{
+	taken = 0;
+	asked = 0;
+	limit = pages;
+	fickle = every_second_time;
+}
+
+static void mark_from(struct kunit *test, struct gc_slabs *gs,
+		      const unsigned long *words, size_t nr)
+{
+	struct gc_marker marker;
+	int err = gc_marker_init(&marker, gs, HEAP_BASE);
+
+	KUNIT_ASSERT_EQ(test, err, 0);
+	gc_mark_words(&marker, words, nr);
+	err = gc_mark_drain(&marker);
+	gc_marker_destroy(&marker);
+	KUNIT_ASSERT_EQ(test, err, 0);
+	KUNIT_ASSERT_EQ(test, taken, 0);
+}
+
+static void count_marks(struct gc_slab *slab, void *arg)
+{
+	u64 *nr = arg;
+
+	*nr += slab->nr_marked;
+}
+
+static u64 marks(struct gc_slabs *gs)
+{
+	u64 nr = 0;
+
+	gc_slabs_visit(gs, count_marks, &nr);
+	return nr;
+}
+
+static void without_a_first_page_is_enomem(struct kunit *test)
+{
+	struct gc_slabs *gs = bare_heap_new(test, BARE_HEAP_PAGES);
+	struct gc_marker marker;
+
+	allow(0, false);
+	KUNIT_EXPECT_EQ(test, gc_marker_init(&marker, gs, HEAP_BASE), -ENOMEM);
+}
+
+/* An object with more pointers than the queue has entries. */
+static struct gc_slabs *wide_heap(struct kunit *test, size_t bytes, size_t *at)
+{
+	struct gc_slabs *gs = bare_heap_new(test, BARE_HEAP_PAGES);
+	size_t i;
+
+	*at = bare_heap_alloc(test, gs, bytes, false);
+	for (i = 0; i < bytes; i += 8) {
+		size_t son = bare_heap_alloc(test, gs, 16, false);
+
+		*bare_heap_word(gs, *at + i) = HEAP_BASE + son;
+		/* And a grandson, which only a son that is scanned leads to. */
+		*bare_heap_word(gs, son) = HEAP_BASE +
+			bare_heap_alloc(test, gs, 32, false);
+	}
+	return gs;
+}
+
+static void check_wide(struct kunit *test, size_t bytes)
+{
+	size_t at, sons = bytes / 8;
+	struct gc_slabs *gs = wide_heap(test, bytes, &at);
+	unsigned long word = HEAP_BASE + at;
+	unsigned int pages;
+
+	for (pages = 1; pages <= 3; pages++) {
+		struct gc_marker marker;
+		bool overflowed;
+
+		allow(pages, false);
+		KUNIT_ASSERT_EQ(test, gc_marker_init(&marker, gs, HEAP_BASE),
+				0);
+		gc_mark_words(&marker, &word, 1);
+		empty_queue(&marker);
+		overflowed = marker.overflowed;
+		gc_marker_destroy(&marker);
+		/* Else this shows nothing. */
+		KUNIT_ASSERT_TRUE(test, overflowed);
+		gc_slabs_unmark(gs);
+		mark_from(test, gs, &word, 1);
+		KUNIT_ASSERT_EQ(test, marks(gs), 1 + 2 * sons);
+		gc_slabs_unmark(gs);
+	}
+}
+
+static void wide_object_is_followed_all_the_same(struct kunit *test)
+{
+	check_wide(test, SIZE_CLASS_MAX);
+}
+
+/* Its rest was lost from the queue, too. */
+static void large_object_is_followed_all_the_same(struct kunit *test)
+{
+	size_t at, bytes = SZ_64K;
+	struct gc_slabs *gs = wide_heap(test, bytes, &at);
+	unsigned long *roots, nr = SEGMENT_ENTRIES, i;
+
+	/* As many others before it as leave no entry for its second page. */
+	roots = kunit_kcalloc(test, nr + 1, sizeof(*roots), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, roots);
+	for (i = 0; i < nr; i++)
+		roots[i] = HEAP_BASE + bare_heap_alloc(test, gs, 48, false);
+	roots[nr] = HEAP_BASE + at;
+	for (i = 0; i < 3; i++) {
+		allow(1, false);
+		mark_from(test, gs, roots + i, nr + 1 - i);
+		KUNIT_ASSERT_EQ(test, marks(gs), nr + 1 - i + 2 * bytes / 8);
+		gc_slabs_unmark(gs);
+	}
+}
+
+static void random_graphs_are_marked_all_the_same(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 0; i < 6; i++) {
+		struct graph *graph = graph_new(test, 10 + i);
+
+		allow(1 + i / 2, i % 2);
+		mark_from(test, graph->gs, graph->roots, GRAPH_ROOTS);
+		graph_check_marks(test, graph);
+	}
+}
+
+/* So that also its own roots overflow. */
+static void many_roots_are_followed_all_the_same(struct kunit *test)
+{
+	struct gc_slabs *gs = bare_heap_new(test, BARE_HEAP_PAGES);
+	unsigned long *roots, i, nr = 2000;
+
+	roots = kunit_kcalloc(test, nr, sizeof(*roots), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, roots);
+	for (i = 0; i < nr; i++) {
+		size_t root = bare_heap_alloc(test, gs, 16, false);
+
+		*bare_heap_word(gs, root) = HEAP_BASE +
+			bare_heap_alloc(test, gs, 32, false);
+		roots[i] = HEAP_BASE + root;
+	}
+	allow(2, false);
+	mark_from(test, gs, roots, nr);
+	KUNIT_EXPECT_EQ(test, marks(gs), 2 * nr);
+}
+
+static void pages_of_the_queue_go_back(struct kunit *test)
+{
+	size_t at;
+	struct gc_slabs *gs = wide_heap(test, SIZE_CLASS_MAX, &at);
+	unsigned long word = HEAP_BASE + at;
+	struct gc_marker marker;
+
+	allow(UINT_MAX, false);
+	mark_from(test, gs, &word, 1);
+	gc_slabs_unmark(gs);
+	/* Also when what is queued is given up. */
+	KUNIT_ASSERT_EQ(test, gc_marker_init(&marker, gs, HEAP_BASE), 0);
+	gc_mark_words(&marker, bare_heap_word(gs, at), PAGE_SIZE / 8);
+	KUNIT_EXPECT_GT(test, taken, 1);
+	gc_marker_destroy(&marker);
+	KUNIT_EXPECT_EQ(test, taken, 0);
+}
+
+static void killed_caller_does_not_walk_the_heap(struct kunit *test)
+{
+	size_t at;
+	struct gc_slabs *gs = wide_heap(test, SZ_64K, &at);
+	size_t large = bare_heap_alloc(test, gs, SZ_2M, false);
+	unsigned long words[] = { HEAP_BASE + at, HEAP_BASE + large };
+	struct gc_marker marker;
+
+	allow(1, false);
+	KUNIT_ASSERT_EQ(test, gc_marker_init(&marker, gs, HEAP_BASE), 0);
+	gc_mark_words(&marker, words, 2);
+	caller_is_killed();
+	KUNIT_EXPECT_EQ(test, gc_mark_drain(&marker), -EINTR);
+	caller_lives_on();
+	gc_marker_destroy(&marker);
+	KUNIT_EXPECT_EQ(test, taken, 0);
+}
+
+static struct kunit_case mark_overflow_cases[] = {
+	KUNIT_CASE(without_a_first_page_is_enomem),
+	KUNIT_CASE(wide_object_is_followed_all_the_same),
+	KUNIT_CASE(large_object_is_followed_all_the_same),
+	KUNIT_CASE(many_roots_are_followed_all_the_same),
+	KUNIT_CASE(random_graphs_are_marked_all_the_same),
+	KUNIT_CASE(pages_of_the_queue_go_back),
+	KUNIT_CASE(killed_caller_does_not_walk_the_heap),
+	{}
+};
+
+static struct kunit_suite mark_overflow_suite = {
+	.name = "gcheap_mark_overflow",
+	.test_cases = mark_overflow_cases,
+};
+
+kunit_test_suite(mark_overflow_suite);
