@@ -53,7 +53,7 @@ in_a_machine()
 		"$work/environment:environment"
 	mkdir "$work/logs"
 	say "booting $(cat "$folder/release") in QEMU (some ten seconds)"
-	"$here/boot.sh" "$folder" "$work/initramfs" "$work/logs" 900 || {
+	"$here/boot.sh" "$folder" "$work/initramfs" "$work/logs" 600 || {
 		local status=$?
 		"$here/splats.sh" "$work/logs/console" >&2 || true
 		say "the demonstration failed (status $status)"

@@ -5,7 +5,7 @@
 # for leaks on one kernel.  Puts one line for each case in LOGS/results.
 #
 # When the machine dies the step it was in has failed, and the rest is done in
-# another one: a single bug costs a single result.  All together have 40 minutes
+# another one: a single bug costs a single result.  All together have 45 minutes
 # on the debug kernel, 20 on another.
 set -eu -o pipefail
 
@@ -23,7 +23,7 @@ options=(--kernel "$kernel" --file "$here/run-tests:bin/run-tests")
 budget=1200
 if [ "$kernel" = debug ]; then
 	options+=(--kunit)
-	budget=2400
+	budget=2700
 fi
 "$here/kernel.sh" "$kernel" > "$logs/kernel"
 SECONDS=0

@@ -41,7 +41,7 @@ checkpatch_of()
 	local ignored=FILE_PATH_CHANGES,SPDX_LICENSE_TAG,$1
 	shift
 	find "$@" -name '*.[ch]' -print0 |
-		xargs -0 -r perl "$debug/kdir/scripts/checkpatch.pl" --no-tree \
+		xargs -0 -r perl "$debug/kdir/scripts/checkpatch.pl" --no-tree --root=. \
 		--strict --terse --show-types --no-summary --file \
 		--ignore "$ignored"
 }
@@ -55,8 +55,8 @@ checkpatch_of()
 checkpatch()
 {
 	local status=0
-	# checkpatch leaves a file behind.
-	mkdir "$logs/tree"
+	# checkpatch leaves a file behind, and looks into include.
+	mkdir -p "$logs/tree/include"
 	cp -r module uapi selftests "$logs/tree"
 	cd "$logs/tree"
 	checkpatch_of LINUX_VERSION_CODE,CONSTANT_COMPARISON \
