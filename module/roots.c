@@ -193,14 +193,43 @@ static bool is_heap(struct gc_roots *roots, struct vm_area_struct *vma)
 	return vma == gc_map_vma(roots->heap, roots->mm);
 }
 
+static void *heap_address(struct gc_roots *roots, unsigned long addr)
+{
+	unsigned long offset = addr - roots->heap->base, run = 1;
+	struct gc_pages *gp = &roots->heap->slabs.pages;
+
+	return page_address(*gc_pages_run(gp, offset >> PAGE_SHIFT, &run)) +
+	       offset_in_page(offset);
+}
+
+/* A range of the heap itself, be it a stack or hand-made: no page table to ask. */
+static void mark_heap(struct gc_roots *roots, unsigned long addr,
+		      unsigned long end)
+{
+	struct gc_pages *gp = &roots->heap->slabs.pages;
+
+	while (addr < end && !fatal_signal_pending(current)) {
+		unsigned long nr = (addr - roots->heap->base) >> PAGE_SHIFT;
+		size_t bytes = min(end - addr, PAGE_SIZE - offset_in_page(addr));
+
+		if (nr >= gp->frontier)
+			return;
+		if (gc_pages_slab(gp, nr))
+			gc_mark_words(roots->marker, heap_address(roots, addr),
+				      bytes / sizeof(long));
+		roots->bytes += bytes;
+		addr += bytes;
+		cond_resched();
+	}
+}
+
 /**
  * gc_roots_range() - take all words of a range for roots
  * @roots: roots
  * @start: user address
  * @end: end of the range
  *
- * What is not mapped, or cannot be read, is passed over; and the heap itself,
- * since its objects are reached by marking.
+ * What is not mapped, or cannot be read, is passed over.
  */
 void gc_roots_range(struct gc_roots *roots, unsigned long start,
 		    unsigned long end)
@@ -215,13 +244,12 @@ void gc_roots_range(struct gc_roots *roots, unsigned long start,
 			return;
 		start = max(start, vma->vm_start);
 		stop = min(end, vma->vm_end);
-		if (vma->vm_flags & (VM_IO | VM_PFNMAP) ||
-		    is_heap(roots, vma))
-			;
-		else if (vma->vm_flags & VM_SHARED)
-			mark_shared(roots, start, stop);
-		else
+		if (is_heap(roots, vma))
+			mark_heap(roots, start, stop);
+		else if (!(vma->vm_flags & VM_SHARED))
 			mark_private(roots, start, stop);
+		else if (!(vma->vm_flags & (VM_IO | VM_PFNMAP)))
+			mark_shared(roots, start, stop);
 		start = stop;
 	}
 }
@@ -304,10 +332,11 @@ static void mark_stack(struct gc_roots *roots, struct task_struct *task)
 	/* An empty stack begins at the end of its mapping. */
 	if (vma && low < vma->vm_start && inside(vma, sp))
 		low = vma->vm_start;
-	if (inside(vma, low))
-		gc_roots_range(roots, low, stack_end(vma, low, thread_pointer));
-	else
+	if (!inside(vma, low))
 		vma = NULL;
+	/* A stack in an object of the heap: the stack pointer keeps the object. */
+	else if (!is_heap(roots, vma))
+		gc_roots_range(roots, low, stack_end(vma, low, thread_pointer));
 	mark_other_stack(roots, task, thread_pointer, vma);
 }
 
@@ -367,15 +396,6 @@ static void mark_data(struct gc_roots *roots)
 	}
 }
 
-static void *heap_address(struct gc_roots *roots, unsigned long addr)
-{
-	unsigned long offset = addr - roots->heap->base, run = 1;
-	struct gc_pages *gp = &roots->heap->slabs.pages;
-
-	return page_address(*gc_pages_run(gp, offset >> PAGE_SHIFT, &run)) +
-	       offset_in_page(offset);
-}
-
 /* One pair: what was in use since the last collection, what was not. */
 static void mark_pair(struct gc_roots *roots, unsigned long addr, bool age)
 {
@@ -396,8 +416,6 @@ static void mark_aging(struct gc_roots *roots, struct gc_root *root)
 
 	root->aging->round = gc_world_round(roots->heap->world);
 	root->aging->cycle = cycle;
-	/* The object that holds the pairs. */
-	gc_mark_words(roots->marker, &root->start, 1);
 	for (addr = root->start; addr < root->start + root->length; addr += 16)
 		mark_pair(roots, addr, age);
 }
@@ -437,6 +455,8 @@ static void mark_rootset(struct gc_roots *roots)
 	     node = rb_next(node)) {
 		struct gc_root *root = rb_entry(node, struct gc_root, node);
 
+		/* The object that holds the range, if it is one of the heap. */
+		gc_mark_words(roots->marker, &root->start, 1);
 		if (root->aging)
 			mark_aging(roots, root);
 		else

@@ -85,6 +85,16 @@ static void hold_in_malloced_root_range(struct holder *holder)
 	hold_in_root_range(holder, range, 2000);
 }
 
+/* An object whose content would not count, and that nothing else need keep. */
+static void hold_in_root_range_of_the_heap(struct holder *holder)
+{
+	void *volatile *range = gcheap_alloc_noscan(holder->heap,
+						    2000 * sizeof(*range));
+
+	must(range);
+	hold_in_root_range(holder, range, 2000);
+}
+
 static void hold_in_shared_root_range(struct holder *holder)
 {
 	void *volatile *range = mmap(NULL, MIB, PROT_READ | PROT_WRITE,
@@ -655,6 +665,7 @@ PROMISE(in_frame_of_handler)
 PROMISE(in_interrupted_registers)
 PROMISE(in_malloced_root_range)
 PROMISE(in_shared_root_range)
+PROMISE(in_root_range_of_the_heap)
 
 int main(int argc, char **argv)
 {

@@ -393,9 +393,8 @@ struct gcheap_ioc_stats {
  * gcheap_ioc_root.flags: the range lies in one object of the heap and is an
  * array of pairs of words.  At the start of each collection the first word of
  * each pair moves to the second, and the first becomes zero; then the second is
- * a root.  The object itself is kept while the range is registered.  So what a
- * cache holds is kept through one collection after its last use, and not
- * through a second one.
+ * a root.  So what a cache holds is kept through one collection after its last
+ * use, and not through a second one.
  *
  * Several processes may register the same range (of the same length, else
  * EEXIST): it ages once a collection.  When none has it any more, the next
@@ -410,7 +409,8 @@ struct gcheap_ioc_stats {
  * @start: address in the calling process, a multiple of 8 (16 when aging)
  * @length: bytes, at least 8 (a multiple of 16 when aging); zero for ROOT_DEL
  *
- * Every aligned word in the range that points into an object keeps it.  The
+ * Every aligned word in the range that points into an object keeps it; a range
+ * in the heap also keeps the object that it begins in.  The
  * range is the calling process's; a child of fork() begins with its parent's
  * ranges; exec, exit and munmap of the heap forget them.  Parts of it that are
  * not mapped, or cannot be read, at the time of a collection are passed over.
