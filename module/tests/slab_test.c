@@ -417,6 +417,24 @@ static void reused_slots_are_zero_and_kept_ones_untouched(struct kunit *test)
 	}
 }
 
+/* No owner had the slab, so nobody but sweeping knows that it is not zero. */
+static void slots_of_swept_objects_are_zero(struct kunit *test)
+{
+	struct gc_slabs *gs = bare_heap_new(test, BARE_HEAP_PAGES);
+	LIST_HEAD(owned);
+	unsigned int c;
+
+	for (c = 0; c < SIZE_CLASS_COUNT; c++) {
+		size_t object = bare_heap_alloc(test, gs, size_of(c), false);
+		struct gc_slab *slab = bare_heap_slab(gs, object);
+
+		bare_heap_fill(gs, object, size_of(c), DIRT);
+		gc_slabs_marked(gs);
+		KUNIT_ASSERT_PTR_EQ(test, take(test, gs, c, &owned), slab);
+		KUNIT_ASSERT_TRUE(test, handed_slots_hold(gs, slab, 0));
+	}
+}
+
 /* The owner may have written to a slot and then said that it did not use it. */
 static void slots_that_came_back_unused_are_zero_again(struct kunit *test)
 {
@@ -663,7 +681,16 @@ static void no_slot_where_there_is_no_slab(struct kunit *test)
 
 	KUNIT_EXPECT_NULL(test, bare_heap_slab(gs, 0));
 	bare_heap_alloc(test, gs, 8, false);
-	for (page = size_classes[0].pages; page < 2 * REGION_PAGES; page++)
+	page = size_classes[0].pages;
+	for (; page < gs->pages.frontier; page++)
+		KUNIT_ASSERT_NULL(test, bare_heap_slab(gs, page << PAGE_SHIFT));
+	/* A whole chunk: beyond it there is not even a table. */
+	bare_heap_alloc(test, gs, CHUNK_PAGES << PAGE_SHIFT, false);
+	bare_heap_alloc(test, gs, (gs->pages.frontier % CHUNK_PAGES ?:
+				   CHUNK_PAGES) << PAGE_SHIFT, false);
+	page = gs->pages.frontier;
+	KUNIT_ASSERT_EQ(test, page % CHUNK_PAGES, 0);
+	for (; page < 2 * REGION_PAGES; page++)
 		KUNIT_ASSERT_NULL(test, bare_heap_slab(gs, page << PAGE_SHIFT));
 	KUNIT_EXPECT_NULL(test, bare_heap_slab(gs, -1UL));
 	KUNIT_EXPECT_NULL(test, bare_heap_slab(gs, LONG_MAX));
@@ -938,6 +965,7 @@ static struct kunit_case slab_cases[] = {
 	KUNIT_CASE(owned_slab_is_not_swept),
 	KUNIT_CASE(unused_slots_leave_nothing_due_after_a_marking),
 	KUNIT_CASE(reused_slots_are_zero_and_kept_ones_untouched),
+	KUNIT_CASE(slots_of_swept_objects_are_zero),
 	KUNIT_CASE(slots_that_came_back_unused_are_zero_again),
 	KUNIT_CASE(pages_of_a_slab_that_went_are_zero_again),
 	KUNIT_CASE(object_is_zeroed_aligned_and_large_enough),
