@@ -84,7 +84,9 @@ void gc_map_put_inode(struct inode *inode)
 
 /*
  * Map the pages from a fault's address on as far as they are in use.  A page
- * that is mapped meanwhile by another thread is none of our business.
+ * that is mapped meanwhile by another thread is none of our business; when the
+ * page table itself has gone meanwhile, or there is no memory for one, the
+ * kernel proper knows what to do about the one page that is wanted.
  */
 static vm_fault_t map_fault(struct vm_fault *vmf)
 {
@@ -107,7 +109,9 @@ static vm_fault_t map_fault(struct vm_fault *vmf)
 	err = vm_insert_pages(vma, addr, pages, &left);
 	if (!err || err == -EBUSY || left < nr)
 		return VM_FAULT_NOPAGE;
-	return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+	get_page(pages[0]);
+	vmf->page = pages[0];
+	return 0;
 }
 
 static int map_refuse_split(struct vm_area_struct *vma, unsigned long addr)
