@@ -9,6 +9,7 @@
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/sizes.h>
+#include <linux/vmalloc.h>
 
 #define gc_pages_init		scarce_pages_init
 #define gc_pages_destroy	scarce_pages_destroy
@@ -66,6 +67,28 @@ static struct page *scarce_block(gfp_t gfp, unsigned int order)
 	blocks_left--;
 	return scattered ? scattered_page(gfp) : alloc_pages(gfp, order);
 }
+
+/* Slabs that are mapped: nothing else would miss the unmapping. */
+static unsigned long mappings;
+
+static void *counted_vmap(struct page **pages, unsigned int nr,
+			  unsigned long flags, pgprot_t protection)
+{
+	void *address = vmap(pages, nr, flags, protection);
+
+	mappings += !!address;
+	return address;
+}
+
+static void counted_vunmap(void *address)
+{
+	vunmap(address);
+	mappings--;
+}
+
+#define vmap(pages, nr, flags, protection) \
+	counted_vmap(pages, nr, flags, protection)
+#define vunmap(address)		counted_vunmap(address)
 
 #undef alloc_pages
 #define alloc_pages(gfp, order)	scarce_block(gfp, order)
@@ -269,12 +292,15 @@ static void scattered_slabs_go_like_others(struct kunit *test)
 	unsigned int c;
 
 	machine_is_scattered();
+	mappings = 0;
 	for (c = 0; c < SIZE_CLASS_COUNT; c++)
 		KUNIT_ASSERT_GE(test, gc_slab_alloc_object(gs, 1 << c % 16,
 							   c % 2), 0);
+	KUNIT_EXPECT_GT(test, mappings, 0);
 	gc_slabs_marked(gs);
 	while (gc_slabs_sweep(gs, 64))
 		;
+	KUNIT_EXPECT_EQ(test, mappings, 0);
 	KUNIT_EXPECT_EQ(test, gs->pages.free, gs->pages.frontier);
 	KUNIT_EXPECT_EQ(test, gs->meta_bytes, 0);
 }
