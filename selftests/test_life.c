@@ -1,0 +1,516 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Heaps cost little, leave nothing behind, and keep the module from being
+ * unloaded just as long as there are any.
+ */
+#include <sys/mman.h>
+
+#include "common.h"
+
+#define HEAPS		1000
+#define ROUNDS		3
+#define CACHES		512
+#define MODULE		"/gcheap.ko"
+
+/*
+ * Free pages that each processor keeps at hand, in bytes.  /proc/meminfo does not
+ * take them for free, and they come and go by tens of MiB.
+ */
+static long memory_at_hand(void)
+{
+	FILE *file = fopen("/proc/zoneinfo", "r");
+	long pages = 0, value;
+	char line[128];
+
+	must(file);
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, " count: %ld", &value) == 1)
+			pages += value;
+	fclose(file);
+	return pages * sysconf(_SC_PAGESIZE);
+}
+
+/* What the machine uses, in bytes: what is neither free nor a cache of files */
+static long used_memory(void)
+{
+	static const char *const names[] = { "MemFree:", "Buffers:", "Cached:" };
+	FILE *file = fopen("/proc/meminfo", "r");
+	long used = 0, value;
+	char line[128], name[64];
+	size_t i;
+
+	must(file);
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%63s %ld", name, &value) != 2)
+			continue;
+		for (i = 0; i < ARRAY_SIZE(names); i++)
+			if (!strcmp(name, names[i]))
+				used -= value * 1024;
+		if (!strcmp(name, "MemTotal:"))
+			used += value * 1024;
+	}
+	fclose(file);
+	return used - memory_at_hand();
+}
+
+/* Objects in each of the kernel's slab caches */
+struct caches {
+	size_t count;
+	struct {
+		char name[48];
+		long objects;
+	} cache[CACHES];
+};
+
+static bool read_caches(struct caches *caches)
+{
+	FILE *file = fopen("/proc/slabinfo", "r");
+	char line[512];
+
+	if (!file)
+		return false;
+	caches->count = 0;
+	while (fgets(line, sizeof(line), file) && caches->count < CACHES)
+		if (sscanf(line, "%47s %ld", caches->cache[caches->count].name,
+			   &caches->cache[caches->count].objects) == 2)
+			caches->count++;
+	fclose(file);
+	return caches->count;
+}
+
+static long objects_in(const struct caches *caches, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < caches->count; i++)
+		if (!strcmp(caches->cache[i].name, name))
+			return caches->cache[i].objects;
+	return 0;
+}
+
+/*
+ * What is freed after a grace period, or by a worker, is freed soon; nothing says
+ * when.  So measure until it is as it should be, or too much time has passed.
+ */
+static bool comes_true(bool (*condition)(const void *arg), const void *arg)
+{
+	const struct timespec moment = { .tv_nsec = 50000000 };
+	int tries;
+
+	for (tries = 0; tries < 200; tries++) {
+		if (condition(arg))
+			return true;
+		nanosleep(&moment, NULL);
+	}
+	return false;
+}
+
+apart void use_heap(void)
+{
+	struct gcheap *heap = gcheap_open(NULL);
+	char *object;
+
+	must(heap);
+	object = gcheap_alloc(heap, 100);
+	must(object);
+	memset(object, 1, 100);
+	must(gcheap_alloc(heap, 100000));
+	gcheap_close(heap);
+}
+
+static void use_heaps(long count)
+{
+	while (count--)
+		use_heap();
+}
+
+struct measure {
+	long memory;
+	struct caches caches;
+};
+
+/* Less than a page for each heap */
+static bool memory_is_back(const void *arg)
+{
+	const struct measure *before = arg;
+
+	return used_memory() < before->memory + HEAPS * 2048;
+}
+
+/* Less than one object for each heap, in each cache */
+static bool objects_are_back(const void *arg)
+{
+	static struct caches now;
+	const struct measure *before = arg;
+	bool back = true;
+	size_t i;
+
+	must(read_caches(&now));
+	for (i = 0; i < now.count; i++) {
+		long more = now.cache[i].objects -
+			    objects_in(&before->caches, now.cache[i].name);
+
+		if (more >= ROUNDS * HEAPS * 9 / 10)
+			back = false;
+	}
+	return back;
+}
+
+/* The first heaps warm up caches of all kinds. */
+TEST(life_leaves_no_page_behind)
+{
+	static struct measure before;
+	int round;
+
+	if (on_debug_kernel())
+		SKIP(use_heaps(HEAPS / 5); return,
+		     "the debug kernel keeps freed memory for a while");
+	use_heaps(HEAPS);
+	before.memory = used_memory();
+	for (round = 0; round < ROUNDS; round++)
+		use_heaps(HEAPS);
+	EXPECT_TRUE(comes_true(memory_is_back, &before)) {
+		TH_LOG("%ld bytes more", used_memory() - before.memory);
+	}
+}
+
+TEST(life_leaves_no_kernel_object_behind)
+{
+	static struct measure before;
+	int round;
+
+	if (on_debug_kernel())
+		SKIP(return, "kmemleak looks after the debug kernel");
+	if (!read_caches(&before.caches))
+		SKIP(return, "/proc/slabinfo cannot be read");
+	use_heaps(HEAPS);
+	must(read_caches(&before.caches));
+	for (round = 0; round < ROUNDS; round++)
+		use_heaps(HEAPS);
+	EXPECT_TRUE(comes_true(objects_are_back, &before));
+}
+
+#define OPEN_HEAPS	200
+#define COST_MAX	(128 * 1024)
+
+TEST(a_heap_with_a_small_object_costs_little)
+{
+	static struct gcheap *heaps[OPEN_HEAPS];
+	struct gcheap_stats stats;
+	long before, after;
+	int i;
+
+	use_heap();
+	before = used_memory();
+	for (i = 0; i < OPEN_HEAPS; i++) {
+		heaps[i] = gcheap_open(NULL);
+		ASSERT_NE(NULL, heaps[i]);
+		ASSERT_NE(NULL, gcheap_alloc(heaps[i], 16));
+	}
+	after = used_memory();
+	for (i = 0; i < OPEN_HEAPS; i++) {
+		stats = stats_of(heaps[i]);
+		ASSERT_GE(COST_MAX, stats.heap_sys + stats.gc_sys);
+		gcheap_close(heaps[i]);
+	}
+	TH_LOG("%ld bytes each, of which the heap says %lu", (after - before) / OPEN_HEAPS,
+	       stats.heap_sys + stats.gc_sys);
+	/* The debug kernel has a shadow and a stack trace for each object. */
+	if (!on_debug_kernel())
+		EXPECT_GE(COST_MAX, (after - before) / OPEN_HEAPS);
+}
+
+/* A process with much memory in many heaps, from one end to another */
+#define KILLED_HEAPS	50
+#define KILLED_BYTES	(2 * MIB)
+
+static void hold_much(int sock)
+{
+	int i;
+
+	for (i = 0; i < KILLED_HEAPS; i++) {
+		struct gcheap *heap = gcheap_open(NULL);
+		char *object;
+
+		must(heap);
+		object = gcheap_alloc(heap, KILLED_BYTES);
+		must(object);
+		object[KILLED_BYTES - 1] = 1;
+	}
+	say(sock);
+	hear(sock);
+	_exit(KSFT_PASS);
+}
+
+/* A tenth of it may be left: other things go on. */
+static bool much_is_back(const void *arg)
+{
+	const long *before = arg;
+
+	return used_memory() < *before + (long)(KILLED_HEAPS * KILLED_BYTES / 10);
+}
+
+TEST(a_killed_process_gives_all_back)
+{
+	long before = used_memory();
+	int fds[2];
+	pid_t pid;
+
+	socket_pair(fds);
+	pid = fork_child();
+	if (!pid)
+		hold_much(fds[1]);
+	hear(fds[0]);
+	EXPECT_LT(before + KILLED_HEAPS * KILLED_BYTES / 10 * 9, used_memory());
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	ASSERT_TRUE(WIFSIGNALED(await_child(pid)));
+	EXPECT_TRUE(comes_true(much_is_back, &before));
+}
+
+TEST(a_heap_that_is_emptied_gives_memory_back_when_closed)
+{
+	const struct gcheap_options options = { .percent = -1 };
+	struct gcheap *heap = gcheap_open(&options);
+	long before = used_memory();
+	int i;
+
+	ASSERT_NE(NULL, heap);
+	for (i = 0; i < KILLED_HEAPS; i++)
+		ASSERT_NE(NULL, gcheap_alloc(heap, KILLED_BYTES));
+	EXPECT_LT(before + KILLED_HEAPS * KILLED_BYTES / 10 * 9, used_memory());
+	gcheap_close(heap);
+	EXPECT_TRUE(comes_true(much_is_back, &before));
+}
+
+/* A heap that nobody maps, on its way between two processes */
+static void make_and_send(int sock)
+{
+	struct gcheap *heap = open_manual(0);
+	char *object = gcheap_alloc(heap, 10000);
+
+	must(object);
+	fill(object, 10000, 7);
+	send_fd(sock, gcheap_fd(heap));
+	must(write(sock, &object, sizeof(object)) == sizeof(object));
+	gcheap_close(heap);
+	_exit(KSFT_PASS);
+}
+
+TEST(a_heap_lives_in_a_descriptor_on_its_way)
+{
+	struct gcheap *heap;
+	char *object;
+	int fds[2], fd;
+	pid_t pid;
+
+	socket_pair(fds);
+	pid = fork_child();
+	if (!pid)
+		make_and_send(fds[1]);
+	EXPECT_TRUE(child_succeeded(pid));
+	fd = receive_fd(fds[0]);
+	ASSERT_EQ(sizeof(object), read(fds[0], &object, sizeof(object)));
+	heap = gcheap_attach(fd);
+	ASSERT_NE(NULL, heap);
+	ASSERT_EQ(0, close(fd));
+	EXPECT_TRUE(filled(object, 10000, 7));
+	ASSERT_EQ(0, gcheap_collect(heap));
+	EXPECT_TRUE(filled(object, 10000, 7));
+	EXPECT_EQ(object, gcheap_base(heap, object + 500));
+	gcheap_close(heap);
+}
+
+TEST(a_heap_in_a_socket_that_is_closed_is_gone)
+{
+	long before = used_memory();
+	int i;
+
+	for (i = 0; i < KILLED_HEAPS; i++) {
+		struct gcheap *heap = gcheap_open(NULL);
+		int fds[2];
+
+		ASSERT_NE(NULL, heap);
+		ASSERT_NE(NULL, gcheap_alloc(heap, KILLED_BYTES));
+		socket_pair(fds);
+		send_fd(fds[0], gcheap_fd(heap));
+		gcheap_close(heap);
+		ASSERT_EQ(0, close(fds[0]));
+		ASSERT_EQ(0, close(fds[1]));
+	}
+	EXPECT_TRUE(comes_true(much_is_back, &before));
+}
+
+TEST(attaching_twice_is_one_heap)
+{
+	struct gcheap *heap = gcheap_open(NULL), *same;
+	char *object;
+
+	ASSERT_NE(NULL, heap);
+	object = gcheap_alloc(heap, 100);
+	ASSERT_NE(NULL, object);
+	same = gcheap_attach(gcheap_fd(heap));
+	ASSERT_NE(NULL, same);
+	EXPECT_EQ(object, gcheap_base(same, object));
+	gcheap_close(same);
+	fill(object, 100, 1);
+	EXPECT_NE(NULL, gcheap_alloc(heap, 100));
+	EXPECT_EQ(0, gcheap_collect(heap));
+	EXPECT_TRUE(filled(object, 100, 1));
+	gcheap_close(heap);
+	gcheap_close(NULL);
+}
+
+/* Heaps closed by one thread while others still have slabs of it */
+static void *run_user(void *arg)
+{
+	int *sock = arg, i;
+
+	for (i = 0; i < 100; i++) {
+		struct gcheap *heap;
+
+		must(read(sock[1], &heap, sizeof(heap)) == sizeof(heap));
+		must(gcheap_alloc(heap, 100));
+		say(sock[1]);
+	}
+	return NULL;
+}
+
+TEST(a_heap_may_be_closed_while_threads_have_slabs_of_it)
+{
+	int socks[4][2], i, round;
+	pthread_t threads[4];
+
+	for (i = 0; i < 4; i++) {
+		socket_pair(socks[i]);
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, run_user, socks[i]));
+	}
+	for (round = 0; round < 100; round++) {
+		struct gcheap *heap = gcheap_open(NULL);
+
+		ASSERT_NE(NULL, heap);
+		for (i = 0; i < 4; i++)
+			must(write(socks[i][0], &heap, sizeof(heap)) == sizeof(heap));
+		for (i = 0; i < 4; i++)
+			hear(socks[i][0]);
+		gcheap_close(heap);
+	}
+	for (i = 0; i < 4; i++)
+		ASSERT_EQ(0, pthread_join(threads[i], NULL));
+}
+
+/* The module */
+static int unload(void)
+{
+	return syscall(SYS_delete_module, "gcheap", O_NONBLOCK) ? errno : 0;
+}
+
+static bool is_unloaded(const void *unused)
+{
+	int error = unload();
+
+	(void)unused;
+	must(!error || error == EAGAIN || error == EBUSY);
+	return !error;
+}
+
+static int load(void)
+{
+	int fd = open(MODULE, O_RDONLY | O_CLOEXEC);
+	int error = syscall(SYS_finit_module, fd, "", 0) ? errno : 0;
+
+	close(fd);
+	return error;
+}
+
+FIXTURE(module) {
+};
+
+FIXTURE_SETUP(module)
+{
+	if (access(MODULE, R_OK))
+		SKIP(return, "no module to load at " MODULE);
+}
+
+/* As it was; a first failure is not to be made many. */
+FIXTURE_TEARDOWN(module)
+{
+	int error = load();
+
+	EXPECT_TRUE(!error || error == EEXIST);
+}
+
+TEST_F(module, cannot_be_unloaded_while_a_heap_is_open)
+{
+	struct gcheap *heap = gcheap_open(NULL);
+
+	ASSERT_NE(NULL, heap);
+	EXPECT_EQ(EAGAIN, unload());
+	ASSERT_NE(NULL, gcheap_alloc(heap, 100));
+	ASSERT_EQ(0, gcheap_collect(heap));
+	EXPECT_EQ(EAGAIN, unload());
+	gcheap_close(heap);
+	EXPECT_TRUE(comes_true(is_unloaded, NULL));
+	EXPECT_EQ(NULL, gcheap_open(NULL));
+	EXPECT_TRUE(errno == ENOENT || errno == ENODEV);
+	EXPECT_EQ(0, load());
+	heap = gcheap_open(NULL);
+	ASSERT_NE(NULL, heap);
+	EXPECT_NE(NULL, gcheap_alloc(heap, 100));
+	gcheap_close(heap);
+}
+
+TEST_F(module, cannot_be_unloaded_while_a_heap_is_only_mapped)
+{
+	int fd = raw_open(16 * MIB);
+	char *base = raw_map(fd);
+
+	ASSERT_NE(MAP_FAILED, base);
+	ASSERT_NE(NULL, raw_alloc(fd, 100));
+	ASSERT_EQ(0, close(fd));
+	EXPECT_EQ(EAGAIN, unload());
+	ASSERT_EQ(0, munmap(base, 16 * MIB));
+	EXPECT_TRUE(comes_true(is_unloaded, NULL));
+}
+
+/* Threads that slept through collections, in a process that has ended */
+static void *sleep_for_ever(void *unused)
+{
+	for (;;)
+		pause();
+	return unused;
+}
+
+TEST_F(module, can_be_unloaded_after_sleeping_threads_were_stopped)
+{
+	pid_t pid = fork_child();
+	pthread_t thread;
+	int i;
+
+	if (!pid) {
+		struct gcheap *heap = gcheap_open(NULL);
+
+		must(heap);
+		for (i = 0; i < 10; i++)
+			must(!pthread_create(&thread, NULL, sleep_for_ever, NULL));
+		for (i = 0; i < 10; i++) {
+			must(gcheap_alloc(heap, 1000));
+			must(!gcheap_collect(heap));
+		}
+		kill(getpid(), SIGKILL);
+	}
+	ASSERT_TRUE(WIFSIGNALED(await_child(pid)));
+	EXPECT_TRUE(comes_true(is_unloaded, NULL));
+}
+
+TEST_F(module, can_be_unloaded_and_loaded_many_times)
+{
+	int i;
+
+	for (i = 0; i < 5; i++) {
+		use_heap();
+		ASSERT_TRUE(comes_true(is_unloaded, NULL));
+		ASSERT_EQ(0, load());
+	}
+}
+
+TEST_HARNESS_MAIN
