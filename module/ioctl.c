@@ -193,7 +193,8 @@ static int ioctl_alloc(struct gc_heap *heap, union ioctl_args *args)
 	err = gc_map_check(heap);
 	if (err)
 		return err;
-	if (alloc->bytes > heap->size)
+	/* The first page is no object's: see gc_pages.reserved. */
+	if (alloc->bytes > heap->size - PAGE_SIZE)
 		return -ENOMEM;
 	if (mutex_lock_killable(&heap->lock))
 		return -EINTR;

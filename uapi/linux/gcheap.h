@@ -241,7 +241,8 @@ struct gcheap_ioc_release {
  * @usable: out: bytes of the object
  * @cycle: out: collections completed so far
  *
- * ENOMEM: no memory, also not after a collection; or @bytes > heap_size.
+ * ENOMEM: no memory, also not after a collection; or @bytes is more than the
+ *	heap can hold, which is heap_size less a page.
  */
 struct gcheap_ioc_alloc {
 	__u32 size;
