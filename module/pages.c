@@ -15,6 +15,7 @@
 
 #include "gfp.h"
 #include "pages.h"
+#include "poison.h"
 
 /* A block that is not to be had at once is not worth waiting for. */
 #define BLOCK_GFP	(GFP_KERNEL_ACCOUNT | __GFP_ZERO | \
@@ -369,6 +370,18 @@ long gc_pages_alloc(struct gc_pages *gp, unsigned long nr, bool grow)
 	return first;
 }
 
+static void poison_pages(struct gc_pages *gp, unsigned long first,
+			 unsigned long nr)
+{
+	for (; nr; first++, nr--) {
+		struct page **page = &chunk_of(gp, first)->pages[first %
+								 CHUNK_PAGES];
+
+		gc_poison_fill(page_address(*page), PAGE_SIZE);
+		cond_resched();
+	}
+}
+
 /**
  * gc_pages_free() - give back a run of pages
  * @gp: pages of the heap
@@ -377,10 +390,12 @@ long gc_pages_alloc(struct gc_pages *gp, unsigned long nr, bool grow)
  *
  * They stay backed, and mapped where they are mapped.
  *
- * Context: heap's lock held.
+ * Context: may sleep; heap's lock held.
  */
 void gc_pages_free(struct gc_pages *gp, unsigned long first, unsigned long nr)
 {
+	if (gp->poison)
+		poison_pages(gp, first, nr);
 	gp->free += nr;
 	gp->first_free = min(gp->first_free, first / CHUNK_PAGES);
 	while (nr) {
@@ -450,6 +465,11 @@ void gc_pages_zero(struct gc_pages *gp, unsigned long first, unsigned long nr)
 
 		if (!__test_and_clear_bit(i, chunk->dirty))
 			continue;
+		if (gp->poison)
+			gc_poison_check(&gp->faults,
+					page_address(chunk->pages[i]),
+					PAGE_SIZE, first << PAGE_SHIFT,
+					first << PAGE_SHIFT);
 		clear_highpage(chunk->pages[i]);
 		if (i % 64 == 0)
 			cond_resched();

@@ -20,6 +20,8 @@
 #include <linux/mm_types.h>
 #include <linux/types.h>
 
+#include "faults.h"
+
 struct address_space;
 struct gc_slab;
 
@@ -66,6 +68,9 @@ struct gc_region {
  * @free: backed pages in no slab
  * @first_free: no chunk below this one has a free page
  * @meta_bytes: memory of the tree itself
+ * @poison: free memory holds a pattern, see poison.h; set before anything is
+ *	allocated
+ * @faults: free memory that did not hold it
  */
 struct gc_pages {
 	struct gc_region **regions;
@@ -76,6 +81,8 @@ struct gc_pages {
 	unsigned long free;
 	unsigned long first_free;
 	size_t meta_bytes;
+	bool poison;
+	struct gc_faults faults;
 };
 
 int gc_pages_init(struct gc_pages *gp, unsigned long limit,

@@ -7,6 +7,7 @@
 #include <linux/vmalloc.h>
 
 #include "gfp.h"
+#include "poison.h"
 #include "slab.h"
 
 /* Slabs swept at a time before memory is taken from the machine. */
@@ -151,6 +152,53 @@ static struct gc_slab *slab_new(struct gc_slabs *gs, unsigned long nr_pages,
 	return slab;
 }
 
+static void *slot_address(struct gc_slab *slab, u32 index)
+{
+	return slab->kaddr + index * slab->object_size;
+}
+
+/* These slots become free. */
+static void poison_slots(struct gc_slabs *gs, struct gc_slab *slab,
+			 const unsigned long *slots)
+{
+	u32 i;
+
+	if (!gs->pages.poison)
+		return;
+	for_each_set_bit(i, slots, slab->slots)
+		gc_poison_fill(slot_address(slab, i), slab->object_size);
+}
+
+/* The pages of a large object are poisoned when they become free. */
+static void poison_unmarked(struct gc_slabs *gs, struct gc_slab *slab)
+{
+	unsigned long *alloc = gc_slab_alloc_bits(slab);
+
+	if (!gs->pages.poison || slab->large)
+		return;
+	bitmap_andnot(alloc, alloc, gc_slab_mark_bits(slab), slab->slots);
+	poison_slots(gs, slab, alloc);
+}
+
+static void check_slot(struct gc_slabs *gs, struct gc_slab *slab, u32 index)
+{
+	gc_poison_check(&gs->pages.faults, slot_address(slab, index),
+			slab->object_size,
+			slab->offset + index * slab->object_size, slab->offset);
+}
+
+/* These slots are handed out. */
+static void check_slots(struct gc_slabs *gs, struct gc_slab *slab,
+			const unsigned long *slots)
+{
+	u32 i;
+
+	if (!gs->pages.poison)
+		return;
+	for_each_set_bit(i, slots, slab->slots)
+		check_slot(gs, slab, i);
+}
+
 static struct gc_slab *slab_new_small(struct gc_slabs *gs,
 				      unsigned int class_index, bool noscan)
 {
@@ -163,6 +211,10 @@ static struct gc_slab *slab_new_small(struct gc_slabs *gs,
 	slab->magic = class->magic;
 	slab->class_index = class_index;
 	slab->noscan = noscan;
+	if (gs->pages.poison) {
+		gc_poison_fill(slab->kaddr, slab->slots * slab->object_size);
+		slab->unclean = true;
+	}
 	return slab;
 }
 
@@ -189,6 +241,7 @@ static bool slab_sweep(struct gc_slabs *gs, struct gc_slab *slab)
 		slab_account_free(gs, slab, slab->nr_alloc - slab->nr_marked);
 		slab->unclean = true;
 	}
+	poison_unmarked(gs, slab);
 	bitmap_copy(gc_slab_alloc_bits(slab), gc_slab_mark_bits(slab),
 		    slab->slots);
 	bitmap_zero(gc_slab_mark_bits(slab), slab->slots);
@@ -257,6 +310,7 @@ struct gc_slab *gc_slab_take(struct gc_slabs *gs, unsigned int class_index,
 	bitmap_andnot(gc_slab_handed_bits(slab), gc_slab_handed_bits(slab),
 		      gc_slab_alloc_bits(slab), slab->slots);
 	bitmap_fill(gc_slab_alloc_bits(slab), slab->slots);
+	check_slots(gs, slab, gc_slab_handed_bits(slab));
 	slab->nr_alloc = slab->slots;
 	slab->state = SLAB_OWNED;
 	slab->owner = owner;
@@ -281,7 +335,7 @@ void gc_slab_clear_handed(struct gc_slab *slab)
 	if (!slab->unclean)
 		return;
 	for_each_set_bitrange(from, to, handed, slab->slots)
-		memset(slab->kaddr + from * slab->object_size, 0,
+		memset(slot_address(slab, from), 0,
 		       (to - from) * slab->object_size);
 }
 
@@ -310,6 +364,7 @@ void gc_slab_give_back(struct gc_slabs *gs, struct gc_slab *slab,
 		bitmap_and(handed, handed, unused, slab->slots);
 		nr_unused = bitmap_weight(handed, slab->slots);
 		bitmap_andnot(alloc, alloc, handed, slab->slots);
+		poison_slots(gs, slab, handed);
 	}
 	slab->nr_alloc -= nr_unused;
 	slab_account_alloc(gs, slab, nr_handed - nr_unused);
@@ -365,13 +420,15 @@ long gc_slab_alloc_object(struct gc_slabs *gs, size_t bytes, bool noscan)
 	if (IS_ERR(slab))
 		return PTR_ERR(slab);
 	index = find_first_zero_bit(gc_slab_alloc_bits(slab), slab->slots);
+	if (gs->pages.poison)
+		check_slot(gs, slab, index);
 	__set_bit(index, gc_slab_alloc_bits(slab));
 	slab->nr_alloc++;
 	slab_enlist(gs, slab);
 	slab_account_alloc(gs, slab, 1);
 	gs->since += slab->object_size;
 	in_slab = index * slab->object_size;
-	memset(slab->kaddr + in_slab, 0, slab->object_size);
+	memset(slot_address(slab, index), 0, slab->object_size);
 	return slab->offset + in_slab;
 }
 
@@ -488,6 +545,7 @@ void gc_slab_sweep_owned(struct gc_slabs *gs, struct gc_slab *slab,
 	bitmap_andnot(dead, alloc, unused, slab->slots);
 	nr_dead = bitmap_weight(dead, slab->slots);
 	bitmap_andnot(alloc, alloc, dead, slab->slots);
+	poison_slots(gs, slab, dead);
 	slab->nr_alloc -= nr_dead;
 	slab_account_free(gs, slab, nr_dead);
 	/* Those handed out since the slab was taken were not counted yet. */
