@@ -12,6 +12,9 @@
  *
  * The heap's lock is held all the time: whoever allocates waits.  A collector
  * that is killed gives up: marks are forgotten, the world runs on.
+ *
+ * With the parameter verify the world stays stopped until a second marking has
+ * been compared with the first, and the heap's books have been checked.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -21,12 +24,14 @@
 #include <linux/sched.h>
 #include <linux/timekeeping.h>
 
+#include "audit.h"
 #include "collect.h"
 #include "heap.h"
 #include "mark.h"
 #include "mutator.h"
 #include "roots.h"
 #include "stop.h"
+#include "verify.h"
 
 /* Stops in a row that a storm of new threads may spoil. */
 #define ATTEMPTS	4
@@ -34,6 +39,10 @@
 static bool trace;
 module_param(trace, bool, 0644);
 MODULE_PARM_DESC(trace, "print a line for each collection");
+
+static bool verify;
+module_param(verify, bool, 0644);
+MODULE_PARM_DESC(verify, "check each collection: mark once more in another way, audit all slabs (slow)");
 
 static bool is_member(void *arg, struct mm_struct *mm)
 {
@@ -46,23 +55,43 @@ static bool is_member(void *arg, struct mm_struct *mm)
 	return false;
 }
 
+static int drain(struct gc_roots *roots)
+{
+	struct gc_verify *v = roots->verify;
+	int err = v ? gc_verify_walk(v) : 0;
+
+	if (!err)
+		err = gc_mark_drain(roots->marker);
+	if (!err && v)
+		err = gc_verify_walk(v);
+	return err;
+}
+
 static int mark(struct gc_heap *heap, struct gc_roots *roots)
 {
 	int err;
 
 	gc_mutators_reap(heap, is_member,
 			 (void *)gc_world_members(heap->world));
+	if (roots->verify)
+		gc_verify_begin(roots->verify);
 	err = gc_roots_mark(roots);
 	if (!err)
-		err = gc_mark_drain(roots->marker);
+		err = drain(roots);
 	if (!err && gc_world_breached(heap->world))
 		err = -EAGAIN;
 	if (err) {
 		gc_slabs_unmark(&heap->slabs);
 		return err;
 	}
+	if (roots->verify)
+		gc_verify_compare(roots->verify, &heap->slabs.pages.faults);
 	gc_roots_sweep_owned(roots);
 	gc_slabs_marked(&heap->slabs);
+	if (roots->verify) {
+		gc_audit(&heap->slabs);
+		gc_mutators_audit(heap);
+	}
 	return 0;
 }
 
@@ -88,12 +117,18 @@ static int try_once(struct gc_heap *heap, struct gcheap_cycle *cycle)
 {
 	struct gc_marker marker;
 	struct gc_roots roots;
+	struct gc_verify *v = NULL;
 	int err;
 
 	err = gc_marker_init(&marker, &heap->slabs, heap->base);
 	if (err)
 		return err;
-	err = gc_roots_init(&roots, heap, &marker);
+	if (READ_ONCE(verify)) {
+		v = gc_verify_new(&heap->slabs, heap->base);
+		if (!v)
+			pr_notice_ratelimited("no memory to verify a collection\n");
+	}
+	err = gc_roots_init(&roots, heap, &marker, v);
 	if (err)
 		goto destroy_marker;
 	err = stop_and_mark(heap, cycle, &roots);
@@ -103,6 +138,7 @@ static int try_once(struct gc_heap *heap, struct gcheap_cycle *cycle)
 	cycle->processes = roots.processes;
 	gc_roots_destroy(&roots);
 destroy_marker:
+	gc_verify_free(v);
 	gc_marker_destroy(&marker);
 	return err;
 }
@@ -179,6 +215,7 @@ int gc_collect(struct gc_heap *heap, bool forced)
 	do {
 		err = try_once(heap, &cycle);
 	} while (err == -EAGAIN && --attempts);
+	gc_heap_report(heap);
 	if (!err) {
 		heap->goal = gc_heap_goal(heap);
 		cycle.live = heap->slabs.live;

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Life of a heap, and when it is to be collected.  See heap.h. */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/moduleparam.h>
+#include <linux/printk.h>
 #include <linux/slab.h>
 
 #include "compat.h"
@@ -17,6 +21,10 @@
 
 /* Slabs that the sweeper takes before it lets others at the heap. */
 #define SWEEPER_BATCH	64
+
+static bool poison;
+module_param(poison, bool, 0644);
+MODULE_PARM_DESC(poison, "fill freed memory of heaps made from now on with a pattern, and check it before reuse (slow)");
 
 static void sweeper(struct work_struct *work)
 {
@@ -85,6 +93,7 @@ struct gc_heap *gc_heap_new(void)
 	if (err)
 		goto put_inode;
 	heap->slabs.pages.reserved = 1;
+	heap->slabs.pages.poison = READ_ONCE(poison);
 	heap->goal = gc_heap_goal(heap);
 	return heap;
 
@@ -122,6 +131,32 @@ void gc_heap_free(struct gc_heap *heap)
 	gc_map_put_inode(heap->inode);
 	gc_world_put(heap->world);
 	kvfree(heap);
+}
+
+/**
+ * gc_heap_report() - tell the kernel's log what the heap's checks have found
+ * @heap: heap
+ *
+ * Context: heap's lock held.
+ */
+void gc_heap_report(struct gc_heap *heap)
+{
+	struct gc_faults *faults = &heap->slabs.pages.faults;
+	unsigned int i;
+
+	if (likely(!faults->nr))
+		return;
+	for (i = 0; i < min_t(unsigned int, faults->nr, GC_FAULTS_KEPT); i++) {
+		struct gc_fault *fault = &faults->first[i];
+
+		pr_err("fault: %s: %llu, not %llu; %#lx in slab %#lx\n",
+		       fault->what, fault->found, fault->expected,
+		       heap->base + fault->offset, heap->base + fault->slab);
+	}
+	pr_err("faults found: %u, in collection %llu of a heap of %s[%d]\n",
+	       faults->nr, heap->slabs.cycle, current->comm,
+	       task_tgid_nr(current));
+	faults->nr = 0;
 }
 
 /**

@@ -92,5 +92,6 @@ u64 gc_heap_goal(const struct gc_heap *heap);
 bool gc_heap_due(const struct gc_heap *heap, u64 more);
 size_t gc_heap_meta_bytes(const struct gc_heap *heap);
 void gc_heap_sweep_later(struct gc_heap *heap);
+void gc_heap_report(struct gc_heap *heap);
 
 #endif /* GCHEAP_HEAP_H */

@@ -174,6 +174,7 @@ static int alloc_locked(struct gc_heap *heap, struct gcheap_ioc_alloc *alloc)
 	offset = alloc_object(heap, alloc->bytes, noscan);
 	if (offset < 0)
 		return offset;
+	gc_heap_report(heap);
 	WRITE_ONCE(m->landing, offset + 1);
 	slab = gc_slab_find(&heap->slabs, offset, &index);
 	alloc->address = heap->base + offset;
@@ -434,6 +435,7 @@ static int refill_locked(struct gc_heap *heap, struct gc_mutator *m,
 		if (gc_heap_due(heap, 0))
 			break;
 	}
+	gc_heap_report(heap);
 	refill->cycle = heap->slabs.cycle;
 	return refill->got ? 0 : err;
 }

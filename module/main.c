@@ -12,12 +12,13 @@
  *	stop	stopping the world
  *	mutator	threads that use a heap
  *	map	the heap in a process's address space
+ *	verify, audit	checks of the collector
  *	mark	from pointers to objects
  *	slab	objects
  *	pages	memory
  *	size_class	the table of sizes
  *
- * mark and below depend on no process, thread or device.
+ * verify and below depend on no process, thread or device.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

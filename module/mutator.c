@@ -228,6 +228,47 @@ struct gc_mutator *gc_mutator_current(struct gc_heap *heap)
 }
 
 /**
+ * gc_mutators_audit() - check who owns which slab
+ * @heap: heap; faults go to its pages
+ *
+ * Context: heap's lock held.
+ */
+void gc_mutators_audit(struct gc_heap *heap)
+{
+	struct gc_faults *faults = &heap->slabs.pages.faults;
+	unsigned long owned = 0, mutators = 0;
+	struct gc_mutator *m;
+	struct gc_slab *slab;
+
+	list_for_each_entry(m, &heap->mutator_list, node) {
+		mutators++;
+		list_for_each_entry(slab, &m->slabs, owner_node) {
+			owned++;
+			if (slab->state != SLAB_OWNED || slab->owner != m)
+				gc_fault(faults, (struct gc_fault) {
+					.what = "slab has another owner",
+					.offset = slab->offset,
+					.slab = slab->offset,
+					.found = (unsigned long)slab->owner,
+					.expected = (unsigned long)m,
+				});
+		}
+	}
+	if (owned != list_count_nodes(&heap->slabs.owned))
+		gc_fault(faults, (struct gc_fault) {
+			.what = "slabs that owners have",
+			.found = owned,
+			.expected = list_count_nodes(&heap->slabs.owned),
+		});
+	if (mutators != heap->nr_mutators)
+		gc_fault(faults, (struct gc_fault) {
+			.what = "number of threads",
+			.found = heap->nr_mutators,
+			.expected = mutators,
+		});
+}
+
+/**
  * gc_mutators_destroy() - the heap ends
  * @heap: heap
  *

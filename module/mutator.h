@@ -86,5 +86,6 @@ struct gc_mutator *gc_mutator_current(struct gc_heap *heap);
 void gc_mutator_give_back_all(struct gc_heap *heap, struct gc_mutator *m);
 void gc_mutators_reap(struct gc_heap *heap,
 		      bool (*maps)(void *arg, struct mm_struct *mm), void *arg);
+void gc_mutators_audit(struct gc_heap *heap);
 
 #endif /* GCHEAP_MUTATOR_H */

@@ -29,6 +29,7 @@
 #include "roots.h"
 #include "rootset.h"
 #include "stop.h"
+#include "verify.h"
 
 #define RED_ZONE	128UL
 
@@ -46,13 +47,18 @@
  * @roots: to be initialised
  * @heap: heap
  * @marker: for what is found
+ * @verify: the second marker, or NULL
  *
  * Return: 0 or -ENOMEM.
  */
 int gc_roots_init(struct gc_roots *roots, struct gc_heap *heap,
-		  struct gc_marker *marker)
+		  struct gc_marker *marker, struct gc_verify *verify)
 {
-	*roots = (struct gc_roots) { .heap = heap, .marker = marker };
+	*roots = (struct gc_roots) {
+		.heap = heap,
+		.marker = marker,
+		.verify = verify,
+	};
 	return gc_regs_init(&roots->regs);
 }
 
@@ -63,6 +69,34 @@ int gc_roots_init(struct gc_roots *roots, struct gc_heap *heap,
 void gc_roots_destroy(struct gc_roots *roots)
 {
 	gc_regs_destroy(&roots->regs);
+}
+
+/*
+ * For both markers a word is read once: a system call that is under way may
+ * store to the memory.
+ */
+static void mark_words_twice(struct gc_roots *roots, const unsigned long *words,
+			     size_t nr)
+{
+	unsigned long copy[32];
+	size_t part, i;
+
+	for (; nr; words += part, nr -= part) {
+		part = min(nr, ARRAY_SIZE(copy));
+		for (i = 0; i < part; i++)
+			copy[i] = READ_ONCE(words[i]);
+		gc_mark_words(roots->marker, copy, part);
+		gc_verify_words(roots->verify, copy, part);
+	}
+}
+
+static void mark_words(struct gc_roots *roots, const unsigned long *words,
+		       size_t nr)
+{
+	if (unlikely(roots->verify))
+		mark_words_twice(roots, words, nr);
+	else
+		gc_mark_words(roots->marker, words, nr);
 }
 
 /*
@@ -140,7 +174,7 @@ static void mark_page(struct gc_roots *roots, struct page *page,
 {
 	void *kaddr = kmap_local_page(page);
 
-	gc_mark_words(roots->marker, kaddr + from, (to - from) / sizeof(long));
+	mark_words(roots, kaddr + from, (to - from) / sizeof(long));
 	kunmap_local(kaddr);
 	roots->bytes += to - from;
 }
@@ -215,8 +249,8 @@ static void mark_heap(struct gc_roots *roots, unsigned long addr,
 		if (nr >= gp->frontier)
 			return;
 		if (gc_pages_slab(gp, nr))
-			gc_mark_words(roots->marker, heap_address(roots, addr),
-				      bytes / sizeof(long));
+			mark_words(roots, heap_address(roots, addr),
+				   bytes / sizeof(long));
 		roots->bytes += bytes;
 		addr += bytes;
 		cond_resched();
@@ -344,7 +378,7 @@ static void mark_thread(struct gc_roots *roots, struct gc_mutator *m)
 {
 	if (!gc_regs_read(&roots->regs, m))
 		return;
-	gc_mark_words(roots->marker, roots->regs.words, roots->regs.nr);
+	mark_words(roots, roots->regs.words, roots->regs.nr);
 	mark_stack(roots, m->task);
 	gc_tls_mark(roots, roots->regs.thread_pointer);
 	roots->threads++;
@@ -405,7 +439,7 @@ static void mark_pair(struct gc_roots *roots, unsigned long addr, bool age)
 		WRITE_ONCE(pair[1], READ_ONCE(pair[0]));
 		WRITE_ONCE(pair[0], 0);
 	}
-	gc_mark_words(roots->marker, pair, 2);
+	mark_words(roots, pair, 2);
 }
 
 static void mark_aging(struct gc_roots *roots, struct gc_root *root)
@@ -456,7 +490,7 @@ static void mark_rootset(struct gc_roots *roots)
 		struct gc_root *root = rb_entry(node, struct gc_root, node);
 
 		/* The object that holds the range, if it is one of the heap. */
-		gc_mark_words(roots->marker, &root->start, 1);
+		mark_words(roots, &root->start, 1);
 		if (root->aging)
 			mark_aging(roots, root);
 		else
@@ -490,7 +524,7 @@ static void mark_landing(struct gc_roots *roots)
 		unsigned long word = roots->heap->base + landing - 1;
 
 		if (landing)
-			gc_mark_words(roots->marker, &word, 1);
+			mark_words(roots, &word, 1);
 	}
 }
 

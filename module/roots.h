@@ -10,6 +10,7 @@
 
 struct address_space;
 struct gc_heap;
+struct gc_verify;
 struct mm_struct;
 struct vm_area_struct;
 
@@ -17,6 +18,7 @@ struct vm_area_struct;
  * struct gc_roots - one look at the roots of a world
  * @heap: heap
  * @marker: marks what is found
+ * @verify: the second marker, which gets the same words; or NULL
  * @mm: process being looked at; its mmap_lock is held for reading
  * @regs: registers of the thread being looked at
  * @tls_sum: bytes of thread-local storage that a thread of @mm may have
@@ -29,6 +31,7 @@ struct vm_area_struct;
 struct gc_roots {
 	struct gc_heap *heap;
 	struct gc_marker *marker;
+	struct gc_verify *verify;
 	struct mm_struct *mm;
 	struct gc_regs regs;
 	size_t tls_sum;
@@ -40,7 +43,7 @@ struct gc_roots {
 };
 
 int gc_roots_init(struct gc_roots *roots, struct gc_heap *heap,
-		  struct gc_marker *marker);
+		  struct gc_marker *marker, struct gc_verify *verify);
 void gc_roots_destroy(struct gc_roots *roots);
 int gc_roots_mark(struct gc_roots *roots);
 void gc_roots_sweep_owned(struct gc_roots *roots);

@@ -12,8 +12,8 @@ tr -d '\r' < "$1" | awk '
 /Oops|general protection fault|unable to handle|Kernel panic|bad page/ ||
 /Bad page|Bad rss-counter|unreferenced object|kmemleak: [0-9]+ new/ ||
 /page_table_check|ODEBUG|sleeping function called|soft lockup|hard LOCKUP/ ||
-/refcount_t|list_(add|del) corruption|still in use|Objects remaining/ {
-	if (!/KUnit|kunit/) { left = 40; found++ }
+/gcheap: faults found|refcount_t|list_(add|del) corruption|still in use|Objects remaining/ {
+	if (!/KUnit|kunit|of test_checks\[/) { left = 40; found++ }
 }
 left > 0 { print; left-- }
 END { exit found > 0 }'

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The audit of slabs and pages: each slab by itself, the sums over all slabs
+ * against the heap's counters, and the tree of pages against both.
+ */
+#include <linux/bitmap.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+
+#include "audit.h"
+
+/**
+ * struct audit - sums over all slabs
+ * @gs: slabs of the heap
+ * @slab: slab being looked at, or NULL
+ * @pages: pages of slabs
+ * @unswept: slabs that are to be swept
+ * @meta_bytes: memory of the slab structures
+ * @objects: objects that are allocated, by class: what owners may yet hand out
+ *	does not count
+ * @bytes: the same, all classes
+ * @in_use: bytes in use as pacing has it: what owners may yet hand out counts,
+ *	what is not marked and not yet swept does not
+ */
+struct audit {
+	struct gc_slabs *gs;
+	struct gc_slab *slab;
+	unsigned long pages;
+	unsigned long unswept;
+	size_t meta_bytes;
+	u64 objects[SLAB_KINDS];
+	u64 bytes;
+	u64 in_use;
+};
+
+static void expect(struct audit *a, const char *what, u64 found, u64 expected)
+{
+	if (found == expected)
+		return;
+	gc_fault(&a->gs->pages.faults, (struct gc_fault) {
+		.what = what,
+		.offset = a->slab ? a->slab->offset : 0,
+		.slab = a->slab ? a->slab->offset : 0,
+		.found = found,
+		.expected = expected,
+	});
+}
+
+static void audit_shape(struct audit *a, struct gc_slab *slab)
+{
+	const struct size_class *class;
+
+	expect(a, "words of a bitmap", slab->words, BITS_TO_LONGS(slab->slots));
+	expect(a, "large", slab->large, slab->class_index == SLAB_LARGE);
+	if (slab->large) {
+		expect(a, "slots of a large object", slab->slots, 1);
+		expect(a, "size of a large object", slab->object_size,
+		       slab->nr_pages << PAGE_SHIFT);
+		return;
+	}
+	class = &size_classes[slab->class_index];
+	expect(a, "size of an object", slab->object_size, class->object_size);
+	expect(a, "slots", slab->slots, class->slots);
+	expect(a, "pages of a slab", slab->nr_pages, class->pages);
+	expect(a, "magic", slab->magic, class->magic);
+}
+
+/* Bits of the last word that stand for no slot. */
+static unsigned long beyond(struct gc_slab *slab, const unsigned long *bits)
+{
+	return bits[slab->words - 1] & ~BITMAP_LAST_WORD_MASK(slab->slots);
+}
+
+static void audit_bits(struct audit *a, struct gc_slab *slab)
+{
+	unsigned long *alloc = gc_slab_alloc_bits(slab);
+	unsigned long *mark = gc_slab_mark_bits(slab);
+	unsigned long *handed = gc_slab_handed_bits(slab);
+
+	expect(a, "slots allocated", slab->nr_alloc,
+	       bitmap_weight(alloc, slab->slots));
+	expect(a, "slots marked", slab->nr_marked,
+	       bitmap_weight(mark, slab->slots));
+	expect(a, "marked slots are allocated",
+	       bitmap_subset(mark, alloc, slab->slots), true);
+	expect(a, "marks beyond the last slot", beyond(slab, mark), 0);
+	expect(a, "handed slots beyond the last one", beyond(slab, handed), 0);
+	if (slab->state == SLAB_OWNED)
+		expect(a, "handed slots are allocated",
+		       bitmap_subset(handed, alloc, slab->slots), true);
+}
+
+static void audit_state(struct audit *a, struct gc_slab *slab)
+{
+	bool owned = slab->state == SLAB_OWNED;
+
+	expect(a, "it has an owner", !!slab->owner, owned);
+	if (slab->state != SLAB_UNSWEPT)
+		expect(a, "slots marked, though swept", slab->nr_marked, 0);
+	if (!owned)
+		expect(a, "it has an allocated slot", !!slab->nr_alloc, true);
+	if (slab->state == SLAB_PARTIAL)
+		expect(a, "it has a free slot", slab->nr_alloc < slab->slots,
+		       true);
+	if (slab->state == SLAB_FULL)
+		expect(a, "it has no free slot", slab->nr_alloc, slab->slots);
+}
+
+static void audit_page(struct audit *a, struct gc_slab *slab, unsigned long nr)
+{
+	struct gc_pages *gp = &a->gs->pages;
+	unsigned long run = 1;
+	struct page *page;
+
+	if (nr >= gp->frontier) {
+		expect(a, "page of a slab beyond the frontier", nr, 0);
+		return;
+	}
+	expect(a, "slab of a page", (unsigned long)gc_pages_slab(gp, nr),
+	       (unsigned long)slab);
+	page = *gc_pages_run(gp, nr, &run);
+	expect(a, "there is a page", !!page, true);
+	if (!page)
+		return;
+	expect(a, "mapping of a page", (unsigned long)page_folio(page)->mapping,
+	       (unsigned long)gp->mapping);
+	expect(a, "index of a page", page_folio(page)->index, nr);
+	expect(a, "somebody holds the page", page_count(page) > 0, true);
+}
+
+static void audit_pages_of(struct audit *a, struct gc_slab *slab)
+{
+	unsigned long first = slab->offset >> PAGE_SHIFT, i;
+
+	expect(a, "offset in a page", offset_in_page(slab->offset), 0);
+	expect(a, "below the first page for objects",
+	       first < a->gs->pages.reserved, false);
+	for (i = 0; i < slab->nr_pages; i++)
+		audit_page(a, slab, first + i);
+}
+
+static void add_up(struct audit *a, struct gc_slab *slab)
+{
+	u32 objects = slab->nr_alloc, in_use = slab->nr_alloc;
+
+	if (slab->state == SLAB_OWNED)
+		objects -= bitmap_weight(gc_slab_handed_bits(slab),
+					 slab->slots);
+	if (slab->state == SLAB_UNSWEPT) {
+		in_use = slab->nr_marked;
+		a->unswept++;
+	}
+	a->objects[slab->class_index] += objects;
+	a->bytes += (u64)objects * slab->object_size;
+	a->in_use += (u64)in_use * slab->object_size;
+	a->pages += slab->nr_pages;
+	a->meta_bytes += struct_size(slab, bits, 3 * slab->words);
+}
+
+static void audit_slab(struct audit *a, struct gc_slab *slab)
+{
+	a->slab = slab;
+	expect(a, "class is known", slab->class_index < SLAB_KINDS, true);
+	if (slab->class_index >= SLAB_KINDS)
+		return;
+	audit_shape(a, slab);
+	audit_bits(a, slab);
+	audit_state(a, slab);
+	audit_pages_of(a, slab);
+	add_up(a, slab);
+	a->slab = NULL;
+	cond_resched();
+}
+
+static void audit_list(struct audit *a, struct list_head *list,
+		       enum gc_slab_state state, unsigned int kind)
+{
+	struct gc_slab *slab;
+
+	list_for_each_entry(slab, list, node) {
+		a->slab = slab;
+		expect(a, "state, by its list", slab->state, state);
+		expect(a, "kind, by its list",
+		       2 * slab->class_index + slab->noscan, kind);
+		audit_slab(a, slab);
+	}
+}
+
+static void audit_slabs(struct audit *a)
+{
+	struct gc_slab *slab;
+	unsigned int i;
+
+	list_for_each_entry(slab, &a->gs->owned, node) {
+		a->slab = slab;
+		expect(a, "state, by its list", slab->state, SLAB_OWNED);
+		audit_slab(a, slab);
+	}
+	for (i = 0; i < 2 * SLAB_KINDS; i++) {
+		struct gc_slab_lists *lists = &a->gs->lists[i / 2][i % 2];
+
+		audit_list(a, &lists->partial, SLAB_PARTIAL, i);
+		audit_list(a, &lists->full, SLAB_FULL, i);
+		audit_list(a, &lists->unswept, SLAB_UNSWEPT, i);
+	}
+}
+
+static void audit_sums(struct audit *a)
+{
+	struct gc_slabs *gs = a->gs;
+	unsigned int i;
+
+	expect(a, "slabs to be swept", gs->nr_unswept, a->unswept);
+	expect(a, "memory of the slab structures", gs->meta_bytes,
+	       a->meta_bytes);
+	expect(a, "bytes allocated", gc_slabs_allocated(gs), a->bytes);
+	expect(a, "bytes in use", gs->live + gs->since, a->in_use);
+	for (i = 0; i < SLAB_KINDS; i++)
+		expect(a, "objects of a class", gs->mallocs[i] - gs->frees[i],
+		       a->objects[i]);
+}
+
+/* Longest run of clear bits. */
+static unsigned long longest_run(const unsigned long *bits, unsigned long size)
+{
+	unsigned long longest = 0, from, to;
+
+	for (from = find_next_zero_bit(bits, size, 0); from < size;
+	     from = find_next_zero_bit(bits, size, to)) {
+		to = find_next_bit(bits, size, from);
+		longest = max(longest, to - from);
+	}
+	return longest;
+}
+
+/* Returns the number of pages that are in use. */
+static unsigned long audit_chunk(struct audit *a, unsigned long first)
+{
+	struct gc_pages *gp = &a->gs->pages;
+	struct gc_region *region = gp->regions[first / REGION_PAGES];
+	unsigned long i = first / CHUNK_PAGES % REGION_CHUNKS, nr, in_use = 0;
+	struct gc_chunk *chunk = region->chunks[i];
+	struct gc_slab **slabs = region->slabs[i];
+
+	for (nr = first; nr < first + CHUNK_PAGES; nr++) {
+		bool backed = nr < gp->frontier;
+		bool slab = slabs[nr % CHUNK_PAGES];
+		bool used = test_bit(nr % CHUNK_PAGES, chunk->used);
+
+		expect(a, "there is a page", !!chunk->pages[nr % CHUNK_PAGES],
+		       backed);
+		expect(a, "page in use", used,
+		       slab || nr < gp->reserved || !backed);
+		in_use += used && backed;
+	}
+	expect(a, "no longer run is free",
+	       longest_run(chunk->used, CHUNK_PAGES) <= chunk->longest, true);
+	if (first / CHUNK_PAGES < gp->first_free)
+		expect(a, "no free page below the first one",
+		       bitmap_full(chunk->used, CHUNK_PAGES), true);
+	return in_use;
+}
+
+static void audit_tree(struct audit *a)
+{
+	struct gc_pages *gp = &a->gs->pages;
+	unsigned long first, in_use = 0;
+
+	for (first = 0; first < gp->frontier; first += CHUNK_PAGES) {
+		in_use += audit_chunk(a, first);
+		cond_resched();
+	}
+	expect(a, "pages in use", in_use,
+	       a->pages + min(gp->reserved, gp->frontier));
+	expect(a, "free pages", gp->free, gp->frontier - in_use);
+}
+
+/**
+ * gc_audit() - check the books
+ * @gs: slabs of the heap; faults go to its pages
+ *
+ * May be called at any time but in the middle of a marking.
+ *
+ * Context: may sleep; heap's lock held.
+ */
+void gc_audit(struct gc_slabs *gs)
+{
+	struct audit a = { .gs = gs };
+
+	audit_slabs(&a);
+	audit_sums(&a);
+	audit_tree(&a);
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The second marking agrees with the first, and says so when it does not: bugs
+ * are planted in the marks.
+ */
+#include <kunit/test.h>
+#include <linux/mm.h>
+
+#include "bare_heap.h"
+#include "graph.h"
+#include "mark.h"
+#include "verify.h"
+
+/**
+ * struct both - both markings of a graph
+ * @graph: the graph
+ * @marker: the first one
+ * @verify: the second one
+ * @faults: where they differ
+ */
+struct both {
+	struct graph *graph;
+	struct gc_marker marker;
+	struct gc_verify *verify;
+	struct gc_faults faults;
+};
+
+KUNIT_DEFINE_ACTION_WRAPPER(verify_end, gc_verify_free, struct gc_verify *);
+
+static struct both *both_new(struct kunit *test, u64 seed)
+{
+	struct both *both = kunit_kzalloc(test, sizeof(*both), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, both);
+	both->graph = graph_new(test, seed);
+	both->verify = gc_verify_new(both->graph->gs, HEAP_BASE);
+	KUNIT_ASSERT_NOT_NULL(test, both->verify);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, verify_end,
+							both->verify), 0);
+	return both;
+}
+
+/* Up to where the heap's own words are followed. */
+static void mark_roots(struct kunit *test, struct both *both)
+{
+	struct graph *graph = both->graph;
+
+	KUNIT_ASSERT_EQ(test, gc_marker_init(&both->marker, graph->gs,
+					     HEAP_BASE), 0);
+	gc_verify_begin(both->verify);
+	gc_mark_words(&both->marker, graph->roots, GRAPH_ROOTS);
+	gc_verify_words(both->verify, graph->roots, GRAPH_ROOTS);
+	KUNIT_ASSERT_EQ(test, gc_verify_walk(both->verify), 0);
+}
+
+static void mark_rest(struct kunit *test, struct both *both)
+{
+	KUNIT_ASSERT_EQ(test, gc_mark_drain(&both->marker), 0);
+	gc_marker_destroy(&both->marker);
+}
+
+static unsigned int compare(struct kunit *test, struct both *both)
+{
+	KUNIT_ASSERT_EQ(test, gc_verify_walk(both->verify), 0);
+	gc_verify_compare(both->verify, &both->faults);
+	return both->faults.nr;
+}
+
+static struct graph_node *find_node(struct kunit *test, struct both *both,
+				    bool reached)
+{
+	struct graph_node *node;
+
+	for (node = both->graph->nodes;
+	     node < both->graph->nodes + GRAPH_NODES; node++)
+		if (node->reached == reached)
+			return node;
+	KUNIT_FAIL_AND_ABORT(test, "no such node");
+	return NULL;
+}
+
+static void both_markings_agree_on_random_graphs(struct kunit *test)
+{
+	u64 seed;
+
+	for (seed = 1; seed <= 20; seed++) {
+		struct both *both = both_new(test, seed);
+
+		mark_roots(test, both);
+		mark_rest(test, both);
+		KUNIT_ASSERT_EQ_MSG(test, compare(test, both), 0, "seed %llu",
+				    seed);
+		graph_check_marks(test, both->graph);
+		gc_slabs_unmark(both->graph->gs);
+	}
+}
+
+static void object_that_was_not_marked_is_found(struct kunit *test)
+{
+	struct both *both = both_new(test, 1);
+	struct graph_node *node = find_node(test, both, true);
+	struct gc_slab *slab;
+	u32 index;
+
+	mark_roots(test, both);
+	mark_rest(test, both);
+	slab = gc_slab_find(both->graph->gs, node->offset, &index);
+	__clear_bit(index, gc_slab_mark_bits(slab));
+	KUNIT_ASSERT_EQ(test, compare(test, both), 1);
+	KUNIT_EXPECT_EQ(test, both->faults.first[0].offset, node->offset);
+	KUNIT_EXPECT_EQ(test, both->faults.first[0].slab, slab->offset);
+	KUNIT_EXPECT_EQ(test, both->faults.first[0].found, false);
+	KUNIT_EXPECT_EQ(test, both->faults.first[0].expected, true);
+}
+
+static void object_that_is_marked_for_nothing_is_found(struct kunit *test)
+{
+	struct both *both = both_new(test, 2);
+	struct graph_node *node = find_node(test, both, false);
+
+	mark_roots(test, both);
+	mark_rest(test, both);
+	bare_heap_mark(both->graph->gs, node->offset);
+	KUNIT_ASSERT_EQ(test, compare(test, both), 1);
+	KUNIT_EXPECT_EQ(test, both->faults.first[0].offset, node->offset);
+	KUNIT_EXPECT_EQ(test, both->faults.first[0].found, true);
+	KUNIT_EXPECT_EQ(test, both->faults.first[0].expected, false);
+}
+
+/* The roots are what they were, but an object's words are not. */
+static void stores_during_the_marking_are_no_fault(struct kunit *test)
+{
+	struct both *both = both_new(test, 3);
+	struct graph_node *from = find_node(test, both, true);
+	struct graph_node *to = find_node(test, both, false);
+
+	while (from->noscan || !from->reached)
+		from++;
+	mark_roots(test, both);
+	*bare_heap_word(both->graph->gs, from->offset) = HEAP_BASE + to->offset;
+	mark_rest(test, both);
+	KUNIT_EXPECT_EQ(test, compare(test, both), 0);
+}
+
+static void stores_after_the_marking_are_no_fault(struct kunit *test)
+{
+	struct both *both = both_new(test, 4);
+	struct graph_node *from = find_node(test, both, true);
+	struct graph_node *to = find_node(test, both, false);
+
+	while (from->noscan || !from->reached)
+		from++;
+	mark_roots(test, both);
+	mark_rest(test, both);
+	*bare_heap_word(both->graph->gs, from->offset) = HEAP_BASE + to->offset;
+	KUNIT_EXPECT_EQ(test, compare(test, both), 0);
+}
+
+static void walk_ends_when_the_caller_is_killed(struct kunit *test)
+{
+	struct both *both = both_new(test, 5);
+
+	gc_verify_begin(both->verify);
+	gc_verify_words(both->verify, both->graph->roots, GRAPH_ROOTS);
+	caller_is_killed();
+	KUNIT_EXPECT_EQ(test, gc_verify_walk(both->verify), -EINTR);
+	caller_lives_on();
+}
+
+static struct kunit_case verify_cases[] = {
+	KUNIT_CASE(both_markings_agree_on_random_graphs),
+	KUNIT_CASE(object_that_was_not_marked_is_found),
+	KUNIT_CASE(object_that_is_marked_for_nothing_is_found),
+	KUNIT_CASE(stores_during_the_marking_are_no_fault),
+	KUNIT_CASE(stores_after_the_marking_are_no_fault),
+	KUNIT_CASE(walk_ends_when_the_caller_is_killed),
+	{}
+};
+
+static struct kunit_suite verify_suite = {
+	.name = "gcheap_verify",
+	.test_cases = verify_cases,
+};
+
+kunit_test_suite(verify_suite);

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The second marker.  See verify.h.
+ *
+ * Slabs stand in an array by address; an object is found by bisection and
+ * division.  An object that is reached is grey until it has been scanned; the
+ * walk takes the first slab with anything grey in it, time and again, until
+ * there is none.
+ */
+#include <linux/bitmap.h>
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+
+#include "gfp.h"
+#include "verify.h"
+
+/**
+ * struct seen_slab - what is known of a slab
+ * @slab: the slab
+ * @start: its first byte
+ * @end: the byte after its last slot
+ * @roots: bit set: the roots refer to the slot
+ * @before: bit set: it was reached by the first walk
+ * @after: bit set: it was reached by the second one
+ * @grey: bit set: reached, and to be scanned
+ */
+struct seen_slab {
+	struct gc_slab *slab;
+	size_t start;
+	size_t end;
+	unsigned long *roots;
+	unsigned long *before;
+	unsigned long *after;
+	unsigned long *grey;
+};
+
+#define BITMAPS	4
+
+/**
+ * struct gc_verify - a second marking
+ * @gs: slabs of the heap
+ * @base: user address of the heap
+ * @walks: walks that are complete
+ * @room: slabs that there is room for
+ * @nr: length of @slabs
+ * @slabs: by address
+ * @grey: bit set: the slab has grey slots
+ * @words: length of @bits
+ * @used: words of @bits that belong to a slab
+ * @bits: all bitmaps of the slabs
+ */
+struct gc_verify {
+	struct gc_slabs *gs;
+	unsigned long base;
+	unsigned int walks;
+	size_t room;
+	size_t nr;
+	struct seen_slab *slabs;
+	unsigned long *grey;
+	size_t words;
+	size_t used;
+	unsigned long *bits;
+};
+
+static void count_slab(struct gc_slab *slab, void *arg)
+{
+	struct gc_verify *v = arg;
+
+	v->room++;
+	v->words += BITMAPS * BITS_TO_LONGS(slab->slots);
+}
+
+/**
+ * gc_verify_new() - get the memory for a second marking
+ * @gs: slabs of the heap; none is added before gc_verify_begin()
+ * @base: user address of the heap
+ *
+ * Context: may sleep; heap's lock held.
+ *
+ * Return: the marking, or NULL when there is no memory for it.
+ */
+struct gc_verify *gc_verify_new(struct gc_slabs *gs, unsigned long base)
+{
+	struct gc_verify *v = kzalloc(sizeof(*v), GC_GFP);
+
+	if (!v)
+		return NULL;
+	v->gs = gs;
+	v->base = base;
+	gc_slabs_visit(gs, count_slab, v);
+	v->slabs = kvcalloc(v->room + 1, sizeof(*v->slabs), GC_GFP);
+	v->grey = kvcalloc(BITS_TO_LONGS(v->room + 1), sizeof(long), GC_GFP);
+	v->bits = kvcalloc(v->words + 1, sizeof(long), GC_GFP);
+	if (v->slabs && v->grey && v->bits)
+		return v;
+	gc_verify_free(v);
+	return NULL;
+}
+
+/**
+ * gc_verify_free() - give its memory back
+ * @v: marking, or NULL
+ */
+void gc_verify_free(struct gc_verify *v)
+{
+	if (!v)
+		return;
+	kvfree(v->slabs);
+	kvfree(v->grey);
+	kvfree(v->bits);
+	kfree(v);
+}
+
+static unsigned long *take_bits(struct gc_verify *v, struct gc_slab *slab)
+{
+	unsigned long *bits = v->bits + v->used;
+
+	v->used += BITS_TO_LONGS(slab->slots);
+	return bits;
+}
+
+static void add_slab(struct gc_slab *slab, void *arg)
+{
+	struct gc_verify *v = arg;
+
+	v->slabs[v->nr++] = (struct seen_slab) {
+		.slab = slab,
+		.start = slab->offset,
+		.end = slab->offset + slab->slots * slab->object_size,
+		.roots = take_bits(v, slab),
+		.before = take_bits(v, slab),
+		.after = take_bits(v, slab),
+		.grey = take_bits(v, slab),
+	};
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const struct seen_slab *left = a, *right = b;
+
+	return left->start < right->start ? -1 : left->start > right->start;
+}
+
+/**
+ * gc_verify_begin() - look at the slabs
+ * @v: marking; from now on no slab comes or goes until it is compared
+ */
+void gc_verify_begin(struct gc_verify *v)
+{
+	gc_slabs_visit(v->gs, add_slab, v);
+	sort(v->slabs, v->nr, sizeof(*v->slabs), by_address, NULL);
+}
+
+/* The slab whose slots an offset is in, or NULL. */
+static struct seen_slab *find_slab(struct gc_verify *v, size_t offset)
+{
+	size_t low = 0, high = v->nr;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (offset < v->slabs[middle].start)
+			high = middle;
+		else if (offset >= v->slabs[middle].end)
+			low = middle + 1;
+		else
+			return &v->slabs[middle];
+	}
+	return NULL;
+}
+
+/* The object that a word points into: its slab and number. */
+static struct seen_slab *find_object(struct gc_verify *v, unsigned long word,
+				     u32 *index)
+{
+	struct seen_slab *seen = find_slab(v, word - v->base);
+
+	if (!seen)
+		return NULL;
+	*index = (word - v->base - seen->start) / seen->slab->object_size;
+	return test_bit(*index, gc_slab_alloc_bits(seen->slab)) ? seen : NULL;
+}
+
+/**
+ * gc_verify_words() - take words for roots
+ * @v: marking
+ * @words: array
+ * @nr: its length
+ */
+void gc_verify_words(struct gc_verify *v, const unsigned long *words,
+		     size_t nr)
+{
+	struct seen_slab *seen;
+	u32 index;
+
+	for (; nr; words++, nr--) {
+		seen = find_object(v, *words, &index);
+		if (seen)
+			__set_bit(index, seen->roots);
+	}
+}
+
+static unsigned long *reached(struct gc_verify *v, struct seen_slab *seen)
+{
+	return v->walks ? seen->after : seen->before;
+}
+
+static void reach(struct gc_verify *v, unsigned long word)
+{
+	struct seen_slab *seen;
+	u32 index;
+
+	seen = find_object(v, word, &index);
+	if (!seen || __test_and_set_bit(index, reached(v, seen)))
+		return;
+	if (seen->slab->noscan)
+		return;
+	__set_bit(index, seen->grey);
+	__set_bit(seen - v->slabs, v->grey);
+}
+
+static void scan_object(struct gc_verify *v, size_t offset, size_t end)
+{
+	while (offset < end) {
+		struct page *page = gc_pages_page(&v->gs->pages,
+						  offset >> PAGE_SHIFT);
+		size_t stop = min(end, round_down(offset, PAGE_SIZE) + PAGE_SIZE);
+		const unsigned long *words;
+
+		if (!page)
+			return;
+		words = page_address(page) + offset_in_page(offset);
+		for (; offset < stop; offset += sizeof(long))
+			reach(v, READ_ONCE(*words++));
+		cond_resched();
+	}
+}
+
+static void scan_slab(struct gc_verify *v, struct seen_slab *seen)
+{
+	size_t size = seen->slab->object_size;
+	unsigned long i;
+
+	for_each_set_bit(i, seen->grey, seen->slab->slots) {
+		__clear_bit(i, seen->grey);
+		scan_object(v, seen->start + i * size,
+			    seen->start + (i + 1) * size);
+	}
+}
+
+static void take_roots(struct gc_verify *v, struct seen_slab *seen)
+{
+	u32 slots = seen->slab->slots;
+
+	bitmap_copy(reached(v, seen), seen->roots, slots);
+	if (seen->slab->noscan || bitmap_empty(seen->roots, slots))
+		return;
+	bitmap_copy(seen->grey, seen->roots, slots);
+	__set_bit(seen - v->slabs, v->grey);
+}
+
+/**
+ * gc_verify_walk() - reach all that the roots lead to
+ * @v: marking
+ *
+ * Context: may sleep.  To be called twice: before and after the marking that is
+ * verified goes from object to object.
+ *
+ * Return: 0, or -EINTR when the caller is being killed.
+ */
+int gc_verify_walk(struct gc_verify *v)
+{
+	size_t i;
+
+	for (i = 0; i < v->nr; i++)
+		take_roots(v, &v->slabs[i]);
+	while ((i = find_first_bit(v->grey, v->nr)) < v->nr) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		__clear_bit(i, v->grey);
+		scan_slab(v, &v->slabs[i]);
+	}
+	v->walks++;
+	return 0;
+}
+
+static void compare_slot(struct seen_slab *seen, u32 index,
+			 struct gc_faults *faults)
+{
+	bool before = test_bit(index, seen->before);
+	bool after = test_bit(index, seen->after);
+	bool marked = test_bit(index, gc_slab_mark_bits(seen->slab));
+
+	/* Reached only once: somebody stored there meanwhile. */
+	if (before != after || before == marked)
+		return;
+	gc_fault(faults, (struct gc_fault) {
+		.what = marked ? "an object that nothing refers to is marked" :
+				 "an object that is referred to is not marked",
+		.offset = seen->start + index * seen->slab->object_size,
+		.slab = seen->start,
+		.found = marked,
+		.expected = before,
+	});
+}
+
+/**
+ * gc_verify_compare() - compare with the marks in the slabs
+ * @v: marking, walked twice
+ * @faults: each difference
+ */
+void gc_verify_compare(struct gc_verify *v, struct gc_faults *faults)
+{
+	size_t i;
+	u32 index;
+
+	for (i = 0; i < v->nr; i++) {
+		for (index = 0; index < v->slabs[i].slab->slots; index++)
+			compare_slot(&v->slabs[i], index, faults);
+		cond_resched();
+	}
+}
