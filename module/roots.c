@@ -222,11 +222,6 @@ static void mark_shared(struct gc_roots *roots, unsigned long addr,
 	}
 }
 
-static bool is_heap(struct gc_roots *roots, struct vm_area_struct *vma)
-{
-	return vma == gc_map_vma(roots->heap, roots->mm);
-}
-
 static void *heap_address(struct gc_roots *roots, unsigned long addr)
 {
 	unsigned long offset = addr - roots->heap->base, run = 1;
@@ -278,7 +273,7 @@ void gc_roots_range(struct gc_roots *roots, unsigned long start,
 			return;
 		start = max(start, vma->vm_start);
 		stop = min(end, vma->vm_end);
-		if (is_heap(roots, vma))
+		if (vma == roots->heap_vma)
 			mark_heap(roots, start, stop);
 		else if (!(vma->vm_flags & VM_SHARED))
 			mark_private(roots, start, stop);
@@ -357,6 +352,14 @@ static void mark_other_stack(struct gc_roots *roots, struct task_struct *task,
 		       stack_end(vma, vma->vm_start, thread_pointer));
 }
 
+static void mark_own_stack(struct gc_roots *roots, unsigned long start,
+			   unsigned long end)
+{
+	gc_roots_range(roots, start, end);
+	roots->stack_start = start;
+	roots->stack_end = end;
+}
+
 static void mark_stack(struct gc_roots *roots, struct task_struct *task)
 {
 	unsigned long thread_pointer = roots->regs.thread_pointer;
@@ -369,8 +372,8 @@ static void mark_stack(struct gc_roots *roots, struct task_struct *task)
 	if (!inside(vma, low))
 		vma = NULL;
 	/* A stack in an object of the heap: the stack pointer keeps the object. */
-	else if (!is_heap(roots, vma))
-		gc_roots_range(roots, low, stack_end(vma, low, thread_pointer));
+	else if (vma != roots->heap_vma)
+		mark_own_stack(roots, low, stack_end(vma, low, thread_pointer));
 	mark_other_stack(roots, task, thread_pointer, vma);
 }
 
@@ -379,6 +382,8 @@ static void mark_thread(struct gc_roots *roots, struct gc_mutator *m)
 	if (!gc_regs_read(&roots->regs, m))
 		return;
 	mark_words(roots, roots->regs.words, roots->regs.nr);
+	roots->stack_start = 0;
+	roots->stack_end = 0;
 	mark_stack(roots, m->task);
 	gc_tls_mark(roots, roots->regs.thread_pointer);
 	roots->threads++;
@@ -481,7 +486,7 @@ static void forget_agings(struct gc_roots *roots)
 
 static void mark_rootset(struct gc_roots *roots)
 {
-	struct vm_area_struct *vma = gc_map_vma(roots->heap, roots->mm);
+	struct vm_area_struct *vma = roots->heap_vma;
 	struct gc_rootset *set = vma ? vma->vm_private_data : NULL;
 	struct rb_node *node;
 
@@ -504,6 +509,7 @@ static int mark_process(struct gc_roots *roots, struct mm_struct *mm)
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
 	roots->mm = mm;
+	roots->heap_vma = gc_map_vma(roots->heap, mm);
 	gc_tls_measure(roots);
 	mark_threads(roots);
 	mark_data(roots);

@@ -20,8 +20,12 @@ struct vm_area_struct;
  * @marker: marks what is found
  * @verify: the second marker, which gets the same words; or NULL
  * @mm: process being looked at; its mmap_lock is held for reading
+ * @heap_vma: its mapping of the heap, or NULL
  * @regs: registers of the thread being looked at
+ * @stack_start: its stack, as far as it has been read already
+ * @stack_end: end of that
  * @tls_sum: bytes of thread-local storage that a thread of @mm may have
+ * @tls_blocks: the same, without what lies between the blocks
  * @tls_max: bytes of the largest block of it
  * @bytes: bytes of memory read
  * @skipped: bytes not read, since nobody ever wrote there
@@ -33,8 +37,12 @@ struct gc_roots {
 	struct gc_marker *marker;
 	struct gc_verify *verify;
 	struct mm_struct *mm;
+	struct vm_area_struct *heap_vma;
 	struct gc_regs regs;
+	unsigned long stack_start;
+	unsigned long stack_end;
 	size_t tls_sum;
+	size_t tls_blocks;
 	size_t tls_max;
 	u64 bytes;
 	u64 skipped;

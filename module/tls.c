@@ -36,7 +36,7 @@ static void measure_header(struct gc_roots *roots, const struct elf64_phdr *ph)
 
 	if (ph->p_type != PT_TLS)
 		return;
-	roots->tls_sum += bytes + min_t(u64, ph->p_align, PAGE_SIZE);
+	roots->tls_blocks += bytes + min_t(u64, ph->p_align, PAGE_SIZE);
 	roots->tls_max = max(roots->tls_max, bytes);
 }
 
@@ -62,14 +62,14 @@ static void measure_file(struct gc_roots *roots, unsigned long start)
 
 /**
  * gc_tls_measure() - how much thread-local storage threads of a process have
- * @roots: roots; fills in tls_sum and tls_max for roots->mm
+ * @roots: roots; fills in tls_sum, tls_blocks and tls_max for roots->mm
  */
 void gc_tls_measure(struct gc_roots *roots)
 {
 	struct vm_area_struct *vma;
 	unsigned long addr = 0;
 
-	roots->tls_sum = STATIC_SURPLUS;
+	roots->tls_blocks = 0;
 	roots->tls_max = 0;
 	while ((vma = find_vma(roots->mm, addr)) &&
 	       !fatal_signal_pending(current)) {
@@ -78,6 +78,7 @@ void gc_tls_measure(struct gc_roots *roots)
 		    !(vma->vm_flags & (VM_SHARED | VM_IO | VM_PFNMAP)))
 			measure_file(roots, vma->vm_start);
 	}
+	roots->tls_sum = roots->tls_blocks + STATIC_SURPLUS;
 }
 
 /* The table has a dozen or so entries; it says itself how many. */
@@ -104,6 +105,28 @@ static bool may_be(struct gc_roots *roots, unsigned long addr, bool block)
 	       !(vma->vm_flags & VM_SHARED) && !(block && vma->vm_file);
 }
 
+/* What may be told from an address without looking for a mapping. */
+static bool is_address(unsigned long word)
+{
+	return word >= PAGE_SIZE && word < TASK_SIZE_MAX;
+}
+
+/* On the part of the stack that has been read; most blocks are there. */
+static bool on_stack(struct gc_roots *roots, unsigned long start,
+		     unsigned long end)
+{
+	return start >= roots->stack_start && end <= roots->stack_end;
+}
+
+static void mark_block(struct gc_roots *roots, unsigned long start)
+{
+	unsigned long end = start + roots->tls_max;
+
+	if (is_address(start) && !on_stack(roots, start, end) &&
+	    may_be(roots, start, true))
+		gc_roots_range(roots, start, end);
+}
+
 static void mark_table(struct gc_roots *roots, unsigned long table)
 {
 	unsigned long entries[TABLE_PART], nr, i, part;
@@ -115,11 +138,28 @@ static void mark_table(struct gc_roots *roots, unsigned long table)
 		if (!gc_roots_read(roots, table, entries, part * sizeof(long)))
 			return;
 		for (i = 0; i < part; i++)
-			if (may_be(roots, entries[i], true))
-				gc_roots_range(roots, entries[i], entries[i] +
-					       roots->tls_max);
+			mark_block(roots, entries[i]);
 		table += part * sizeof(long);
 	}
+}
+
+/*
+ * Below the thread pointer, and the thread's record behind it.  C libraries put
+ * both at the top of the stack that they map for a thread.
+ */
+static void mark_static(struct gc_roots *roots, struct vm_area_struct *vma,
+			unsigned long thread_pointer)
+{
+	unsigned long start, end;
+
+	start = thread_pointer - min(thread_pointer - vma->vm_start,
+				     roots->tls_sum);
+	end = min(vma->vm_end, thread_pointer + PAGE_SIZE);
+	/* Nobody's stack pointer is below the blocks but his whose they are. */
+	if (on_stack(roots, thread_pointer - min(thread_pointer,
+						 roots->tls_blocks), end))
+		return;
+	gc_roots_range(roots, start, end);
 }
 
 /**
@@ -130,13 +170,11 @@ static void mark_table(struct gc_roots *roots, unsigned long table)
 void gc_tls_mark(struct gc_roots *roots, unsigned long thread_pointer)
 {
 	struct vm_area_struct *vma = find_vma(roots->mm, thread_pointer);
-	unsigned long start, table;
+	unsigned long table;
 
 	if (!thread_pointer || !vma || thread_pointer < vma->vm_start)
 		return;
-	start = thread_pointer - min(thread_pointer - vma->vm_start,
-				     roots->tls_sum);
-	gc_roots_range(roots, start, min(vma->vm_end, thread_pointer + PAGE_SIZE));
+	mark_static(roots, vma, thread_pointer);
 	if (roots->tls_max &&
 	    gc_roots_read(roots, thread_pointer + sizeof(long), &table,
 			  sizeof(table)))
