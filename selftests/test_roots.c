@@ -5,6 +5,7 @@
  * the heap; and goes when the reference does.
  */
 #include <sys/mman.h>
+#include <ucontext.h>
 
 #include "holders.h"
 
@@ -363,6 +364,82 @@ static void hold_in_large_tls_of_thread(struct holder *holder)
 	hold_in_thread(holder, keep_in_large_tls);
 }
 
+/* What a coroutine is to run; makecontext() passes only numbers. */
+static __thread struct thread *volatile coroutine;
+
+static void run_coroutine(void)
+{
+	keep_in_local(coroutine);
+}
+
+static void await_in_coroutine(void)
+{
+	thread_held(coroutine);
+}
+
+/* On a stack of the program's own, which is a root while it is current. */
+static void switch_to_stack(struct thread *thread, void *stack, size_t size,
+			    void (*run)(void))
+{
+	ucontext_t here, there;
+
+	coroutine = thread;
+	must(!getcontext(&there));
+	there.uc_stack.ss_sp = stack;
+	there.uc_stack.ss_size = size;
+	there.uc_link = &here;
+	makecontext(&there, run, 0);
+	must(!swapcontext(&here, &there));
+}
+
+static void keep_on_mapped_stack(struct thread *thread)
+{
+	void *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	must(stack != MAP_FAILED);
+	switch_to_stack(thread, stack, STACK_SIZE, run_coroutine);
+	must(!munmap(stack, STACK_SIZE));
+}
+
+static void hold_on_stack_of_coroutine(struct holder *holder)
+{
+	hold_in_thread(holder, keep_on_mapped_stack);
+}
+
+/* The stack of the thread, while a coroutine runs on another one. */
+static void keep_in_local_beside_coroutine(struct thread *thread)
+{
+	void *volatile local = reveal(thread->object);
+	void *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	must(stack != MAP_FAILED);
+	switch_to_stack(thread, stack, STACK_SIZE, await_in_coroutine);
+	must(hide(local) == thread->object);
+	must(!munmap(stack, STACK_SIZE));
+}
+
+static void hold_beside_a_coroutine(struct holder *holder)
+{
+	hold_in_thread(holder, keep_in_local_beside_coroutine);
+}
+
+/* A stack in thread-local storage, with variables on both sides of it */
+static void keep_below_stack_in_tls(struct thread *thread)
+{
+	char *stack = (char *)&large_tls[ARRAY_SIZE(large_tls) / 4];
+
+	large_tls[0] = reveal(thread->object);
+	switch_to_stack(thread, stack, LARGE_TLS / 2, await_in_coroutine);
+	must(hide(large_tls[0]) == thread->object);
+}
+
+static void hold_in_tls_below_a_stack_there(struct holder *holder)
+{
+	hold_in_thread(holder, keep_below_stack_in_tls);
+}
+
 /* One place after the other; the last one is watched. */
 static void hold_in_each(struct holder *holder, const run_function *run, size_t count,
 			 long blocked)
@@ -644,6 +721,9 @@ PROMISE(in_tls_of_thread)
 PROMISE(at_start_of_large_tls)
 PROMISE(at_end_of_large_tls)
 PROMISE(in_large_tls_of_thread)
+PROMISE(on_stack_of_coroutine)
+PROMISE(beside_a_coroutine)
+PROMISE(in_tls_below_a_stack_there)
 PROMISE(by_last_byte)
 PROMISE(by_middle_of_large_object)
 PROMISE(deep_in_list)
