@@ -47,10 +47,11 @@ in_a_machine()
 	"$here/build.sh" "$kernel" "$work"
 	build_demo
 	echo /demo > "$work/command"
+	: > "$work/parameters"
 	export -p | sed -n 's/^declare -x \(GCHEAP_\)/export \1/p' > "$work/environment"
 	"$here/initramfs.sh" "$work/initramfs" "$folder" "$work/demo:demo" \
 		"$work/gcheap.ko:gcheap.ko" "$work/command:command" \
-		"$work/environment:environment"
+		"$work/environment:environment" "$work/parameters:parameters"
 	mkdir "$work/logs"
 	say "booting $(cat "$folder/release") in QEMU (some ten seconds)"
 	"$here/boot.sh" "$folder" "$work/initramfs" "$work/logs" 600 || {

@@ -6,11 +6,13 @@
 # and what the kernel had to complain about; exits with the command's status,
 # 124 when time ran out, 125 when the machine died.
 #
-#   --kernel K     debug (the default), 6.1, 6.12, 7.3 or native
+#   --kernel K     one of kernel.sh's; debug is the default
 #   --time S       give up after S seconds (600)
 #   --file F[:G]   also put the file or folder F there, as G (default /NAME)
 #   --log FOLDER   keep the machine's output, console and control there
 #   --kunit        build the module with its KUnit cases
+#   --build V=X    build the module with this make variable
+#   --module P     load the module with these parameters: 'verify=1 poison=1'
 #   --bare         without the module and the kselftests
 #
 # GCHEAP_* variables are passed on.  GCHEAP_DISK names a real file system there.
@@ -28,6 +30,7 @@ logs=
 files=()
 variables=()
 bare=
+parameters=
 while [ $# -gt 0 ]; do
 	case $1 in
 	--kernel) kernel=$2; shift ;;
@@ -41,6 +44,8 @@ while [ $# -gt 0 ]; do
 		shift
 		;;
 	--kunit) variables+=(GCHEAP_KUNIT=y) ;;
+	--build) variables+=("$2"); shift ;;
+	--module) parameters=$2; shift ;;
 	--bare)	bare=y ;;
 	--)	shift; break ;;
 	-*)	die "vm.sh: unknown option $1" ;;
@@ -62,9 +67,11 @@ if [ -z "$bare" ]; then
 	files+=("$work/gcheap.ko:gcheap.ko" "$work/root:.")
 fi
 echo "$*" > "$work/command"
+echo "$parameters" > "$work/parameters"
 export -p | grep ' GCHEAP_' | sed 's/^declare -x/export/' > "$work/environment" || true
 "$here/initramfs.sh" "$work/initramfs" "$folder" \
-	"$work/command:command" "$work/environment:environment" "${files[@]}"
+	"$work/command:command" "$work/environment:environment" \
+	"$work/parameters:parameters" "${files[@]}"
 
 say "booting $kernel"
 status=0
