@@ -31,9 +31,11 @@ else
 fi
 
 # page_owner and the like stay off; a warning on the debug kernel is a panic, so
-# that its log ends where it happened.
+# that its log ends where it happened.  Races are collected.
 arguments="console=ttyS0 panic=-1 oops=panic kunit.enable=1 loglevel=7"
-[ ! -e "$kernel/config" ] || arguments="$arguments panic_on_warn=1 kmemleak=on"
+if grep -q -s CONFIG_KASAN=y "$kernel/config"; then
+	arguments="$arguments panic_on_warn=1 kmemleak=on"
+fi
 
 boot()
 {

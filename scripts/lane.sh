@@ -6,7 +6,7 @@
 #
 # When the machine dies the step it was in has failed, and the rest is done in
 # another one: a single bug costs a single result.  All together have 45 minutes
-# on the debug kernel, 20 on another.
+# on a kernel of ours, 20 on another.
 set -eu -o pipefail
 
 here=$(dirname "$(realpath "$0")")
@@ -21,10 +21,10 @@ mkdir -p "$logs"
 
 options=(--kernel "$kernel" --file "$here/run-tests:bin/run-tests")
 budget=1200
-if [ "$kernel" = debug ]; then
-	options+=(--kunit)
-	budget=2700
-fi
+case $kernel in
+debug)	options+=(--kunit --module 'verify=1 poison=1'); budget=2700 ;;
+race)	budget=2700 ;;
+esac
 "$here/kernel.sh" "$kernel" > "$logs/kernel"
 SECONDS=0
 if [ $# -gt 0 ]; then
