@@ -7,6 +7,10 @@ KDIR	?= /lib/modules/$(shell uname -r)/build
 PREFIX	?= /usr/local
 OUT	?= $(CURDIR)/build
 
+# What has several threads or processes use a heap at once
+THREADED = test_threads test_fork test_running test_life test_garbage test_pool \
+	   test_stats test_memory test_roots test_eintr
+
 all: module lib
 
 help:
@@ -16,6 +20,8 @@ help:
 	@echo 'make demo             the demonstration, in a virtual machine'
 	@echo 'make demo HOST=1      the same on the running kernel'
 	@echo 'make check            all tests, in virtual machines (KERNEL=, TESTS=)'
+	@echo 'make check-kernels    the kselftests on all stock kernels, and a table'
+	@echo 'make check-race       those with threads on a kernel that watches for races'
 	@echo 'make install          the library, its headers and its .pc file'
 	@echo '                      (PREFIX=/usr/local, DESTDIR=)'
 	@echo 'make modules_install  the module, for the running kernel'
@@ -43,10 +49,17 @@ demo:
 check:
 	@scripts/check.sh
 
+check-kernels:
+	@KERNEL='6.1 6.1-rt 6.1-cloud 6.12 7.3' scripts/check.sh
+
+check-race:
+	@KERNEL=race TESTS='$(or $(TESTS),$(THREADED))' scripts/check.sh
+
 clean:
 	$(MAKE) -C uapi OUT=$(OUT) clean
 	if [ -e $(KDIR)/Makefile ]; then $(MAKE) -C $(KDIR) M=$(CURDIR) clean; fi
 	rm -rf build
 
-.PHONY: all help module modules_install lib install demo check clean
+.PHONY: all help module modules_install lib install demo check check-kernels \
+	check-race clean
 export HOST KERNEL TESTS

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # check.sh: make check.  Without KERNEL: the checks that need no machine, all
-# tests on the debug kernel, and the kselftests on the stock 6.1.  KERNEL selects
-# one kernel; TESTS="test_stop test_map" some programs.
+# tests on the debug kernel, and the kselftests on the stock 6.1.  KERNEL names
+# others, in a list; TESTS="test_stop test_map" some programs.
 #
-# The last line is the summary; what failed is listed before it.
+# The last line is the summary; before it come a table of the kernels, if there
+# are several, and what failed.
 set -eu
 
 here=$(dirname "$(realpath "$0")")
@@ -18,7 +19,9 @@ clone=$(realpath "$here/..")
 logs=$cache/logs/$(echo "$clone" | sha256sum | cut -c1-12)
 mkdir -p "$logs"
 all=$logs/results
+table=$logs/table
 : > "$all"
+: > "$table"
 
 # stage NAME COMMAND...: runs it with a folder for logs, and takes its results.
 stage()
@@ -31,30 +34,43 @@ stage()
 	say "== $name took $((SECONDS - from)) seconds"
 }
 
+# count VERDICT FILE
+count()
+{
+	grep -c "^$1" "$2" || true
+}
+
 lane()
 {
-	local kernel=$1
+	local kernel=$1 from=$SECONDS results=$logs/$1/results release
 	# shellcheck disable=SC2086 # a list
 	stage "$kernel" "$here/lane.sh" "$kernel" "$logs/$kernel" ${TESTS-}
+	release=$(cat "$(cat "$logs/$kernel/kernel" 2> /dev/null)/release" 2> /dev/null) ||
+		release="$kernel: none"
+	printf '%-28s %8s %8s %8s %8s\n' "$release" "$(count pass "$results")" \
+		"$(count fail "$results")" "$(count skip "$results")" \
+		$((SECONDS - from)) >> "$table"
 }
 
 if [ "${KERNEL-}" ]; then
-	lane "$KERNEL"
+	for kernel in $KERNEL; do
+		lane "$kernel"
+	done
 else
 	stage lint "$here/lint.sh" "$logs/lint"
 	lane debug
 	lane 6.1
 fi
 
-count()
-{
-	grep -c "^$1" "$all" || true
-}
+if [ "$(wc -l < "$table")" -gt 1 ]; then
+	printf '%-28s %8s %8s %8s %8s\n' kernel passed failed skipped seconds
+	cat "$table"
+fi
 
 grep '^fail' "$all" | while IFS=$'\t' read -r _ name log; do
 	echo "FAILED $name (see $log)"
 done || true
-skipped=$(count skip)
-echo "$(count pass) passed, $(count fail) failed$(
+skipped=$(count skip "$all")
+echo "$(count pass "$all") passed, $(count fail "$all") failed$(
 	[ "$skipped" = 0 ] || echo ", $skipped skipped")"
-[ "$(count fail)" = 0 ]
+[ "$(count fail "$all")" = 0 ]

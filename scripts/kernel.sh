@@ -4,8 +4,10 @@
 # kernel.sh KERNEL: fetches or builds a kernel and prints its folder.
 #
 #   6.1 6.12 7.3   Debian's stock kernels
+#   6.1-rt 6.1-cloud   flavours of 6.1
 #   native         the stock kernel of this machine's own distribution
 #   debug          6.12 with scripts/debug.config
+#   race           the same with scripts/race.config: only modules are watched
 #
 # The folder holds
 #   vmlinuz    the kernel
@@ -14,8 +16,10 @@
 #   drivers/   modules that a test machine's disk and FUSE need, in load order
 #   tree/      unpacked packages; chroot, if there, says that kdir works only
 #              with tree as the root folder, since it needs newer libraries
-# and the debug kernel's also
+# and those of debug and race also
+#   config     what is different from stock kernels
 #   kselftest/ kselftest_harness.h and what it includes
+#   include/   tools/include of the source: lists and bitmaps for user space
 #
 # Nothing is installed: other kernels' headers would pull the compilers of other
 # suites in, and a machine's boot loader is no business of ours.
@@ -29,21 +33,22 @@ here=$(dirname "$(realpath "$0")")
 hour=60
 week=10080
 
-# stock KERNEL RELEASE-PATTERN SUITE...: a kernel of another suite.
+# stock KERNEL RELEASE-PATTERN SUITE...: a kernel of another suite.  Flavours
+# have their package index in common.
 stock()
 {
-	local kernel=$1 pattern=$2
+	local kernel=$1 pattern=$2 index=${1%%-*}
 	shift 2
 	[ "$(distribution)" = debian ] ||
 		die "kernel $kernel needs Debian's mirror: take 'native' here"
 	need debian-archive-keyring
-	fresh_index "$week" "$kernel" "$@"
+	fresh_index "$week" "$index" "$@"
 	find_release "$kernel" "$pattern"
 	if [ ! -e "$cache/$found" ]; then
-		fresh_index "$hour" "$kernel" "$@"
+		fresh_index "$hour" "$index" "$@"
 		find_release "$kernel" "$pattern"
 	fi
-	fetch "$kernel"
+	fetch "$index" "$kernel"
 }
 
 # native: the newest kernel that this machine's own package index offers.
@@ -61,7 +66,7 @@ native()
 		find_native $meta
 	fi
 	[ "$found" ] || die "no $meta in this machine's package lists"
-	fetch machine
+	fetch machine native
 }
 
 # find_native META: finds what the metapackage stands for, if it is known.
@@ -70,29 +75,30 @@ find_native()
 	local image
 	image=$(depends_in machine "$1" 'linux-image-[0-9].*' | head -n 1) || true
 	found=
-	[ -z "$image" ] || find_package machine "$image"
+	[ -z "$image" ] || find_package machine native "$image"
 }
 
-# find_release INDEX PATTERN: finds the newest release that matches.
+# find_release KERNEL PATTERN: finds the newest release that matches.
 find_release()
 {
-	local image
-	image=$(newest "$1" "linux-image-$2")
+	local index=${1%%-*} image
+	image=$(newest "$index" "linux-image-$2")
 	[ "$image" ] || die "no kernel linux-image-$2 in the package lists"
-	find_package "$1" "$image"
+	find_package "$index" "$1" "$image"
 }
 
-# find_package INDEX IMAGE-PACKAGE: sets its release and its entry's name.
+# find_package INDEX KERNEL IMAGE-PACKAGE: sets its release and its entry's name.
 find_package()
 {
-	release=${2#linux-image-}
-	found=kernels/$1/$release-$(version_in "$1" "$2")
+	release=${3#linux-image-}
+	found=kernels/$2/$release-$(version_in "$1" "$3")
 }
 
+# fetch INDEX KERNEL: gets what was found.
 fetch()
 {
 	cached "$found" unpack_stock "$1" "$release"
-	prune "kernels/$1"
+	prune "kernels/$2"
 	echo "$cache/$found"
 }
 
@@ -173,33 +179,48 @@ make_chroot()
 		"$2/usr/lib" "$2/boot"
 }
 
-debug()
+# own KERNEL CONFIG...: a kernel with a configuration of ours; what the later
+# files say goes for the earlier ones.
+own()
 {
+	local kernel=$1
+	shift
+	config=$(configuration "$@")
 	need debian-archive-keyring
 	source=linux-source-6.12
 	fresh_index "$week" 6.12 bookworm-backports
-	find_debug
+	find_own "$kernel"
 	if [ ! -e "$cache/$found" ]; then
 		fresh_index "$hour" 6.12 bookworm-backports
-		find_debug
+		find_own "$kernel"
 	fi
-	cached "$found" build_debug
-	prune kernels/debug
+	cached "$found" build_own "$kernel"
+	prune "kernels/$kernel"
 	echo "$cache/$found"
 }
 
-# find_debug: sets the entry's name, by source version and configuration.
-find_debug()
+# configuration FILE...: all of them, less what a later one says otherwise.
+configuration()
+{
+	cat "$@" | awk '
+	match($0, /CONFIG_[A-Z0-9_]+/) { name = substr($0, RSTART, RLENGTH)
+		if (!(name in line)) order[n++] = name
+		line[name] = $0 }
+	END { for (i = 0; i < n; i++) print line[order[i]] }'
+}
+
+# find_own KERNEL: sets the entry's name, by source version and configuration.
+find_own()
 {
 	version=$(version_in 6.12 "$source")
 	[ "$version" ] || die "no $source in the package lists"
-	hash=$(sha256sum "$here/debug.config" | cut -c1-12)
-	found=kernels/debug/$version-$hash
+	found=kernels/$1/$version-$(echo "$config" | sha256sum | cut -c1-12)
 }
 
-build_debug()
+# Only modules are instrumented for races: a kernel that is takes minutes to boot.
+build_own()
 {
-	local folder=$1 log
+	local kernel=$1 folder=$2 log
 	need gcc make bc bison flex libelf-dev xz-utils rsync
 	say "fetching $source"
 	mkdir "$folder/source"
@@ -207,15 +228,16 @@ build_debug()
 	tar -C "$folder/source" -xf "$folder/source/usr/src/$source.tar.xz"
 	(
 		cd "$folder/source/$source"
-		KCONFIG_ALLCONFIG=$here/debug.config make -s allnoconfig
-		check_config .config
-		say "building the debug kernel (about five minutes)"
-		log=$cache/debug-kernel.log
+		echo "$config" > "$folder/wanted"
+		KCONFIG_ALLCONFIG=$folder/wanted make -s allnoconfig
+		check_config "$folder/wanted" .config
+		say "building the $kernel kernel (about five minutes)"
+		log=$cache/$kernel-kernel.log
 		{
-			make -j "$(nproc)" bzImage
+			make -j "$(nproc)" KCSAN_SANITIZE=n bzImage
 			cp vmlinux.symvers Module.symvers
 			make -j "$(nproc)" modules_prepare
-		} > "$log" 2>&1 || die "the debug kernel does not build: see $log"
+		} > "$log" 2>&1 || die "the $kernel kernel does not build: see $log"
 		make -s kernelrelease > "$folder/release"
 		cp arch/x86/boot/bzImage "$folder/vmlinuz"
 		cp .config "$folder/config"
@@ -226,27 +248,32 @@ build_debug()
 		mkdir "$folder/kselftest" "$folder/drivers"
 		cp tools/testing/selftests/kselftest.h \
 		   tools/testing/selftests/kselftest_harness.h "$folder/kselftest/"
+		cp -r tools/include "$folder/include"
 	)
 	rm -rf "$folder/source"
 }
 
-# check_config FILE: an option whose dependencies are missing vanishes silently.
+# check_config WANTED FILE: an option whose dependencies are missing vanishes
+# silently.
 check_config()
 {
-	grep '^CONFIG_' "$here/debug.config" | grep -v -x -F -f "$1" |
+	grep '^CONFIG_' "$1" | grep -v -x -F -f "$2" |
 		sed 's/^/gcheap: not in the configuration: /' | grep . >&2 &&
-		die "the debug kernel lacks what debug.config asks for"
-	sed -n 's/^# \(CONFIG_.*\) is not set$/^\1=/p' "$here/debug.config" |
-		grep -f - "$1" | sed 's/^/gcheap: should be off: /' | grep . >&2 &&
-		die "the debug kernel has what debug.config turns off"
+		die "the kernel lacks what is asked for"
+	sed -n 's/^# \(CONFIG_.*\) is not set$/^\1=/p' "$1" |
+		grep -f - "$2" | sed 's/^/gcheap: should be off: /' | grep . >&2 &&
+		die "the kernel has what should be off"
 	return 0
 }
 
 case ${1-} in
 6.1)	stock 6.1 '6\.1\.0-[0-9]+-amd64' bookworm bookworm-security ;;
+6.1-rt)	stock 6.1-rt '6\.1\.0-[0-9]+-rt-amd64' bookworm bookworm-security ;;
+6.1-cloud) stock 6.1-cloud '6\.1\.0-[0-9]+-cloud-amd64' bookworm bookworm-security ;;
 6.12)	stock 6.12 '6\.12\.[^-]*-amd64' bookworm-backports ;;
 7.3)	stock 7.3 '7\.3\.[^-]*-amd64' trixie-backports ;;
 native)	native ;;
-debug)	debug ;;
-*)	die "usage: kernel.sh 6.1|6.12|7.3|native|debug" ;;
+debug)	own debug "$here/debug.config" ;;
+race)	own race "$here/debug.config" "$here/race.config" ;;
+*)	die "usage: kernel.sh 6.1|6.1-rt|6.1-cloud|6.12|7.3|native|debug|race" ;;
 esac
