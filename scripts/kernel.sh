@@ -8,6 +8,7 @@
 #   native         the stock kernel of this machine's own distribution
 #   debug          6.12 with scripts/debug.config
 #   race           the same with scripts/race.config: only modules are watched
+#   source         no kernel, but parts of 6.12's source; see below
 #
 # The folder holds
 #   vmlinuz    the kernel
@@ -18,8 +19,10 @@
 #              with tree as the root folder, since it needs newer libraries
 # and those of debug and race also
 #   config     what is different from stock kernels
-#   kselftest/ kselftest_harness.h and what it includes
-#   include/   tools/include of the source: lists and bitmaps for user space
+#
+# The source's parts, at their places: tools/testing/selftests/kselftest*.h, which
+# the kselftests include; tools/include, tools/arch/x86/include and tools/lib, the
+# kernel's lists and bitmaps for user space; and scripts/checkpatch.pl.
 #
 # Nothing is installed: other kernels' headers would pull the compilers of other
 # suites in, and a machine's boot loader is no business of ours.
@@ -186,16 +189,18 @@ own()
 	local kernel=$1
 	shift
 	config=$(configuration "$@")
-	need debian-archive-keyring
-	source=linux-source-6.12
-	fresh_index "$week" 6.12 bookworm-backports
-	find_own "$kernel"
-	if [ ! -e "$cache/$found" ]; then
-		fresh_index "$hour" 6.12 bookworm-backports
-		find_own "$kernel"
-	fi
+	find_source "$kernel" "-$(echo "$config" | sha256sum | cut -c1-12)"
 	cached "$found" build_own "$kernel"
 	prune "kernels/$kernel"
+	echo "$cache/$found"
+}
+
+# sources: what the tests take from the source.
+sources()
+{
+	find_source source ''
+	cached "$found" unpack_sources
+	prune kernels/source
 	echo "$cache/$found"
 }
 
@@ -209,12 +214,19 @@ configuration()
 	END { for (i = 0; i < n; i++) print line[order[i]] }'
 }
 
-# find_own KERNEL: sets the entry's name, by source version and configuration.
-find_own()
+# find_source KERNEL SUFFIX: sets the entry's name, by the source's version.
+source=linux-source-6.12
+find_source()
 {
-	version=$(version_in 6.12 "$source")
-	[ "$version" ] || die "no $source in the package lists"
-	found=kernels/$1/$version-$(echo "$config" | sha256sum | cut -c1-12)
+	local minutes
+	need debian-archive-keyring
+	for minutes in "$week" "$hour"; do
+		fresh_index "$minutes" 6.12 bookworm-backports
+		version=$(version_in 6.12 "$source")
+		[ "$version" ] || die "no $source in the package lists"
+		found=kernels/$1/$version$2
+		[ ! -e "$cache/$found" ] || return 0
+	done
 }
 
 # Only modules are instrumented for races: a kernel that is takes minutes to boot.
@@ -228,9 +240,9 @@ build_own()
 	tar -C "$folder/source" -xf "$folder/source/usr/src/$source.tar.xz"
 	(
 		cd "$folder/source/$source"
-		echo "$config" > "$folder/wanted"
-		KCONFIG_ALLCONFIG=$folder/wanted make -s allnoconfig
-		check_config "$folder/wanted" .config
+		echo "$config" > ../wanted
+		KCONFIG_ALLCONFIG=../wanted make -s allnoconfig
+		check_config ../wanted .config
 		say "building the $kernel kernel (about five minutes)"
 		log=$cache/$kernel-kernel.log
 		{
@@ -243,14 +255,27 @@ build_own()
 		cp .config "$folder/config"
 		# shellcheck disable=SC2016 # make's variable
 		make -s run-command KBUILD_RUN_COMMAND='$(srctree)/scripts/package/install-extmod-build '"$folder/kdir"
-		cp scripts/checkpatch.pl scripts/spelling.txt \
-		   scripts/const_structs.checkpatch "$folder/kdir/scripts/"
-		mkdir "$folder/kselftest" "$folder/drivers"
-		cp tools/testing/selftests/kselftest.h \
-		   tools/testing/selftests/kselftest_harness.h "$folder/kselftest/"
-		cp -r tools/include "$folder/include"
+		mkdir "$folder/drivers"
 	)
 	rm -rf "$folder/source"
+}
+
+unpack_sources()
+{
+	local folder=$1
+	need xz-utils
+	say "fetching parts of $source"
+	mkdir "$folder/package"
+	unpack_from 6.12 "$folder/package" "$source"
+	tar -C "$folder" --strip-components=1 \
+		-xf "$folder/package/usr/src/$source.tar.xz" \
+		"$source/tools/include" "$source/tools/arch/x86/include" \
+		"$source/tools/lib" \
+		"$source/tools/testing/selftests/kselftest.h" \
+		"$source/tools/testing/selftests/kselftest_harness.h" \
+		"$source/scripts/checkpatch.pl" "$source/scripts/spelling.txt" \
+		"$source/scripts/const_structs.checkpatch"
+	rm -r "$folder/package"
 }
 
 # check_config WANTED FILE: an option whose dependencies are missing vanishes
@@ -275,5 +300,6 @@ case ${1-} in
 native)	native ;;
 debug)	own debug "$here/debug.config" ;;
 race)	own race "$here/debug.config" "$here/race.config" ;;
-*)	die "usage: kernel.sh 6.1|6.1-rt|6.1-cloud|6.12|7.3|native|debug|race" ;;
+source)	sources ;;
+*)	die "usage: kernel.sh 6.1|6.1-rt|6.1-cloud|6.12|7.3|native|debug|race|source" ;;
 esac

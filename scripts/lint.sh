@@ -41,7 +41,7 @@ checkpatch_of()
 	local ignored=FILE_PATH_CHANGES,SPDX_LICENSE_TAG,$1
 	shift
 	find "$@" -name '*.[ch]' -print0 |
-		xargs -0 -r perl "$debug/kdir/scripts/checkpatch.pl" --no-tree --root=. \
+		xargs -0 -r perl "$source/scripts/checkpatch.pl" --no-tree --root=. \
 		--strict --terse --show-types --no-summary --file \
 		--ignore "$ignored"
 }
@@ -91,7 +91,7 @@ shell()
 }
 
 need python3 perl sparse shellcheck
-debug=$("$here/kernel.sh" debug)
+source=$("$here/kernel.sh" source)
 item "the size class table is up to date" size_classes
 item "checkpatch --strict" checkpatch
 item "sparse" sparse

@@ -5,7 +5,7 @@
 # guest needs of them below FOLDER: /selftests with the programs and their shared
 # objects, and the C library and loader for those that are not static.
 #
-# The kselftest harness comes with the debug kernel's source.
+# The kselftest harness comes with the kernel's source.
 set -eu
 
 here=$(dirname "$(realpath "$0")")
@@ -13,7 +13,7 @@ here=$(dirname "$(realpath "$0")")
 
 output=$(realpath "$1")
 clone=$(realpath "$here/..")
-kernel=$("$here/kernel.sh" debug)
+source=$("$here/kernel.sh" source)
 need gcc libc6-dev make
 
 build=$cache/build/$(echo "$clone" | sha256sum | cut -c1-12)/programs
@@ -22,13 +22,13 @@ exec 9> "$build/lock"
 flock 9
 say "building the library and the kselftests"
 make -s -C "$clone/uapi" OUT="$build/lib" >&2
-make -s -C "$clone/selftests" KSFT="$kernel/kselftest" OUT="$build/programs" \
-	LIB="$build/lib" >&2
+make -s -C "$clone/selftests" KSFT="$source/tools/testing/selftests" \
+	OUT="$build/programs" LIB="$build/lib" >&2
 
 # A test that was renamed must not run under its old name.
 for program in "$build"/programs/test_*; do
-	source=$clone/selftests/$(basename "$program").c
-	[ ! -x "$program" ] || [ -e "$source" ] || rm "$program"
+	name=$(basename "$program")
+	[ ! -x "$program" ] || [ -e "$clone/selftests/$name.c" ] || rm "$program"
 done
 
 mkdir -p "$output/selftests"
