@@ -280,6 +280,27 @@ struct vm_area_struct *gc_map_vma(struct gc_heap *heap, struct mm_struct *mm)
 }
 
 /**
+ * gc_map_used_end() - the end of what can hold anything in a mapping
+ * @vma: any mapping; its mmap_lock is held
+ *
+ * A heap is mapped as large as it may become, and there are no pages behind its
+ * frontier.
+ *
+ * Return: user address.
+ */
+unsigned long gc_map_used_end(const struct vm_area_struct *vma)
+{
+	struct gc_heap *heap;
+	unsigned long pages;
+
+	if (vma->vm_ops != &map_ops)
+		return vma->vm_end;
+	heap = vma->vm_file->private_data;
+	pages = READ_ONCE(heap->slabs.pages.frontier);
+	return min(vma->vm_end, vma->vm_start + (pages << PAGE_SHIFT));
+}
+
+/**
  * gc_map_check() - whether the calling process maps the heap
  * @heap: heap
  *

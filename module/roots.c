@@ -278,7 +278,8 @@ void gc_roots_range(struct gc_roots *roots, unsigned long start,
 		else if (!(vma->vm_flags & VM_SHARED))
 			mark_private(roots, start, stop);
 		else if (!(vma->vm_flags & (VM_IO | VM_PFNMAP)))
-			mark_shared(roots, start, stop);
+			mark_shared(roots, start,
+				    min(stop, gc_map_used_end(vma)));
 		start = stop;
 	}
 }

@@ -747,6 +747,31 @@ PROMISE(in_malloced_root_range)
 PROMISE(in_shared_root_range)
 PROMISE(in_root_range_of_the_heap)
 
+/*
+ * A terabyte that is only reserved: whoever went through it page by page would
+ * hold the world, and the process's memory map, for hours.
+ */
+TEST(a_root_range_may_span_a_large_heap)
+{
+	struct gcheap *heap = open_manual(0);
+	int large = raw_open(GCHEAP_SIZE_MAX);
+	char *base = raw_map(large);
+	uintptr_t object;
+	void **holder;
+
+	ASSERT_NE(MAP_FAILED, base);
+	holder = raw_alloc(large, 64);
+	ASSERT_NE(NULL, holder);
+	ASSERT_EQ(0, gcheap_root_add(heap, base, GCHEAP_SIZE_MAX));
+	object = new_hidden(heap, OBJECT_SIZE, SEED);
+	*holder = reveal(object);
+	collect(heap);
+	EXPECT_TRUE(is_filled(heap, object, OBJECT_SIZE, SEED));
+	gcheap_close(heap);
+	ASSERT_EQ(0, munmap(base, GCHEAP_SIZE_MAX));
+	ASSERT_EQ(0, close(large));
+}
+
 int main(int argc, char **argv)
 {
 	hold_if_told(argc, argv);
