@@ -6,52 +6,12 @@
 #include <sys/mman.h>
 
 #include "common.h"
+#include "machine.h"
 
 #define HEAPS		1000
 #define ROUNDS		3
 #define CACHES		512
 #define MODULE		"/gcheap.ko"
-
-/*
- * Free pages that each processor keeps at hand, in bytes.  /proc/meminfo does not
- * take them for free, and they come and go by tens of MiB.
- */
-static long memory_at_hand(void)
-{
-	FILE *file = fopen("/proc/zoneinfo", "r");
-	long pages = 0, value;
-	char line[128];
-
-	must(file);
-	while (fgets(line, sizeof(line), file))
-		if (sscanf(line, " count: %ld", &value) == 1)
-			pages += value;
-	fclose(file);
-	return pages * sysconf(_SC_PAGESIZE);
-}
-
-/* What the machine uses, in bytes: what is neither free nor a cache of files */
-static long used_memory(void)
-{
-	static const char *const names[] = { "MemFree:", "Buffers:", "Cached:" };
-	FILE *file = fopen("/proc/meminfo", "r");
-	long used = 0, value;
-	char line[128], name[64];
-	size_t i;
-
-	must(file);
-	while (fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%63s %ld", name, &value) != 2)
-			continue;
-		for (i = 0; i < ARRAY_SIZE(names); i++)
-			if (!strcmp(name, names[i]))
-				used -= value * 1024;
-		if (!strcmp(name, "MemTotal:"))
-			used += value * 1024;
-	}
-	fclose(file);
-	return used - memory_at_hand();
-}
 
 /* Objects in each of the kernel's slab caches */
 struct caches {
@@ -86,23 +46,6 @@ static long objects_in(const struct caches *caches, const char *name)
 		if (!strcmp(caches->cache[i].name, name))
 			return caches->cache[i].objects;
 	return 0;
-}
-
-/*
- * What is freed after a grace period, or by a worker, is freed soon; nothing says
- * when.  So measure until it is as it should be, or too much time has passed.
- */
-static bool comes_true(bool (*condition)(const void *arg), const void *arg)
-{
-	const struct timespec moment = { .tv_nsec = 50000000 };
-	int tries;
-
-	for (tries = 0; tries < 200; tries++) {
-		if (condition(arg))
-			return true;
-		nanosleep(&moment, NULL);
-	}
-	return false;
 }
 
 apart void use_heap(void)
