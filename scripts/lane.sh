@@ -1,17 +1,22 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# lane.sh KERNEL LOGS [PROGRAM]...: KUnit, kselftests, unloading and the search
-# for leaks on one kernel.  Puts one line for each case in LOGS/results.
+# lane.sh [--no-kunit] KERNEL LOGS [PROGRAM]...: KUnit, kselftests, unloading and
+# the search for leaks on one kernel.  Puts one line for each case in LOGS/results.
 #
 # When the machine dies the step it was in has failed, and the rest is done in
 # another one: a single bug costs a single result.  All together have 45 minutes
-# on a kernel of ours, 20 on another.
+# on a kernel of ours, 20 on another, or LANE_SECONDS.
 set -eu -o pipefail
 
 here=$(dirname "$(realpath "$0")")
 . "$here/packages.sh"
 
+kunit=kunit
+if [ "$1" = --no-kunit ]; then
+	kunit=
+	shift
+fi
 kernel=$1
 logs=$2
 shift 2
@@ -22,14 +27,16 @@ mkdir -p "$logs"
 options=(--kernel "$kernel" --file "$here/run-tests:bin/run-tests")
 budget=1200
 case $kernel in
-debug)	options+=(--kunit --module 'verify=1 poison=1'); budget=2700 ;;
+debug)	options+=(${kunit:+--kunit} --module 'verify=1 poison=1'); budget=2700 ;;
 race)	budget=2700 ;;
 esac
+budget=${LANE_SECONDS:-$budget}
 "$here/kernel.sh" "$kernel" > "$logs/kernel"
 SECONDS=0
 if [ $# -gt 0 ]; then
 	set -- "$@" unload
-	[ "$kernel" != debug ] || set -- kunit "$@" leaks
+	# shellcheck disable=SC2086 # one or none
+	[ "$kernel" != debug ] || set -- $kunit "$@" leaks
 fi
 
 number=0
@@ -74,7 +81,7 @@ while
 	set -- $steps
 	[ $# -gt 0 ] && [ "$died" ]
 do
-	if [ "$status" = 124 ] || [ $SECONDS -ge $budget ]; then
+	if [ "$status" = 124 ] || [ $SECONDS -ge "$budget" ]; then
 		for step; do
 			printf 'fail\t%s %s: not run, no time left\t%s\n' \
 				"$kernel" "$step" "$log" >> "$logs/results"

@@ -13,20 +13,33 @@
 #ifndef GCHEAP_TEST_COMMON_H
 #define GCHEAP_TEST_COMMON_H
 
+/* The harness can be in one source file of a program only. */
+#ifdef GCHEAP_TEST_PLAIN
+#include "kselftest.h"
+#else
 #include "kselftest_harness.h"
+#endif
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/gcheap.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <gcheap.h>
 
