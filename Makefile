@@ -22,6 +22,7 @@ help:
 	@echo 'make check            all tests, in virtual machines (KERNEL=, TESTS=)'
 	@echo 'make check-kernels    the kselftests on all stock kernels, and a table'
 	@echo 'make check-race       those with threads on a kernel that watches for races'
+	@echo 'make coverage         how much of module/ the tests run (COVERAGE=90)'
 	@echo 'make install          the library, its headers and its .pc file'
 	@echo '                      (PREFIX=/usr/local, DESTDIR=)'
 	@echo 'make modules_install  the module, for the running kernel'
@@ -55,11 +56,14 @@ check-kernels:
 check-race:
 	@KERNEL=race TESTS='$(or $(TESTS),$(THREADED))' scripts/check.sh
 
+coverage:
+	@scripts/coverage.sh build/coverage
+
 clean:
 	$(MAKE) -C uapi OUT=$(OUT) clean
 	if [ -e $(KDIR)/Makefile ]; then $(MAKE) -C $(KDIR) M=$(CURDIR) clean; fi
 	rm -rf build
 
 .PHONY: all help module modules_install lib install demo check check-kernels \
-	check-race clean
-export HOST KERNEL TESTS
+	check-race coverage clean
+export COVERAGE HOST KERNEL TESTS
