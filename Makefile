@@ -25,6 +25,7 @@ help:
 	@echo 'make fuzz             random calls (SEED=, CALLS=, TIME=, KERNEL=)'
 	@echo 'make torture          processes that share heaps, and are killed'
 	@echo '                      (SEED=, KILLS=, TIME=, KERNEL=)'
+	@echo 'make coverage         how much of module/ the tests run (COVERAGE=90)'
 	@echo 'make install          the library, its headers and its .pc file'
 	@echo '                      (PREFIX=/usr/local, DESTDIR=)'
 	@echo 'make modules_install  the module, for the running kernel'
@@ -61,11 +62,14 @@ check-race:
 fuzz torture:
 	@scripts/stress.sh $@
 
+coverage:
+	@scripts/coverage.sh build/coverage
+
 clean:
 	$(MAKE) -C uapi OUT=$(OUT) clean
 	if [ -e $(KDIR)/Makefile ]; then $(MAKE) -C $(KDIR) M=$(CURDIR) clean; fi
 	rm -rf build
 
 .PHONY: all help module modules_install lib install demo check check-kernels \
-	check-race fuzz torture clean
-export HOST KERNEL TESTS SEED CALLS KILLS TIME RESULTS
+	check-race coverage fuzz torture clean
+export COVERAGE HOST KERNEL TESTS SEED CALLS KILLS TIME RESULTS

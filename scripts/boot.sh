@@ -7,6 +7,7 @@
 #   output    the same
 #   console   the kernel's messages
 #   control   what scripts/init tells the host
+#   keep      what the command put in $GCHEAP_DISK/keep, if it did
 #
 # Exits with the command's status, 124 when time ran out, 125 when the machine
 # died.
@@ -39,7 +40,7 @@ fi
 
 boot()
 {
-	rm -f "$logs/disk"
+	rm -f "$logs/disk" "$logs/keep"
 	truncate -s 64M "$logs/disk"
 	/sbin/mke2fs -q -t ext2 "$logs/disk"
 	: > "$logs/control"
@@ -53,6 +54,7 @@ boot()
 		-drive "file=$logs/disk,format=raw,if=virtio,cache=unsafe" \
 		< /dev/null 2> "$logs/qemu" | tee "$logs/output" ||
 		status=$?
+	/sbin/debugfs -R "dump keep $logs/keep" "$logs/disk" > /dev/null 2>&1 || true
 	rm -f "$logs/disk"
 }
 set -o pipefail

@@ -51,7 +51,7 @@ touch "$(dirname "$lock")"
 prune build
 "${own[@]}" mkdir -p "$build"
 "${own[@]}" rsync -rlpc --delete --exclude='*.o' --exclude='*.ko' \
-	--exclude='.*' --exclude='*.mod*' --exclude=Module.symvers \
+	--exclude='*.gcno' --exclude='.*' --exclude='*.mod*' --exclude=Module.symvers \
 	--exclude=modules.order --include=/Kbuild --include='/module/***' \
 	--include='/uapi/***' --exclude='/*' "$clone/" "$build/"
 
@@ -59,6 +59,9 @@ say "building $title"
 "${enter[@]}" make -j "$(nproc)" -C "${kdir#"$root"}" M="${build#"$root"}" W=1 \
 	KCFLAGS=-Werror "$@" modules > "$output/build.log" 2>&1 || {
 	cat "$output/build.log" >&2
+	missing=$(sed -n 's/^ERROR: modpost: "\(.*\)" \[.*undefined!$/\1/p' \
+		"$output/build.log" | paste -s -d ' ')
+	[ -z "$missing" ] || die "this kernel does not export $missing"
 	die "the module does not build"
 }
 # Kbuild also remarks upon tools of another patch level than the kernel's own.

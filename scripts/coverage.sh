@@ -1,0 +1,71 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# coverage.sh LOGS: how much of module/ the KUnit cases and kselftests run, by
+# gcov on the debug kernel.  Prints a table of the files, and puts what was never
+# run in LOGS/uncovered, line by line.  Fails if a test fails, or if it is less
+# than COVERAGE percent of the lines (90).
+#
+# Files that module/tests/ compiles once more under other names count together
+# with their originals: they are the same lines.
+set -eu -o pipefail
+
+here=$(dirname "$(realpath "$0")")
+. "$here/packages.sh"
+
+rm -rf "$1"
+mkdir -p "$1/data"
+logs=$(realpath "$1")
+need gcovr python3
+
+# gcov's files in debugfs have no size, so tar has to be given copies.
+# shellcheck disable=SC2016 # variables of the guest's shell
+collect='cd /sys/kernel/debug/gcov
+find . -name "*.gcda" | while read -r file; do
+	mkdir -p "/tmp/gcov/${file%/*}"
+	cat "$file" > "/tmp/gcov/$file"
+done
+tar -C /tmp/gcov -cf "$GCHEAP_DISK/keep" .'
+
+status=0
+"$here/vm.sh" --kernel debug --kunit --build GCOV_PROFILE=y \
+	--module 'verify=1 poison=1' --file "$here/run-tests:bin/run-tests" \
+	--time 3000 --log "$logs" -- "run-tests; $collect" |
+	grep --line-buffered -E '^(# begin| *not ok )' || status=$?
+[ -s "$logs/keep" ] || die "no data from the machine (status $status): see $logs"
+tar -C "$logs/data" -xf "$logs/keep"
+tr -d '\r' < "$logs/output" | awk -v lane=coverage -v died= \
+	-f "$here/results.awk" > "$logs/results"
+
+# The notes beside the data, both in the compiler's place.
+find "$logs/data" -name '*.gcda' | while read -r data; do
+	notes=${data#"$logs/data"}
+	cp "${notes%.gcda}.gcno" "${data%.gcda}.gcno"
+done
+notes=$(find "$logs/data" -name main.gcda)
+built=${notes#"$logs/data"}
+built=${built%/module/*}
+gcovr --root "$built" --object-directory "$logs/data" --filter "$built/module/" \
+	--exclude "$built/module/tests/" --exclude-unreachable-branches \
+	--json "$logs/lines.json" --txt "$logs/table" "$logs/data" > "$logs/gcovr" 2>&1 ||
+	die "gcovr failed: see $logs/gcovr"
+
+python3 - "$built" "$logs/lines.json" > "$logs/uncovered" <<- 'END'
+	import json, sys
+
+	root, report = sys.argv[1:]
+	for file in json.load(open(report))["files"]:
+	    source = open(f"{root}/{file['file']}").read().splitlines()
+	    for line in file["lines"]:
+	        number = line["line_number"]
+	        if not line["count"] and not line.get("gcovr/noncode"):
+	            print(f"{file['file']}:{number}:{source[number - 1]}")
+END
+
+cat "$logs/table"
+say "what was never run: $logs/uncovered"
+failed=$(grep -c '^fail' "$logs/results" || true)
+[ "$failed" = 0 ] || grep '^fail' "$logs/results"
+percent=$(awk '$1 == "TOTAL" { print $4 + 0 }' "$logs/table")
+echo "$percent % of the lines, $failed tests failed"
+[ "$failed" = 0 ] && [ "$percent" -ge "${COVERAGE:-90}" ]
