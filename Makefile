@@ -23,6 +23,7 @@ help:
 	@echo 'make check-kernels    the kselftests on all stock kernels, and a table'
 	@echo 'make check-race       those with threads on a kernel that watches for races'
 	@echo 'make fuzz             random calls (SEED=, CALLS=, TIME=, KERNEL=)'
+	@echo 'make fuzz-core        the portable core in user space (SEED=, TIME=, INPUT=)'
 	@echo 'make torture          processes that share heaps, and are killed'
 	@echo '                      (SEED=, KILLS=, TIME=, KERNEL=)'
 	@echo 'make coverage         how much of module/ the tests run (COVERAGE=90)'
@@ -59,6 +60,9 @@ check-kernels:
 check-race:
 	@KERNEL=race TESTS='$(or $(TESTS),$(THREADED))' scripts/check.sh
 
+fuzz-core:
+	@scripts/fuzz-core.sh build/fuzz-core
+
 fuzz torture:
 	@scripts/stress.sh $@
 
@@ -71,5 +75,5 @@ clean:
 	rm -rf build
 
 .PHONY: all help module modules_install lib install demo check check-kernels \
-	check-race coverage fuzz torture clean
-export COVERAGE HOST KERNEL TESTS SEED CALLS KILLS TIME RESULTS
+	check-race coverage fuzz fuzz-core torture clean
+export COVERAGE HOST KERNEL TESTS SEED CALLS KILLS TIME RESULTS INPUT

@@ -1,0 +1,67 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# fuzz-core.sh LOGS: make fuzz-core.  The portable core of the module, compiled in
+# user space, under libFuzzer with AddressSanitizer and UBSan; see
+# selftests/fuzz/core/.  Puts one line in LOGS/results.
+#
+#   TIME=S       seconds (60)
+#   SEED=N       of the inputs to begin with, and of libFuzzer; else a new one
+#   INPUT=FILE   run this file only, and print its operations
+#
+# What libFuzzer has found worth keeping stays in the cache for the next time.
+set -eu
+
+here=$(dirname "$(realpath "$0")")
+. "$here/packages.sh"
+
+mkdir -p "$1"
+logs=$(realpath "$1")
+clone=$(realpath "$here/..")
+core=$clone/selftests/fuzz/core
+need clang libclang-rt-14-dev python3
+tools=$("$here/kernel.sh" source)/tools
+seed=${SEED:-$(od -A n -t u4 -N 4 /dev/urandom | tr -d ' ')}
+
+say "building the core for libFuzzer"
+clang -std=gnu11 -g -O1 -fno-strict-aliasing -Wall -Werror \
+	-Wno-unused-function -Wno-c2x-extensions \
+	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+	-D__KERNEL__ -Dscnprintf=snprintf -I "$core/shim" -I "$core" \
+	-isystem "$tools/include" -isystem "$tools/arch/x86/include" \
+	-I "$clone/module" -I "$clone/uapi" -o "$logs/fuzz_core" \
+	"$clone"/module/{pages,slab,mark,verify,audit,size_class}.c \
+	"$core"/*.c "$tools"/lib/{bitmap,find_bit,hweight}.c
+
+if [ "${INPUT-}" ]; then
+	GCHEAP_TRACE=1 exec "$logs/fuzz_core" "$INPUT"
+fi
+
+# Random inputs to begin with: they do more at once than what grows from nothing.
+corpus=$cache/fuzz-core
+mkdir -p "$corpus"
+rm -rf "$logs/seeds" "$logs"/crash-* "$logs"/timeout-*
+python3 - "$seed" "$logs/seeds" << 'END'
+import os, random, sys
+random.seed(int(sys.argv[1]))
+os.mkdir(sys.argv[2])
+for i in range(64):
+    with open(f"{sys.argv[2]}/{i}", "wb") as file:
+        file.write(random.randbytes(random.choice((256, 1024, 4096, 8192))))
+END
+
+say "make fuzz-core SEED=$seed"
+verdict=pass
+timeout $((${TIME:-60} + 120)) "$logs/fuzz_core" -seed="$seed" -max_len=8192 -len_control=0 \
+	-timeout=60 -max_total_time="${TIME:-60}" -artifact_prefix="$logs/" \
+	"$corpus" "$logs/seeds" > "$logs/log" 2>&1 || verdict=fail
+if [ $verdict = fail ]; then
+	grep -E 'must hold|, not |ERROR|runtime error' "$logs/log" | head -n 20 >&2
+	for input in "$logs"/crash-* "$logs"/timeout-*; do
+		[ ! -e "$input" ] || say "to repeat: make fuzz-core INPUT=$input"
+	done
+fi
+grep -E '^Done|DONE' "$logs/log" >&2 || true
+printf '%s\tfuzz-core: the core does what its model does\t%s\n' \
+	$verdict "$logs/log" > "$logs/results"
+[ $verdict = pass ]

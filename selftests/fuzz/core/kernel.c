@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See kernel.h.  The machine has 64 MiB. */
+#define _GNU_SOURCE
+#include <sanitizer/asan_interface.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "kernel.h"
+#include "linux/bitmap.h"
+
+#define MACHINE_PAGES	16384UL
+#define MACHINE_BYTES	(MACHINE_PAGES << PAGE_SHIFT)
+
+struct machine machine = { .order_max = 9 };
+bool task_killed;
+
+static int memory_file = -1;
+static char *direct_map;
+static struct page all_pages[MACHINE_PAGES];
+static unsigned long next_page;
+
+static void machine_start(void)
+{
+	if (direct_map)
+		return;
+	memory_file = memfd_create("machine", MFD_CLOEXEC);
+	if (memory_file < 0 || ftruncate(memory_file, MACHINE_BYTES))
+		abort();
+	direct_map = mmap(NULL, MACHINE_BYTES, PROT_READ | PROT_WRITE,
+			  MAP_SHARED, memory_file, 0);
+	if (direct_map == MAP_FAILED)
+		abort();
+	__asan_poison_memory_region(direct_map, MACHINE_BYTES);
+}
+
+static bool refused(void)
+{
+	unsigned long number = ++machine.asked;
+
+	return machine.refuse_from && number >= machine.refuse_from &&
+	       number < machine.refuse_to;
+}
+
+void *page_address(const struct page *page)
+{
+	return direct_map + ((page - all_pages) << PAGE_SHIFT);
+}
+
+unsigned long page_to_pfn(const struct page *page)
+{
+	return page - all_pages;
+}
+
+static bool block_is_free(unsigned long first, unsigned long nr)
+{
+	unsigned long i;
+
+	for (i = 0; i < nr; i++)
+		if (all_pages[first + i].count)
+			return false;
+	return true;
+}
+
+/* A block lies where its size divides the address, as in the kernel. */
+static struct page *find_block(unsigned long nr)
+{
+	unsigned long tries = MACHINE_PAGES / nr, first;
+
+	next_page = (next_page + nr - 1) / nr * nr;
+	for (; tries; tries--, next_page += nr) {
+		if (next_page + nr > MACHINE_PAGES)
+			next_page = 0;
+		first = next_page;
+		if (!block_is_free(first, nr))
+			continue;
+		/* Leave a hole: what comes next does not lie beside it. */
+		next_page += machine.scattered ? 2 * nr : nr;
+		return &all_pages[first];
+	}
+	return NULL;
+}
+
+struct page *alloc_pages(unsigned int gfp, unsigned int order)
+{
+	unsigned long nr = 1UL << order, i;
+	struct page *page;
+
+	(void)gfp;
+	machine_start();
+	if (order > machine.order_max || refused())
+		return NULL;
+	page = find_block(nr);
+	if (!page)
+		return NULL;
+	for (i = 0; i < nr; i++) {
+		page[i] = (struct page) { .count = 1 };
+		INIT_LIST_HEAD(&page[i].lru);
+	}
+	machine.pages += nr;
+	__asan_unpoison_memory_region(page_address(page), nr << PAGE_SHIFT);
+	memset(page_address(page), 0, nr << PAGE_SHIFT);
+	return page;
+}
+
+/* Pages are refcounted one by one from the start. */
+void split_page(struct page *page, unsigned int order)
+{
+	(void)page;
+	(void)order;
+}
+
+void put_page(struct page *page)
+{
+	if (page->count <= 0)
+		abort();
+	if (--page->count)
+		return;
+	if (page->mapping)
+		abort();
+	machine.pages--;
+	__asan_poison_memory_region(page_address(page), PAGE_SIZE);
+}
+
+void free_page(unsigned long address)
+{
+	put_page(&all_pages[(address - (unsigned long)direct_map) >> PAGE_SHIFT]);
+}
+
+/**
+ * struct mapping - one vmap(), noted down in front of the pages
+ * @bytes: of the pages
+ */
+struct mapping {
+	size_t bytes;
+};
+
+/* One page before it, and one behind that nobody may touch */
+void *vmap(struct page **pages, unsigned int nr, unsigned long flags, int prot)
+{
+	size_t bytes = (size_t)nr << PAGE_SHIFT;
+	char *start;
+	unsigned int i;
+
+	(void)flags;
+	(void)prot;
+	if (refused())
+		return NULL;
+	start = mmap(NULL, bytes + 2 * PAGE_SIZE, PROT_NONE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (start == MAP_FAILED ||
+	    mprotect(start, PAGE_SIZE, PROT_READ | PROT_WRITE))
+		abort();
+	((struct mapping *)start)->bytes = bytes;
+	for (i = 0; i < nr; i++)
+		if (mmap(start + PAGE_SIZE + ((size_t)i << PAGE_SHIFT), PAGE_SIZE,
+			 PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+			 memory_file,
+			 page_to_pfn(pages[i]) << PAGE_SHIFT) == MAP_FAILED)
+			abort();
+	machine.mappings++;
+	return start + PAGE_SIZE;
+}
+
+void vunmap(const void *address)
+{
+	char *start = (char *)address - PAGE_SIZE;
+
+	if (munmap(start, ((struct mapping *)start)->bytes + 2 * PAGE_SIZE))
+		abort();
+	machine.mappings--;
+}
+
+/* The size stands in front, in 16 bytes so that the rest is aligned. */
+void *memory_get(size_t bytes)
+{
+	size_t *memory;
+
+	if (refused())
+		return NULL;
+	memory = calloc(1, bytes + 16);
+	if (!memory)
+		abort();
+	*memory = bytes;
+	machine.bytes += bytes;
+	return memory + 2;
+}
+
+void memory_put(const void *memory)
+{
+	size_t *start;
+
+	if (!memory)
+		return;
+	start = (size_t *)memory - 2;
+	machine.bytes -= *start;
+	free(start);
+}
+
+void *memchr_inv(const void *memory, int c, size_t bytes)
+{
+	const unsigned char *byte = memory, *end = byte + bytes;
+
+	if (!bytes || (*byte == (unsigned char)c &&
+		       !memcmp(byte, byte + 1, bytes - 1)))
+		return NULL;
+	for (; byte < end; byte++)
+		if (*byte != (unsigned char)c)
+			return (void *)byte;
+	return NULL;
+}
+
+unsigned long bitmap_find_next_zero_area(const unsigned long *map,
+					 unsigned long size,
+					 unsigned long start,
+					 unsigned int nr, unsigned long align)
+{
+	unsigned long end;
+
+	(void)align;
+	for (;;) {
+		start = find_next_zero_bit(map, size, start);
+		if (start + nr > size)
+			return size;
+		end = find_next_bit(map, start + nr, start);
+		if (end >= start + nr)
+			return start;
+		start = end + 1;
+	}
+}
+
+void bitmap_set(unsigned long *map, unsigned int start, unsigned int nr)
+{
+	for (; nr; start++, nr--)
+		__set_bit(start, map);
+}
+
+bool bitmap_andnot(unsigned long *to, const unsigned long *a,
+		   const unsigned long *b, unsigned int bits)
+{
+	unsigned long any = 0;
+	unsigned int i;
+
+	for (i = 0; i < BITS_TO_LONGS(bits); i++) {
+		to[i] = a[i] & ~b[i];
+		if (bits - i * BITS_PER_LONG < BITS_PER_LONG)
+			to[i] &= BITMAP_LAST_WORD_MASK(bits);
+		any |= to[i];
+	}
+	return any;
+}
+
+bool bitmap_subset(const unsigned long *part, const unsigned long *whole,
+		   unsigned int bits)
+{
+	unsigned int i;
+
+	for_each_set_bit(i, part, bits)
+		if (!test_bit(i, whole))
+			return false;
+	return true;
+}
+
+void bitmap_copy(unsigned long *to, const unsigned long *from,
+		 unsigned int bits)
+{
+	memcpy(to, from, BITS_TO_LONGS(bits) * sizeof(long));
+}
+
+unsigned long find_last_bit(const unsigned long *map, unsigned long size)
+{
+	unsigned long i;
+
+	for (i = size; i; i--)
+		if (test_bit(i - 1, map))
+			return i - 1;
+	return size;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * As much of the kernel as the portable files of module/ need, in user space.
+ *
+ * What the kernel's own tools/include has (lists, bitmaps, bit operations) is
+ * taken from there.  Here are pages, memory, and what a task is asked.
+ *
+ * Pages lie in one file, mapped as the "direct map"; vmap() maps parts of the file
+ * once more, in another order.  A page that is free, and all that is beyond an
+ * allocation, is poisoned for AddressSanitizer.  All that is handed out is
+ * counted, and can be refused.
+ */
+#ifndef GCHEAP_FUZZ_KERNEL_H
+#define GCHEAP_FUZZ_KERNEL_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/compiler.h>
+#include <linux/kernel.h>
+#include <linux/list.h>
+#include <linux/log2.h>
+#include <linux/overflow.h>
+#include <linux/types.h>
+
+#define PAGE_SHIFT	12
+#define PAGE_SIZE	(1UL << PAGE_SHIFT)
+#define PAGE_KERNEL	0
+#define VM_MAP		0
+
+#define __GFP_NORETRY		0
+#define __GFP_NOWARN		0
+#define __GFP_RETRY_MAYFAIL	0
+#ifndef __GFP_ZERO
+#define __GFP_ZERO		0
+#endif
+#define GFP_KERNEL_ACCOUNT	0
+
+#define offset_in_page(p)	((unsigned long)(p) & (PAGE_SIZE - 1))
+
+#define ERR_PTR(err)		((void *)(long)(err))
+#define PTR_ERR(p)		((long)(p))
+#define IS_ERR(p)		((unsigned long)(p) >= -4095UL)
+
+#define smp_store_release(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
+#define smp_load_acquire(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define prefetch(p)		__builtin_prefetch(p)
+#define cond_resched()		((void)0)
+
+/**
+ * struct page - a page of the file
+ * @mapping: as in the kernel
+ * @index: likewise
+ * @count: references
+ * @lru: for whoever holds it
+ */
+struct page {
+	void *mapping;
+	unsigned long index;
+	int count;
+	struct list_head lru;
+};
+
+/**
+ * struct folio - the same page
+ * @mapping: as in struct page
+ * @index: likewise
+ */
+struct folio {
+	void *mapping;
+	unsigned long index;
+};
+
+#define page_folio(page)	((struct folio *)(page))
+#define page_count(page)	((page)->count)
+
+struct page *alloc_pages(unsigned int gfp, unsigned int order);
+void split_page(struct page *page, unsigned int order);
+void put_page(struct page *page);
+void *page_address(const struct page *page);
+unsigned long page_to_pfn(const struct page *page);
+void *vmap(struct page **pages, unsigned int nr, unsigned long flags, int prot);
+void vunmap(const void *address);
+void *memory_get(size_t bytes);
+void memory_put(const void *memory);
+
+#define alloc_page(gfp)		alloc_pages(gfp, 0)
+#define __free_page(page)	put_page(page)
+#define clear_highpage(page)	memset(page_address(page), 0, PAGE_SIZE)
+
+static inline unsigned long __get_free_page(unsigned int gfp)
+{
+	struct page *page = alloc_page(gfp);
+
+	return page ? (unsigned long)page_address(page) : 0;
+}
+
+void free_page(unsigned long address);
+
+#define kzalloc(bytes, gfp)		((void)(gfp), memory_get(bytes))
+#define kcalloc(n, bytes, gfp)		((void)(gfp), memory_get((n) * (bytes)))
+#define kvcalloc(n, bytes, gfp)		kcalloc(n, bytes, gfp)
+#define kfree(p)			memory_put(p)
+#define kvfree(p)			memory_put(p)
+
+/* The one task there is, and whether it is being killed */
+extern bool task_killed;
+
+#define current				NULL
+#define fatal_signal_pending(task)	task_killed
+
+#define WARN_ON_ONCE(condition)						\
+({									\
+	bool bad = (condition);						\
+									\
+	if (bad)							\
+		abort();						\
+	bad;								\
+})
+
+/**
+ * struct machine - what the kernel has handed out, and what it refuses
+ * @pages: pages handed out
+ * @bytes: memory_get()
+ * @mappings: vmap()
+ * @asked: requests that may be refused
+ * @refuse_from: number of the first that is refused, 0 for none
+ * @refuse_to: number of the first that is not, again
+ * @order_max: largest block of pages
+ * @scattered: pages that come one after the other do not lie so
+ */
+struct machine {
+	long pages;
+	long bytes;
+	long mappings;
+	unsigned long asked;
+	unsigned long refuse_from;
+	unsigned long refuse_to;
+	unsigned int order_max;
+	bool scattered;
+};
+
+extern struct machine machine;
+
+#endif /* GCHEAP_FUZZ_KERNEL_H */
