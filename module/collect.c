@@ -145,7 +145,7 @@ destroy_marker:
 
 static void print_cycle(const struct gcheap_cycle *c)
 {
-	if (trace)
+	if (READ_ONCE(trace))
 		pr_info("gc %llu @%llums: %llu+%llu+%llu us stop/mark/sweep, %llu->%llu->%llu KB, goal %lld KB, %u threads, %u processes, roots %llu KB read %llu KB skipped%s\n",
 			c->number, c->start_ns / NSEC_PER_MSEC,
 			c->stop_ns / NSEC_PER_USEC, c->mark_ns / NSEC_PER_USEC,

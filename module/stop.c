@@ -469,7 +469,7 @@ static void catch_threads(struct catch *c)
 	for_each_process(leader) {
 		struct mm_struct *mm = READ_ONCE(leader->mm);
 
-		if (leader->flags & PF_KTHREAD ||
+		if (READ_ONCE(leader->flags) & PF_KTHREAD ||
 		    (mm && !has_member(c->heap->world, mm)))
 			continue;
 		for_each_thread(leader, task)

@@ -32,10 +32,13 @@ else
 fi
 
 # page_owner and the like stay off; a warning on the debug kernel is a panic, so
-# that its log ends where it happened.  Races are collected.
+# that its log ends where it happened.  Races are collected; as only the module is
+# instrumented, there is time to watch every 50th access.
 arguments="console=ttyS0 panic=-1 oops=panic kunit.enable=1 loglevel=7"
 if grep -q -s CONFIG_KASAN=y "$kernel/config"; then
 	arguments="$arguments panic_on_warn=1 kmemleak=on"
+elif grep -q -s CONFIG_KCSAN=y "$kernel/config"; then
+	arguments="$arguments kcsan.skip_watch=50"
 fi
 
 boot()

@@ -4,7 +4,8 @@
 # coverage.sh LOGS: how much of module/ the KUnit cases and kselftests run, by
 # gcov on the debug kernel.  Prints a table of the files, and puts what was never
 # run in LOGS/uncovered, line by line.  Fails if a test fails, or if it is less
-# than COVERAGE percent of the lines (90).
+# than COVERAGE percent of the lines (90).  TESTS="test_abi test_vma" are all to run,
+# beside KUnit's.
 #
 # Files that module/tests/ compiles once more under other names count together
 # with their originals: they are the same lines.
@@ -30,7 +31,8 @@ tar -C /tmp/gcov -cf "$GCHEAP_DISK/keep" .'
 status=0
 "$here/vm.sh" --kernel debug --kunit --build GCOV_PROFILE=y \
 	--module 'verify=1 poison=1' --file "$here/run-tests:bin/run-tests" \
-	--time 3000 --log "$logs" -- "run-tests; $collect" |
+	--time 3000 --log "$logs" \
+	-- "run-tests ${TESTS:+kunit $TESTS unload}; $collect" |
 	grep --line-buffered -E '^(# begin| *not ok )' || status=$?
 [ -s "$logs/keep" ] || die "no data from the machine (status $status): see $logs"
 tar -C "$logs/data" -xf "$logs/keep"

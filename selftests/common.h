@@ -63,18 +63,23 @@ do {										\
 	}									\
 } while (0)
 
-/* The debug kernel is ten times as slow as a stock one. */
-helper bool on_debug_kernel(void)
+helper bool release_has(const char *text)
 {
 	struct utsname name;
 
 	must(!uname(&name));
-	return strstr(name.release, "gcheapdbg");
+	return strstr(name.release, text);
 }
 
+helper bool on_debug_kernel(void)
+{
+	return release_has("-gcheapdbg");
+}
+
+/* The debug and the race kernel are ten times as slow as a stock one. */
 helper long scaled(long count)
 {
-	return on_debug_kernel() ? (count + 9) / 10 : count;
+	return release_has("-gcheap") ? (count + 9) / 10 : count;
 }
 
 /* An address that the collector does not take for one */
