@@ -346,7 +346,7 @@ static unsigned long skip_hole(struct vm_area_struct *vma,
 }
 
 static unsigned long mark_shared(struct gc_roots *roots,
-				  struct vm_area_struct *vma,
+				 struct vm_area_struct *vma,
 				 unsigned long addr, unsigned long end)
 {
 	unsigned long nr = min(FETCH_PAGES, ((end - 1) >> PAGE_SHIFT) + 1 -

@@ -106,7 +106,7 @@ static bool mount_file(struct server *server)
 	server->fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	if (server->fuse < 0)
 		return false;
-	strcpy(server->path, "/tmp/gcheap-XXXXXX");
+	snprintf(server->path, sizeof(server->path), "/tmp/gcheap-XXXXXX");
 	fd = mkstemp(server->path);
 	must(fd >= 0);
 	close(fd);
