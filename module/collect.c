@@ -26,6 +26,7 @@
 
 #include "audit.h"
 #include "collect.h"
+#include "fetch.h"
 #include "heap.h"
 #include "mark.h"
 #include "mutator.h"
@@ -190,6 +191,18 @@ static void sweep(struct gc_heap *heap, struct gcheap_cycle *cycle)
 	cycle->sweep_ns = ktime_get_ns() - start;
 }
 
+/* The page of a process that a collection gave up waiting for is still not there. */
+static bool stuck(struct gc_heap *heap)
+{
+	if (!heap->stuck)
+		return false;
+	if (!gc_fetch_done(heap->stuck))
+		return true;
+	gc_fetch_put(heap->stuck);
+	heap->stuck = NULL;
+	return false;
+}
+
 /**
  * gc_collect() - collect garbage
  * @heap: heap
@@ -198,7 +211,7 @@ static void sweep(struct gc_heap *heap, struct gcheap_cycle *cycle)
  * Context: may sleep; heap's lock held.
  *
  * Return: 0; or -ENOMEM, -EINTR (the caller is being killed), -EAGAIN (threads
- * could not be held): then nothing was reclaimed.
+ * could not be held, or their memory not be had): then nothing was reclaimed.
  */
 int gc_collect(struct gc_heap *heap, bool forced)
 {
@@ -210,11 +223,19 @@ int gc_collect(struct gc_heap *heap, bool forced)
 	};
 	int attempts = ATTEMPTS, err;
 
+	if (stuck(heap)) {
+		gc_heap_put_off(heap);
+		return -EAGAIN;
+	}
 	gc_slabs_sweep(&heap->slabs, UINT_MAX);
 	cycle.before = gc_slabs_allocated(&heap->slabs);
 	do {
 		err = try_once(heap, &cycle);
 	} while (err == -EAGAIN && --attempts);
+	if (err == -ETIMEDOUT)
+		err = -EAGAIN;
+	if (err == -EAGAIN)
+		gc_heap_put_off(heap);
 	gc_heap_report(heap);
 	if (!err) {
 		heap->goal = gc_heap_goal(heap);

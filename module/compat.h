@@ -51,15 +51,21 @@ static inline unsigned long gc_unmapped_area(struct file *file,
 #endif
 }
 
-/* Pin pages of another process; its mmap_lock stays held for reading. */
+/*
+ * Pin pages of another process, whose mmap_lock is held for reading; unless @locked
+ * is NULL the lock is dropped while a page is waited for, and *@locked is 0 when
+ * it was not taken again.
+ */
 static inline long gc_get_pages(struct mm_struct *mm, unsigned long addr,
-				unsigned long nr, struct page **pages)
+				unsigned long nr, struct page **pages,
+				unsigned int flags, int *locked)
 {
+	flags |= FOLL_FORCE;
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
-	return get_user_pages_remote(mm, addr, nr, FOLL_FORCE, pages, NULL);
+	return get_user_pages_remote(mm, addr, nr, flags, pages, locked);
 #else
-	return get_user_pages_remote(mm, addr, nr, FOLL_FORCE, pages, NULL,
-				     NULL);
+	return get_user_pages_remote(mm, addr, nr, flags, pages, NULL,
+				     locked);
 #endif
 }
 

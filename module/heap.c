@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 
 #include "compat.h"
+#include "fetch.h"
 #include "gfp.h"
 #include "heap.h"
 #include "map.h"
@@ -130,6 +131,8 @@ void gc_heap_free(struct gc_heap *heap)
 	gc_slabs_destroy(&heap->slabs);
 	gc_map_put_inode(heap->inode);
 	gc_world_put(heap->world);
+	if (heap->stuck)
+		gc_fetch_put(heap->stuck);
 	kvfree(heap);
 }
 
@@ -215,4 +218,19 @@ bool gc_heap_due(const struct gc_heap *heap, u64 more)
 	s64 used = heap->slabs.live + heap->slabs.since;
 
 	return heap->slabs.since > 0 && used + more >= heap->goal;
+}
+
+/**
+ * gc_heap_put_off() - a collection that was due could not be had
+ * @heap: heap
+ *
+ * The program goes on, and shall not be stopped in vain by each allocation.
+ *
+ * Context: heap's lock held.
+ */
+void gc_heap_put_off(struct gc_heap *heap)
+{
+	u64 used = heap->slabs.live + max(heap->slabs.since, 0LL);
+
+	heap->goal = max(heap->goal, used + max_t(u64, used / 8, SZ_256K));
 }

@@ -30,6 +30,7 @@
 
 #include "slab.h"
 
+struct gc_fetch;
 struct gc_world;
 struct inode;
 
@@ -58,6 +59,7 @@ struct inode;
  * @last_gc_ns: end of the last one, CLOCK_REALTIME
  * @gc_cpu_ns: time spent collecting
  * @sweeper: sweeps what nobody asked for
+ * @stuck: pages of a process that a collection has given up waiting for, or NULL
  */
 struct gc_heap {
 	struct mutex lock;	/* all but what the next two guard */
@@ -83,6 +85,7 @@ struct gc_heap {
 	u64 last_gc_ns;
 	u64 gc_cpu_ns;
 	struct work_struct sweeper;
+	struct gc_fetch *stuck;
 };
 
 struct gc_heap *gc_heap_new(void);
@@ -92,6 +95,7 @@ u64 gc_heap_goal(const struct gc_heap *heap);
 bool gc_heap_due(const struct gc_heap *heap, u64 more);
 size_t gc_heap_meta_bytes(const struct gc_heap *heap);
 void gc_heap_sweep_later(struct gc_heap *heap);
+void gc_heap_put_off(struct gc_heap *heap);
 void gc_heap_report(struct gc_heap *heap);
 
 #endif /* GCHEAP_HEAP_H */

@@ -717,18 +717,33 @@ static int change_roots(struct gc_heap *heap, const struct gcheap_ioc_root *root
 	return gc_rootset_add(set, root->start, root->length, NULL);
 }
 
+/*
+ * Both locks, and no waiting for mmap_lock with the heap's: whoever has it may be
+ * in a page fault, served by one who wants the heap.
+ */
+static int lock_roots(struct gc_heap *heap)
+{
+	for (;;) {
+		if (mutex_lock_killable(&heap->lock))
+			return -EINTR;
+		if (mmap_read_trylock(current->mm))
+			return 0;
+		mutex_unlock(&heap->lock);
+		if (mmap_read_lock_killable(current->mm))
+			return -EINTR;
+		mmap_read_unlock(current->mm);
+	}
+}
+
 static int change_roots_locked(struct gc_heap *heap,
 			       const struct gcheap_ioc_root *root)
 {
-	int err = -EINTR;
+	int err = lock_roots(heap);
 
-	if (mutex_lock_killable(&heap->lock))
+	if (err)
 		return err;
-	if (mmap_read_lock_killable(current->mm))
-		goto unlock;
 	err = change_roots(heap, root);
 	mmap_read_unlock(current->mm);
-unlock:
 	mutex_unlock(&heap->lock);
 	return err;
 }

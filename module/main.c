@@ -9,6 +9,7 @@
  *	collect	a collection
  *	heap	life and pacing of a heap
  *	roots, tls, regs, rootset	what processes refer to
+ *	fetch	memory of processes, while patience lasts
  *	stop	stopping the world
  *	mutator	threads that use a heap
  *	map	the heap in a process's address space
@@ -26,6 +27,7 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 
+#include "fetch.h"
 #include "heap.h"
 #include "ioctl.h"
 #include "map.h"
@@ -76,13 +78,22 @@ static int __init gcheap_init(void)
 		pr_err("mode=%#o is not a set of permissions\n", mode);
 		return -EINVAL;
 	}
-	err = gc_stop_init();
+	err = gc_fetch_init();
 	if (err)
 		return err;
+	err = gc_stop_init();
+	if (err)
+		goto fetch_exit;
 	device.mode = mode;
 	err = misc_register(&device);
 	if (err)
-		gc_stop_exit();
+		goto stop_exit;
+	return 0;
+
+stop_exit:
+	gc_stop_exit();
+fetch_exit:
+	gc_fetch_exit();
 	return err;
 }
 
@@ -90,6 +101,7 @@ static void __exit gcheap_exit(void)
 {
 	misc_deregister(&device);
 	gc_stop_exit();
+	gc_fetch_exit();
 }
 
 module_init(gcheap_init);

@@ -159,7 +159,8 @@ static int choose_base(struct gc_heap *heap, unsigned long start,
 	int err = 0;
 
 	spin_lock(&heap->map_lock);
-	if (size != heap->size || (heap->base && heap->base != start))
+	/* Zero is what tells that there is no base. */
+	if (size != heap->size || !start || (heap->base && heap->base != start))
 		err = -EINVAL;
 	else
 		WRITE_ONCE(heap->base, start);
@@ -210,7 +211,8 @@ static unsigned long first_area(struct file *file, unsigned long addr,
 {
 	unsigned long area;
 
-	if (addr)
+	/* The top of the addresses is rounded up to zero, which is no place. */
+	if (round_up(addr, PMD_SIZE))
 		addr = round_up(addr, PMD_SIZE);
 	else
 		addr = AREA_START + round_down(get_random_u64() % AREA_SIZE,

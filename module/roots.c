@@ -13,16 +13,25 @@
  *
  * In private memory only pages that somebody wrote to are read: others are not
  * in the page tables, or are the file's, or the page of zeros.  Nothing is
- * faulted in for being looked at, but what was swapped out.
+ * faulted in for being looked at, but what was swapped out, or is in a shared
+ * file and not in memory.  For that mmap_lock is dropped, see fetch.h: so no VMA
+ * is looked at twice without being looked for again, and none at all once an
+ * error was noted.
  */
+#include <linux/fs.h>
 #include <linux/highmem.h>
+#include <linux/magic.h>
 #include <linux/mm.h>
+#include <linux/oom.h>
+#include <linux/pagemap.h>
 #include <linux/pgtable.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/xarray.h>
 
 #include "compat.h"
+#include "fetch.h"
 #include "heap.h"
 #include "map.h"
 #include "mutator.h"
@@ -39,8 +48,11 @@
  */
 #define THREAD_RECORD	8192UL
 
-/* Pages pinned at a time. */
-#define PIN_BATCH	16UL
+/* Page table entries looked at in one go. */
+#define WALK_BATCH	512
+
+/* What all waits for memory and locks of a stopped world may come to. */
+#define PATIENCE	(2LL * NSEC_PER_SEC)
 
 /**
  * gc_roots_init() - prepare a look at the roots
@@ -58,6 +70,8 @@ int gc_roots_init(struct gc_roots *roots, struct gc_heap *heap,
 		.heap = heap,
 		.marker = marker,
 		.verify = verify,
+		.patient = true,
+		.patience = PATIENCE,
 	};
 	return gc_regs_init(&roots->regs);
 }
@@ -143,17 +157,28 @@ static bool page_written(struct mm_struct *mm, unsigned long addr,
 	       PageAnon(pfn_to_page(pte_pfn(pte)));
 }
 
-static bool find_written(struct mm_struct *mm, unsigned long *addr,
-			 unsigned long end)
+static bool find_some_written(struct mm_struct *mm, unsigned long *addr,
+			      unsigned long end)
 {
+	unsigned int left = WALK_BATCH;
 	unsigned long next;
 	bool written = false;
 
 	rcu_read_lock();
-	while (*addr < end && !(written = page_written(mm, *addr, &next)))
+	while (*addr < end && left-- &&
+	       !(written = page_written(mm, *addr, &next)))
 		*addr = next;
 	rcu_read_unlock();
-	return written && *addr < end;
+	return written;
+}
+
+static bool find_written(struct gc_roots *roots, unsigned long *addr,
+			 unsigned long end)
+{
+	while (*addr < end && gc_roots_go_on(roots))
+		if (find_some_written(roots->mm, addr, end))
+			return true;
+	return false;
 }
 
 static unsigned long written_run(struct mm_struct *mm, unsigned long addr,
@@ -163,7 +188,7 @@ static unsigned long written_run(struct mm_struct *mm, unsigned long addr,
 
 	rcu_read_lock();
 	for (addr = (addr & PAGE_MASK) + PAGE_SIZE; addr < end &&
-	     nr < PIN_BATCH && page_written(mm, addr, &next); addr += PAGE_SIZE)
+	     nr < FETCH_PAGES && page_written(mm, addr, &next); addr += PAGE_SIZE)
 		nr++;
 	rcu_read_unlock();
 	return nr;
@@ -179,47 +204,161 @@ static void mark_page(struct gc_roots *roots, struct page *page,
 	roots->bytes += to - from;
 }
 
-/* Mark from @nr pages that begin in the page of @addr; none after @end. */
-static void mark_pages(struct gc_roots *roots, unsigned long addr,
-		       unsigned long end, unsigned long nr)
+static unsigned long mark_each(struct gc_roots *roots, struct page **pages,
+			       unsigned long nr, unsigned long addr,
+			       unsigned long end)
 {
-	struct page *pages[PIN_BATCH];
-	long pinned, i;
+	unsigned long i;
 
-	pinned = gc_get_pages(roots->mm, addr & PAGE_MASK, nr, pages);
-	for (i = 0; i < pinned; i++) {
+	for (i = 0; i < nr; i++) {
 		unsigned long from = offset_in_page(addr);
 		unsigned long to = min(PAGE_SIZE, from + end - addr);
 
 		mark_page(roots, pages[i], from, to);
-		put_page(pages[i]);
 		addr += to - from;
 	}
-	cond_resched();
+	return addr;
 }
 
-static void mark_private(struct gc_roots *roots, unsigned long addr,
-			 unsigned long end)
+/* Pin pages, as far as they are in memory. */
+static long pin(struct gc_roots *roots, unsigned long addr, unsigned long nr,
+		struct page **pages)
 {
-	unsigned long size = end - addr, before = roots->bytes, nr;
+	return gc_get_pages(roots->mm, addr & PAGE_MASK, nr, pages,
+			    FOLL_NOFAULT | FOLL_DUMP, NULL);
+}
 
-	while (find_written(roots->mm, &addr, end)) {
+static int lock(struct gc_roots *roots, struct mm_struct *mm)
+{
+	int err = gc_fetch_lock(mm, &roots->patience);
+
+	if (err)
+		return err;
+	roots->mm = mm;
+	roots->locked = true;
+	roots->heap_vma = gc_map_vma(roots->heap, mm);
+	return 0;
+}
+
+static void unlock(struct gc_roots *roots)
+{
+	if (roots->locked)
+		mmap_read_unlock(roots->mm);
+	roots->locked = false;
+	roots->heap_vma = NULL;
+}
+
+/*
+ * Wait for pages that are not in memory.  Returns NULL, and notes the error, when
+ * they do not come: then mmap_lock is not held any more.
+ */
+static struct gc_fetch *fetch_pages(struct gc_roots *roots, unsigned long addr,
+				    unsigned long nr)
+{
+	struct gc_fetch *fetch;
+
+	unlock(roots);
+	fetch = gc_fetch_start(roots->mm, addr & PAGE_MASK, nr);
+	if (!fetch) {
+		roots->err = -ENOMEM;
+		return NULL;
+	}
+	roots->err = gc_fetch_await(fetch, &roots->patience);
+	if (roots->err == -ETIMEDOUT) {
+		roots->heap->stuck = fetch;
+		return NULL;
+	}
+	if (!roots->err)
+		roots->err = lock(roots, roots->mm);
+	if (!roots->err)
+		return fetch;
+	gc_fetch_put(fetch);
+	return NULL;
+}
+
+static unsigned long mark_fetched(struct gc_roots *roots, unsigned long addr,
+				  unsigned long end, unsigned long nr)
+{
+	struct gc_fetch *fetch = fetch_pages(roots, addr, nr);
+	unsigned long next = (addr & PAGE_MASK) + PAGE_SIZE;
+
+	if (!fetch)
+		return end;
+	if (fetch->pinned > 0)
+		next = mark_each(roots, fetch->pages, fetch->pinned, addr, end);
+	gc_fetch_put(fetch);
+	return next;
+}
+
+/*
+ * Mark from at most @nr pages that begin in the page of @addr and are in memory;
+ * none after @end.  Returns where to go on: @addr when there is none.
+ */
+static unsigned long mark_present(struct gc_roots *roots, unsigned long addr,
+				  unsigned long end, unsigned long nr)
+{
+	struct page *pages[FETCH_PAGES];
+	long pinned = pin(roots, addr, nr, pages), i;
+
+	if (pinned <= 0)
+		return addr;
+	addr = mark_each(roots, pages, pinned, addr, end);
+	for (i = 0; i < pinned; i++)
+		put_page(pages[i]);
+	return addr;
+}
+
+static unsigned long mark_private(struct gc_roots *roots, unsigned long addr,
+				  unsigned long end)
+{
+	unsigned long start = addr, before = roots->bytes, nr, next;
+
+	if (find_written(roots, &addr, end)) {
 		nr = written_run(roots->mm, addr, end);
-		mark_pages(roots, addr, end, nr);
-		addr = (addr & PAGE_MASK) + nr * PAGE_SIZE;
-		if (fatal_signal_pending(current))
-			return;
+		next = mark_present(roots, addr, end, nr);
+		if (next == addr)
+			next = mark_fetched(roots, addr, end, nr);
+		addr = next;
 	}
-	roots->skipped += size - (roots->bytes - before);
+	addr = min(addr, end);
+	roots->skipped += addr - start - (roots->bytes - before);
+	return addr;
 }
 
-static void mark_shared(struct gc_roots *roots, unsigned long addr,
-			unsigned long end)
+/*
+ * Where the content of a shared mapping goes on.  In memory that is a file
+ * without a disk, what nobody ever wrote is not there, and must not come to be
+ * for being looked at.
+ */
+static unsigned long skip_hole(struct vm_area_struct *vma,
+			       unsigned long addr, unsigned long end)
 {
-	while (addr < end && !fatal_signal_pending(current)) {
-		mark_pages(roots, addr, end, 1);
-		addr = (addr & PAGE_MASK) + PAGE_SIZE;
-	}
+	struct address_space *mapping = vma->vm_file->f_mapping;
+	unsigned long index = linear_page_index(vma, addr), next;
+
+	if (mapping->host->i_sb->s_magic != TMPFS_MAGIC)
+		return addr;
+	if (!xa_find(&mapping->i_pages, &index, linear_page_index(vma, end - 1),
+		     XA_PRESENT))
+		return end;
+	next = vma->vm_start + ((index - vma->vm_pgoff) << PAGE_SHIFT);
+	return max(addr, next);
+}
+
+static unsigned long mark_shared(struct gc_roots *roots,
+				 struct vm_area_struct *vma,
+				 unsigned long addr, unsigned long end)
+{
+	unsigned long nr = min(FETCH_PAGES, ((end - 1) >> PAGE_SHIFT) + 1 -
+					    (addr >> PAGE_SHIFT));
+	unsigned long next = mark_present(roots, addr, end, nr);
+
+	if (next != addr)
+		return next;
+	next = skip_hole(vma, addr, end);
+	if (next != addr)
+		return next;
+	return mark_fetched(roots, addr, end, 1);
 }
 
 static void *heap_address(struct gc_roots *roots, unsigned long addr)
@@ -252,6 +391,52 @@ static void mark_heap(struct gc_roots *roots, unsigned long addr,
 	}
 }
 
+/* Mark from a mapping.  Returns where to go on, maybe in another one. */
+static unsigned long mark_mapping(struct gc_roots *roots,
+				  struct vm_area_struct *vma,
+				  unsigned long addr, unsigned long end)
+{
+	unsigned long used_end = min(end, gc_map_used_end(vma));
+
+	if (vma == roots->heap_vma)
+		mark_heap(roots, addr, end);
+	else if (vma->vm_flags & (VM_IO | VM_PFNMAP))
+		return end;
+	else if (!(vma->vm_flags & VM_SHARED))
+		return mark_private(roots, addr, end);
+	else if (vma->vm_file && addr < used_end)
+		return mark_shared(roots, vma, addr, used_end);
+	return end;
+}
+
+/**
+ * gc_roots_go_on() - whether to look at more
+ * @roots: roots
+ *
+ * Context: may sleep.
+ *
+ * Return: false when what was seen is worth nothing.
+ */
+bool gc_roots_go_on(struct gc_roots *roots)
+{
+	cond_resched();
+	if (!roots->err && fatal_signal_pending(current))
+		roots->err = -EINTR;
+	return !roots->err;
+}
+
+/**
+ * gc_roots_vma() - the first mapping that ends behind an address
+ * @roots: roots
+ * @addr: user address
+ *
+ * Return: the mapping, valid until memory is read; or NULL.
+ */
+struct vm_area_struct *gc_roots_vma(struct gc_roots *roots, unsigned long addr)
+{
+	return roots->locked ? find_vma(roots->mm, addr) : NULL;
+}
+
 /**
  * gc_roots_range() - take all words of a range for roots
  * @roots: roots
@@ -265,23 +450,52 @@ void gc_roots_range(struct gc_roots *roots, unsigned long start,
 {
 	start = round_up(start, sizeof(long));
 	end = round_down(end, sizeof(long));
-	while (start < end) {
-		struct vm_area_struct *vma = find_vma(roots->mm, start);
-		unsigned long stop;
+	while (start < end && gc_roots_go_on(roots)) {
+		struct vm_area_struct *vma = gc_roots_vma(roots, start);
 
 		if (!vma || vma->vm_start >= end)
 			return;
 		start = max(start, vma->vm_start);
-		stop = min(end, vma->vm_end);
-		if (vma == roots->heap_vma)
-			mark_heap(roots, start, stop);
-		else if (!(vma->vm_flags & VM_SHARED))
-			mark_private(roots, start, stop);
-		else if (!(vma->vm_flags & (VM_IO | VM_PFNMAP)))
-			mark_shared(roots, start,
-				    min(stop, gc_map_used_end(vma)));
-		start = stop;
+		start = mark_mapping(roots, vma, start, min(end, vma->vm_end));
 	}
+}
+
+static void copy_from_page(void *to, struct page *page, size_t offset,
+			   size_t bytes)
+{
+	void *kaddr = kmap_local_page(page);
+
+	memcpy(to, kaddr + offset, bytes);
+	kunmap_local(kaddr);
+}
+
+static bool read_fetched(struct gc_roots *roots, unsigned long addr, void *to,
+			 size_t bytes)
+{
+	struct gc_fetch *fetch = fetch_pages(roots, addr, 1);
+	bool there;
+
+	if (!fetch)
+		return false;
+	there = fetch->pinned == 1;
+	if (there)
+		copy_from_page(to, fetch->pages[0], offset_in_page(addr), bytes);
+	gc_fetch_put(fetch);
+	return there;
+}
+
+static bool read_part(struct gc_roots *roots, unsigned long addr, void *to,
+		      size_t bytes)
+{
+	struct page *page;
+
+	if (!gc_roots_vma(roots, addr))
+		return false;
+	if (pin(roots, addr, 1, &page) != 1)
+		return roots->patient && read_fetched(roots, addr, to, bytes);
+	copy_from_page(to, page, offset_in_page(addr), bytes);
+	put_page(page);
+	return true;
 }
 
 /**
@@ -298,15 +512,9 @@ bool gc_roots_read(struct gc_roots *roots, unsigned long addr, void *to,
 {
 	while (bytes) {
 		size_t part = min(bytes, PAGE_SIZE - offset_in_page(addr));
-		struct page *page;
-		void *kaddr;
 
-		if (gc_get_pages(roots->mm, addr & PAGE_MASK, 1, &page) != 1)
+		if (!read_part(roots, addr, to, part))
 			return false;
-		kaddr = kmap_local_page(page);
-		memcpy(to, kaddr + offset_in_page(addr), part);
-		kunmap_local(kaddr);
-		put_page(page);
 		addr += part;
 		to += part;
 		bytes -= part;
@@ -339,15 +547,13 @@ static unsigned long stack_end(const struct vm_area_struct *vma,
  * knows how deep: all of that stack counts.
  */
 static void mark_other_stack(struct gc_roots *roots, struct task_struct *task,
-			     unsigned long thread_pointer,
-			     const struct vm_area_struct *current_stack)
+			     unsigned long thread_pointer, unsigned long low)
 {
-	struct mm_struct *mm = roots->mm;
 	unsigned long home = thread_group_leader(task) ?
-			     READ_ONCE(mm->start_stack) : thread_pointer;
-	struct vm_area_struct *vma = find_vma(mm, home);
+			     READ_ONCE(roots->mm->start_stack) : thread_pointer;
+	struct vm_area_struct *vma = gc_roots_vma(roots, home);
 
-	if (!inside(vma, home) || vma == current_stack)
+	if (!inside(vma, home) || inside(vma, low))
 		return;
 	gc_roots_range(roots, vma->vm_start,
 		       stack_end(vma, vma->vm_start, thread_pointer));
@@ -365,17 +571,15 @@ static void mark_stack(struct gc_roots *roots, struct task_struct *task)
 {
 	unsigned long thread_pointer = roots->regs.thread_pointer;
 	unsigned long sp = roots->regs.sp, low = sp - min(sp, RED_ZONE);
-	struct vm_area_struct *vma = find_vma(roots->mm, low);
+	struct vm_area_struct *vma = gc_roots_vma(roots, low);
 
 	/* An empty stack begins at the end of its mapping. */
 	if (vma && low < vma->vm_start && inside(vma, sp))
 		low = vma->vm_start;
-	if (!inside(vma, low))
-		vma = NULL;
 	/* A stack in an object of the heap: the stack pointer keeps the object. */
-	else if (vma != roots->heap_vma)
+	if (inside(vma, low) && vma != roots->heap_vma)
 		mark_own_stack(roots, low, stack_end(vma, low, thread_pointer));
-	mark_other_stack(roots, task, thread_pointer, vma);
+	mark_other_stack(roots, task, thread_pointer, low);
 }
 
 static void mark_thread(struct gc_roots *roots, struct gc_mutator *m)
@@ -397,6 +601,8 @@ static void mark_threads(struct gc_roots *roots)
 	struct gc_mutator *m;
 
 	list_for_each_entry(m, &heap->mutator_list, node) {
+		if (!gc_roots_go_on(roots))
+			return;
 		if (m->mm != roots->mm || m->retired)
 			continue;
 		if (m->round == round || m->task == current)
@@ -419,7 +625,7 @@ static void mark_data(struct gc_roots *roots)
 	struct vm_area_struct *vma;
 	unsigned long addr = 0, data_end = 0, end;
 
-	while ((vma = find_vma(mm, addr))) {
+	while (gc_roots_go_on(roots) && (vma = gc_roots_vma(roots, addr))) {
 		addr = vma->vm_end;
 		end = addr;
 		if (!is_file_data(vma) &&
@@ -431,8 +637,6 @@ static void mark_data(struct gc_roots *roots)
 		data_end = end;
 		if (vma->anon_vma && end > vma->vm_start)
 			gc_roots_range(roots, vma->vm_start, end);
-		if (fatal_signal_pending(current))
-			return;
 	}
 }
 
@@ -456,8 +660,12 @@ static void mark_aging(struct gc_roots *roots, struct gc_root *root)
 
 	root->aging->round = gc_world_round(roots->heap->world);
 	root->aging->cycle = cycle;
-	for (addr = root->start; addr < root->start + root->length; addr += 16)
+	for (addr = root->start; addr < root->start + root->length;
+	     addr += 16) {
 		mark_pair(roots, addr, age);
+		if (!offset_in_page(addr) && !gc_roots_go_on(roots))
+			return;
+	}
 }
 
 /*
@@ -470,8 +678,11 @@ static void forget_aging(struct gc_roots *roots, struct gc_aging *aging)
 	unsigned long addr;
 
 	for (addr = aging->start; addr < aging->start + aging->length;
-	     addr += sizeof(long))
+	     addr += sizeof(long)) {
 		WRITE_ONCE(*(long *)heap_address(roots, addr), 0);
+		if (!offset_in_page(addr))
+			cond_resched();
+	}
 	gc_aging_forget(aging);
 }
 
@@ -485,13 +696,11 @@ static void forget_agings(struct gc_roots *roots)
 			forget_aging(roots, aging);
 }
 
-static void mark_rootset(struct gc_roots *roots)
+static void mark_rootset(struct gc_roots *roots, struct gc_rootset *set)
 {
-	struct vm_area_struct *vma = roots->heap_vma;
-	struct gc_rootset *set = vma ? vma->vm_private_data : NULL;
 	struct rb_node *node;
 
-	for (node = set ? rb_first(&set->ranges) : NULL; node;
+	for (node = rb_first(&set->ranges); node && gc_roots_go_on(roots);
 	     node = rb_next(node)) {
 		struct gc_root *root = rb_entry(node, struct gc_root, node);
 
@@ -505,19 +714,35 @@ static void mark_rootset(struct gc_roots *roots)
 	}
 }
 
+/* The mapping may go while its ranges are looked at; the set stays. */
+static void mark_hand_made(struct gc_roots *roots)
+{
+	struct gc_rootset *set;
+
+	if (!roots->heap_vma)
+		return;
+	set = roots->heap_vma->vm_private_data;
+	gc_rootset_get(set);
+	mark_rootset(roots, set);
+	gc_rootset_put(set);
+}
+
 static int mark_process(struct gc_roots *roots, struct mm_struct *mm)
 {
-	if (mmap_read_lock_killable(mm))
-		return -EINTR;
-	roots->mm = mm;
-	roots->heap_vma = gc_map_vma(roots->heap, mm);
-	gc_tls_measure(roots);
-	mark_threads(roots);
-	mark_data(roots);
-	mark_rootset(roots);
-	mmap_read_unlock(mm);
-	roots->processes++;
-	return fatal_signal_pending(current) ? -EINTR : 0;
+	roots->err = lock(roots, mm);
+	if (roots->err)
+		return roots->err;
+	/* A fork that failed left its parent's VMAs there. */
+	if (!check_stable_address_space(mm)) {
+		gc_tls_measure(roots);
+		mark_threads(roots);
+		mark_data(roots);
+		mark_hand_made(roots);
+		roots->processes++;
+	}
+	unlock(roots);
+	gc_roots_go_on(roots);
+	return roots->err;
 }
 
 /* Objects that ALLOC has made and has not yet told its caller of. */
@@ -544,7 +769,8 @@ static void mark_landing(struct gc_roots *roots)
  *
  * Context: may sleep; heap's lock held, the world stopped.
  *
- * Return: 0, -ENOMEM or -EINTR.
+ * Return: 0; -ENOMEM, -EINTR; or -ETIMEDOUT when memory of a process could not be
+ * had.
  */
 int gc_roots_mark(struct gc_roots *roots)
 {
@@ -587,18 +813,19 @@ static void sweep_process(struct gc_roots *roots, struct mm_struct *mm)
 {
 	struct gc_mutator *m;
 
-	if (mmap_read_lock_killable(mm))
+	if (lock(roots, mm))
 		return;
-	roots->mm = mm;
 	list_for_each_entry(m, &roots->heap->mutator_list, node)
 		if (m->mm == mm && !m->retired)
 			sweep_mutator(roots, m);
-	mmap_read_unlock(mm);
+	unlock(roots);
 }
 
 /**
  * gc_roots_sweep_owned() - reclaim in slabs of threads that tell what they use
  * @roots: roots
+ *
+ * What a thread says in memory that is not there at once is as if not said.
  *
  * Context: may sleep; heap's lock held, the world stopped, marking complete.
  */
@@ -608,6 +835,7 @@ void gc_roots_sweep_owned(struct gc_roots *roots)
 		gc_world_members(roots->heap->world);
 	unsigned int i;
 
+	roots->patient = false;
 	for (i = 0; i < members->nr; i++)
 		sweep_process(roots, members->mms[i]);
 }

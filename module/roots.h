@@ -19,7 +19,8 @@ struct vm_area_struct;
  * @heap: heap
  * @marker: marks what is found
  * @verify: the second marker, which gets the same words; or NULL
- * @mm: process being looked at; its mmap_lock is held for reading
+ * @mm: process being looked at; its mmap_lock is held for reading, but may have
+ *	been dropped and taken again by whatever reads its memory
  * @heap_vma: its mapping of the heap, or NULL
  * @regs: registers of the thread being looked at
  * @stack_start: its stack, as far as it has been read already
@@ -27,6 +28,10 @@ struct vm_area_struct;
  * @tls_sum: bytes of thread-local storage that a thread of @mm may have
  * @tls_blocks: the same, without what lies between the blocks
  * @tls_max: bytes of the largest block of it
+ * @locked: mmap_lock of @mm is held
+ * @patient: pages that are not in memory are waited for
+ * @patience: nanoseconds that may still be spent waiting
+ * @err: why this look is worth nothing: -ETIMEDOUT, -ENOMEM or -EINTR; or 0
  * @bytes: bytes of memory read
  * @skipped: bytes not read, since nobody ever wrote there
  * @threads: threads looked at
@@ -44,6 +49,10 @@ struct gc_roots {
 	size_t tls_sum;
 	size_t tls_blocks;
 	size_t tls_max;
+	bool locked;
+	bool patient;
+	s64 patience;
+	int err;
 	u64 bytes;
 	u64 skipped;
 	u32 threads;
@@ -56,6 +65,8 @@ void gc_roots_destroy(struct gc_roots *roots);
 int gc_roots_mark(struct gc_roots *roots);
 void gc_roots_sweep_owned(struct gc_roots *roots);
 
+bool gc_roots_go_on(struct gc_roots *roots);
+struct vm_area_struct *gc_roots_vma(struct gc_roots *roots, unsigned long addr);
 void gc_roots_range(struct gc_roots *roots, unsigned long start,
 		    unsigned long end);
 bool gc_roots_read(struct gc_roots *roots, unsigned long addr, void *to,

@@ -14,7 +14,6 @@
 #include <linux/elf.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
-#include <linux/sched/signal.h>
 
 #include "roots.h"
 
@@ -71,8 +70,7 @@ void gc_tls_measure(struct gc_roots *roots)
 
 	roots->tls_blocks = 0;
 	roots->tls_max = 0;
-	while ((vma = find_vma(roots->mm, addr)) &&
-	       !fatal_signal_pending(current)) {
+	while (gc_roots_go_on(roots) && (vma = gc_roots_vma(roots, addr))) {
 		addr = vma->vm_end;
 		if (vma->vm_file && !vma->vm_pgoff &&
 		    !(vma->vm_flags & (VM_SHARED | VM_IO | VM_PFNMAP)))
@@ -99,7 +97,7 @@ static unsigned long table_length(struct gc_roots *roots, unsigned long table)
 /* Private memory that somebody wrote to; a block is never part of a file. */
 static bool may_be(struct gc_roots *roots, unsigned long addr, bool block)
 {
-	struct vm_area_struct *vma = find_vma(roots->mm, addr);
+	struct vm_area_struct *vma = gc_roots_vma(roots, addr);
 
 	return vma && addr >= vma->vm_start && vma->anon_vma &&
 	       !(vma->vm_flags & VM_SHARED) && !(block && vma->vm_file);
@@ -169,7 +167,7 @@ static void mark_static(struct gc_roots *roots, struct vm_area_struct *vma,
  */
 void gc_tls_mark(struct gc_roots *roots, unsigned long thread_pointer)
 {
-	struct vm_area_struct *vma = find_vma(roots->mm, thread_pointer);
+	struct vm_area_struct *vma = gc_roots_vma(roots, thread_pointer);
 	unsigned long table;
 
 	if (!thread_pointer || !vma || thread_pointer < vma->vm_start)

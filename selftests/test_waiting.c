@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory of processes that is not to be had while they are held: a page that comes
+ * from a FUSE server, which is held itself; an address space that another call
+ * has locked.  The collection gives up, the program runs on, and the next
+ * collection that can be had sees all.
+ */
+#include <linux/fuse.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+#include "common.h"
+
+#define PAGE		4096
+#define SPARSE		(64 * MIB)
+#define OBJECT_SIZE	64
+
+/**
+ * struct server - a file system of one file, which is mounted on a file
+ * @path: where
+ * @fuse: the kernel's requests
+ * @page: what the file holds
+ * @control: it answers no READ before it has heard a word here
+ * @reading: it says a word here when there is one to answer
+ */
+struct server {
+	char path[32];
+	int fuse;
+	char *page;
+	int control;
+	int reading;
+};
+
+static void answer(struct server *server, uint64_t unique, int error,
+		   const void *body, size_t size)
+{
+	struct fuse_out_header header = {
+		.len = sizeof(header) + size, .error = error, .unique = unique,
+	};
+	struct iovec parts[2] = {
+		{ .iov_base = &header, .iov_len = sizeof(header) },
+		{ .iov_base = (void *)body, .iov_len = size },
+	};
+
+	/* ENOENT: whoever asked was killed. */
+	must(writev(server->fuse, parts, 2) > 0 || errno == ENOENT);
+}
+
+static void answer_read(struct server *server, uint64_t unique)
+{
+	say(server->reading);
+	hear(server->control);
+	answer(server, unique, 0, server->page, PAGE);
+}
+
+static void serve_one(struct server *server, const struct fuse_in_header *in)
+{
+	struct fuse_init_out init = {
+		.major = FUSE_KERNEL_VERSION, .minor = FUSE_KERNEL_MINOR_VERSION,
+		.max_readahead = PAGE, .max_write = PAGE,
+	};
+	struct fuse_attr_out attr = {
+		.attr_valid = 1000,
+		.attr = { .ino = 1, .size = PAGE, .mode = S_IFREG | 0600, .nlink = 1 },
+	};
+	struct fuse_open_out open = {};
+
+	switch (in->opcode) {
+	case FUSE_INIT:
+		answer(server, in->unique, 0, &init, sizeof(init));
+		break;
+	case FUSE_GETATTR:
+		answer(server, in->unique, 0, &attr, sizeof(attr));
+		break;
+	case FUSE_OPEN:
+		answer(server, in->unique, 0, &open, sizeof(open));
+		break;
+	case FUSE_READ:
+		answer_read(server, in->unique);
+		break;
+	case FUSE_FORGET:
+		break;
+	default:
+		answer(server, in->unique, -ENOSYS, NULL, 0);
+	}
+}
+
+static void serve(struct server *server)
+{
+	static char request[16 * PAGE];
+
+	/* Ends when the file system is unmounted. */
+	while (read(server->fuse, request, sizeof(request)) > 0)
+		serve_one(server, (void *)request);
+	_exit(KSFT_PASS);
+}
+
+/* False where the kernel has no FUSE. */
+static bool mount_file(struct server *server)
+{
+	char options[128];
+	int fd;
+
+	server->fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	if (server->fuse < 0)
+		return false;
+	snprintf(server->path, sizeof(server->path), "/tmp/gcheap-XXXXXX");
+	fd = mkstemp(server->path);
+	must(fd >= 0);
+	close(fd);
+	snprintf(options, sizeof(options), "fd=%d,rootmode=100000,user_id=0,group_id=0",
+		 server->fuse);
+	must(!mount("gcheap", server->path, "fuse", MS_NOSUID | MS_NODEV, options));
+	return true;
+}
+
+FIXTURE(waiting) {
+	struct gcheap *heap;
+	struct server server;
+	uintptr_t object;
+	void *volatile *page;
+	int go;
+	int asked;
+	pid_t child;
+};
+
+/* Memory that is no root and that both processes have */
+static void *shared_page(void)
+{
+	void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	must(page != MAP_FAILED);
+	return page;
+}
+
+struct filling {
+	void **page;
+	uintptr_t object;
+};
+
+apart void put_in_file(void *arg)
+{
+	struct filling *filling = arg;
+
+	filling->page[7] = reveal(filling->object);
+}
+
+FIXTURE_SETUP(waiting)
+{
+	struct filling filling;
+	int go[2], asked[2];
+
+	self->server.page = shared_page();
+	if (!mount_file(&self->server))
+		SKIP(return, "the kernel has no FUSE");
+	self->heap = open_manual(16 * MIB);
+	ASSERT_TRUE(self->heap);
+	self->object = new_hidden(self->heap, OBJECT_SIZE, 1);
+	filling.page = (void **)self->server.page;
+	filling.object = self->object;
+	in_thread(put_in_file, &filling);
+	must(!pipe(go) && !pipe(asked));
+	self->go = go[1];
+	self->asked = asked[0];
+	self->server.control = go[0];
+	self->server.reading = asked[1];
+}
+
+FIXTURE_TEARDOWN(waiting)
+{
+	if (!self->heap)
+		return;
+	umount2(self->server.path, MNT_DETACH);
+	unlink(self->server.path);
+	if (self->child) {
+		kill(self->child, SIGKILL);
+		await_child(self->child);
+	}
+	gcheap_close(self->heap);
+}
+
+static pid_t start_server(struct server *server)
+{
+	pid_t child = fork_child();
+
+	if (!child)
+		serve(server);
+	close(server->fuse);
+	return child;
+}
+
+static void *volatile *map_file(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	struct stat stat;
+	void *page;
+
+	must(fd >= 0);
+	/* The kernel learns the file's size. */
+	must(!fstat(fd, &stat) && stat.st_size == PAGE);
+	page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	must(page != MAP_FAILED);
+	close(fd);
+	return page;
+}
+
+/* A collection as soon as one can be had */
+apart void collect_at_last(void *heap)
+{
+	while (gcheap_collect(heap)) {
+		must(errno == EAGAIN);
+		sched_yield();
+	}
+}
+
+apart void collect_in_vain(void *heap)
+{
+	must(gcheap_collect(heap) && errno == EAGAIN);
+}
+
+/* The server is one of those who are held. */
+TEST_F(waiting, a_server_that_is_held)
+{
+	self->child = start_server(&self->server);
+	/* Once the world runs on, nothing but that keeps it from answering. */
+	say(self->go);
+	self->page = map_file(self->server.path);
+	ASSERT_EQ(0, gcheap_root_add(self->heap, (void *)self->page, PAGE));
+	in_thread(collect_in_vain, self->heap);
+	EXPECT_TRUE(is_allocated(self->heap, self->object));
+	in_thread(collect_at_last, self->heap);
+	EXPECT_TRUE(is_allocated(self->heap, self->object));
+	churn(self->heap, OBJECT_SIZE);
+	EXPECT_TRUE(is_filled(self->heap, self->object, OBJECT_SIZE, 1));
+	ASSERT_EQ(0, gcheap_root_del(self->heap, (void *)self->page));
+	collect(self->heap);
+	EXPECT_FALSE(is_allocated(self->heap, self->object));
+}
+
+/* It does not answer at all: collections end, though in vain, and memory is had. */
+TEST_F(waiting, a_server_that_is_silent)
+{
+	int i;
+
+	self->child = start_server(&self->server);
+	self->page = map_file(self->server.path);
+	ASSERT_EQ(0, gcheap_root_add(self->heap, (void *)self->page, PAGE));
+	for (i = 0; i < 100; i++) {
+		in_thread(collect_in_vain, self->heap);
+		ASSERT_TRUE(gcheap_alloc(self->heap, 1000));
+	}
+	say(self->go);
+	in_thread(collect_at_last, self->heap);
+	EXPECT_TRUE(is_allocated(self->heap, self->object));
+}
+
+/* Not even one who has died does the heap harm: its page is waited for no more. */
+TEST_F(waiting, a_server_that_dies)
+{
+	self->child = start_server(&self->server);
+	self->page = map_file(self->server.path);
+	ASSERT_EQ(0, gcheap_root_add(self->heap, (void *)self->page, PAGE));
+	in_thread(collect_in_vain, self->heap);
+	kill(self->child, SIGKILL);
+	await_child(self->child);
+	self->child = 0;
+	in_thread(collect_at_last, self->heap);
+	EXPECT_FALSE(is_allocated(self->heap, self->object));
+}
+
+/* Reads another process's memory, and has its address space locked meanwhile. */
+struct peek {
+	pid_t pid;
+	const volatile void *where;
+	pid_t tid;
+	_Atomic bool begun;
+};
+
+static void *peek(void *arg)
+{
+	struct peek *peek = arg;
+	char path[32], c;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", peek->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	must(fd >= 0);
+	peek->tid = gettid();
+	peek->begun = true;
+	must(pread(fd, &c, 1, (off_t)peek->where) == 1);
+	close(fd);
+	return NULL;
+}
+
+static void map_when_told(int sock)
+{
+	hear(sock);
+	must(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
+	say(sock);
+	hear(sock);
+	_exit(KSFT_PASS);
+}
+
+/* A process that has the heap waits to change its address space. */
+TEST_F(waiting, an_address_space_that_is_locked)
+{
+	struct peek order = {};
+	pthread_t thread;
+	int sock[2];
+	pid_t other;
+
+	self->child = start_server(&self->server);
+	self->page = map_file(self->server.path);
+	socket_pair(sock);
+	other = fork_child();
+	if (!other)
+		map_when_told(sock[1]);
+	order.pid = other;
+	order.where = self->page;
+	must(!pthread_create(&thread, NULL, peek, &order));
+	hear(self->asked);
+	say(sock[0]);
+	await_blocked(other, other, SYS_mmap);
+	in_thread(collect_in_vain, self->heap);
+	say(self->go);
+	must(!pthread_join(thread, NULL));
+	hear(sock[0]);
+	collect(self->heap);
+	EXPECT_FALSE(is_allocated(self->heap, self->object));
+	say(sock[0]);
+	EXPECT_TRUE(child_succeeded(other));
+}
+
+struct sparse {
+	struct gcheap *heap;
+	uintptr_t object;
+	void *volatile *word;
+};
+
+apart void put_in_sparse(void *arg)
+{
+	struct sparse *sparse = arg;
+
+	*sparse->word = reveal(sparse->object);
+}
+
+/* Looking at shared memory must not fill it. */
+TEST(sparse_shared_roots_stay_sparse)
+{
+	struct gcheap *heap = open_manual(16 * MIB);
+	struct sparse sparse = { .heap = heap };
+	int fd = memfd_create("sparse", MFD_CLOEXEC);
+	struct stat before, after;
+	char *memory;
+
+	ASSERT_EQ(0, ftruncate(fd, SPARSE));
+	memory = mmap(NULL, SPARSE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, (void *)memory);
+	sparse.object = new_hidden(heap, OBJECT_SIZE, 1);
+	sparse.word = (void *volatile *)(memory + SPARSE / 2 + 8);
+	in_thread(put_in_sparse, &sparse);
+	/* In the file, but not in the page table */
+	ASSERT_EQ(0, madvise(memory, SPARSE, MADV_DONTNEED));
+	ASSERT_EQ(0, fstat(fd, &before));
+	ASSERT_EQ(0, gcheap_root_add(heap, memory, SPARSE));
+	collect(heap);
+	EXPECT_TRUE(is_allocated(heap, sparse.object));
+	ASSERT_EQ(0, fstat(fd, &after));
+	EXPECT_EQ(before.st_blocks, after.st_blocks);
+	*sparse.word = NULL;
+	collect(heap);
+	EXPECT_FALSE(is_allocated(heap, sparse.object));
+	gcheap_close(heap);
+}
+
+TEST_HARNESS_MAIN
