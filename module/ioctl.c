@@ -52,25 +52,43 @@ static_assert(sizeof(struct gcheap_ioc_root) == 24);
 static_assert(sizeof(struct gcheap_ioc_object) == 32);
 static_assert(sizeof(unsigned long) == sizeof(u64));
 
+/* Classes copied to the caller at a time. */
+#define INFO_BATCH	16U
+
+static int info_classes(struct gcheap_class_info __user *to, u32 nr)
+{
+	struct gcheap_class_info batch[INFO_BATCH];
+	u32 first, i, part;
+
+	for (first = 0; first < nr; first += part) {
+		part = min(nr - first, INFO_BATCH);
+		for (i = 0; i < part; i++) {
+			const struct size_class *class = &size_classes[first + i];
+
+			batch[i] = (struct gcheap_class_info) {
+				.object_size = class->object_size,
+				.slab_size = class->pages << PAGE_SHIFT,
+				.slots = class->slots,
+			};
+		}
+		if (copy_to_user(to + first, batch, part * sizeof(*batch)))
+			return -EFAULT;
+	}
+	return 0;
+}
+
 static int ioctl_info(struct gc_heap *heap, union ioctl_args *args)
 {
 	struct gcheap_ioc_info *info = &args->info;
 	struct gcheap_class_info __user *to = u64_to_user_ptr(info->classes);
-	u32 i;
+	u32 nr = min_t(u32, info->class_capacity, SIZE_CLASS_COUNT);
+	int err;
 
 	if (info->flags || info->reserved)
 		return -EINVAL;
-	for (i = 0; to && i < min_t(u32, info->class_capacity,
-				    SIZE_CLASS_COUNT); i++) {
-		struct gcheap_class_info class = {
-			.object_size = size_classes[i].object_size,
-			.slab_size = size_classes[i].pages << PAGE_SHIFT,
-			.slots = size_classes[i].slots,
-		};
-
-		if (copy_to_user(to + i, &class, sizeof(class)))
-			return -EFAULT;
-	}
+	err = to ? info_classes(to, nr) : 0;
+	if (err)
+		return err;
 	spin_lock(&heap->map_lock);
 	info->base = heap->base;
 	info->heap_size = heap->size;

@@ -29,7 +29,8 @@ stage()
 	local name=$1 from=$SECONDS
 	shift
 	say "== $name"
-	"$@" || printf 'fail\t%s: %s\t%s\n' "$name" "stopped" "$logs/$name" >> "$all"
+	"$@" || grep -q '^fail' "$logs/$name/results" 2> /dev/null ||
+		printf 'fail\t%s: %s\t%s\n' "$name" "stopped" "$logs/$name" >> "$all"
 	cat "$logs/$name/results" >> "$all" 2> /dev/null || true
 	say "== $name took $((SECONDS - from)) seconds"
 }
@@ -58,6 +59,7 @@ if [ "${KERNEL-}" ]; then
 	done
 else
 	stage lint "$here/lint.sh" "$logs/lint"
+	stage fuzz-core "$here/fuzz-core.sh" "$logs/fuzz-core"
 	lane debug
 	lane 6.1
 fi

@@ -8,8 +8,6 @@
 #   TIME=S       seconds (60)
 #   SEED=N       of the inputs to begin with, and of libFuzzer; else a new one
 #   INPUT=FILE   run this file only, and print its operations
-#
-# What libFuzzer has found worth keeping stays in the cache for the next time.
 set -eu
 
 here=$(dirname "$(realpath "$0")")
@@ -38,9 +36,8 @@ if [ "${INPUT-}" ]; then
 fi
 
 # Random inputs to begin with: they do more at once than what grows from nothing.
-corpus=$cache/fuzz-core
-mkdir -p "$corpus"
-rm -rf "$logs/seeds" "$logs"/crash-* "$logs"/timeout-*
+rm -rf "$logs/seeds" "$logs/corpus" "$logs"/crash-* "$logs"/timeout-*
+mkdir "$logs/corpus"
 python3 - "$seed" "$logs/seeds" << 'END'
 import os, random, sys
 random.seed(int(sys.argv[1]))
@@ -54,7 +51,7 @@ say "make fuzz-core SEED=$seed"
 verdict=pass
 timeout $((${TIME:-60} + 120)) "$logs/fuzz_core" -seed="$seed" -max_len=8192 -len_control=0 \
 	-timeout=60 -max_total_time="${TIME:-60}" -artifact_prefix="$logs/" \
-	"$corpus" "$logs/seeds" > "$logs/log" 2>&1 || verdict=fail
+	"$logs/corpus" "$logs/seeds" > "$logs/log" 2>&1 || verdict=fail
 if [ $verdict = fail ]; then
 	grep -E 'must hold|, not |ERROR|runtime error' "$logs/log" | head -n 20 >&2
 	for input in "$logs"/crash-* "$logs"/timeout-*; do

@@ -27,6 +27,7 @@
  *	EINVAL	   size smaller than the structure's first version, an unknown
  *		   flag, a reserved field that is not zero, a value out of range
  *	E2BIG	   size larger than the kernel's, and the rest not all zero
+ *	ENOMEM	   the kernel has no memory for the call itself
  *	EINTR	   the caller is being killed
  *	Whoever gets an error can rely on nothing having been changed, unless
  *	the call below says otherwise.  Those who need a mapping of the heap in

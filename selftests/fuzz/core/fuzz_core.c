@@ -226,10 +226,10 @@ static struct object *find_object(unsigned long word)
 	while (low < high) {
 		unsigned int middle = (low + high) / 2;
 
+		if (overlaps(sorted[middle], word - HEAP_BASE, 1))
+			return sorted[middle];
 		if (word - HEAP_BASE < sorted[middle]->offset)
 			high = middle;
-		else if (overlaps(sorted[middle], word - HEAP_BASE, 1))
-			return sorted[middle];
 		else
 			low = middle + 1;
 	}

@@ -26,7 +26,7 @@
 #include <linux/types.h>
 
 #define PAGE_SHIFT	12
-#define PAGE_SIZE	(1UL << PAGE_SHIFT)
+#define PAGE_SIZE	4096UL
 #define PAGE_KERNEL	0
 #define VM_MAP		0
 
@@ -44,8 +44,10 @@
 #define PTR_ERR(p)		((long)(p))
 #define IS_ERR(p)		((unsigned long)(p) >= -4095UL)
 
-#define smp_store_release(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
-#define smp_load_acquire(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
+/* There is one thread. */
+#define smp_store_release(p, v)	(*(p) = (v))
+/* Likewise. */
+#define smp_load_acquire(p)	(*(p))
 #define prefetch(p)		__builtin_prefetch(p)
 #define cond_resched()		((void)0)
 
@@ -109,7 +111,7 @@ void free_page(unsigned long address);
 extern bool task_killed;
 
 #define current				NULL
-#define fatal_signal_pending(task)	task_killed
+#define fatal_signal_pending(task)	((void)(task), task_killed)
 
 #define WARN_ON_ONCE(condition)						\
 ({									\
