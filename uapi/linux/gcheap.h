@@ -267,8 +267,9 @@ struct gcheap_ioc_alloc {
  * further slots from them.  Returns when all garbage is reclaimed.
  *
  * ENOMEM: no memory for the collection; nothing was reclaimed.
- * EAGAIN: it could not be completed, as the threads could not be held;
- *	nothing was reclaimed.
+ * EAGAIN: it could not be completed, as the threads could not be held, or the
+ *	memory of a process not be had (it is on a file system that does not
+ *	answer); nothing was reclaimed.
  */
 struct gcheap_ioc_collect {
 	__u32 size;
