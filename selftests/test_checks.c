@@ -178,4 +178,17 @@ TEST_F(checks, leave_a_heap_alone_that_was_made_without_them)
 	gcheap_close(heap);
 }
 
+TEST_F(checks, print_a_line_for_each_collection_when_asked_to)
+{
+	char trace;
+
+	ASSERT_TRUE(set_parameter("trace", 'N', &trace));
+	collect(self->heap);
+	EXPECT_FALSE(log_has(self->log, "gcheap: gc ", ", forced"));
+	ASSERT_TRUE(set_parameter("trace", 'Y', NULL));
+	collect(self->heap);
+	ASSERT_TRUE(set_parameter("trace", trace, NULL));
+	EXPECT_TRUE(log_has(self->log, "gcheap: gc ", ", forced"));
+}
+
 TEST_HARNESS_MAIN
