@@ -145,7 +145,12 @@ static void page_adopt(struct gc_pages *gp, struct page *page,
 
 static void page_release(struct page *page)
 {
-	page_folio(page)->mapping = NULL;
+	struct folio *folio = page_folio(page);
+
+	/* Who has it pinned may be marking it dirty, under this lock. */
+	folio_lock(folio);
+	folio->mapping = NULL;
+	folio_unlock(folio);
 	/* Someone may have it pinned: then the last one frees it. */
 	put_page(page);
 }

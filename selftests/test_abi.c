@@ -1117,21 +1117,21 @@ TEST_F(abi, a_second_mmap_is_refused)
 				    MAP_SHARED | MAP_FIXED_NOREPLACE, 0));
 }
 
-/* Who may map the first page may still not have a heap there. */
+/* Who may map the first page may still not have a heap there; the program is above. */
 TEST(no_heap_is_at_address_zero)
 {
-	int fd = raw_open(HEAP_SIZE);
+	int fd = raw_open(2 * MIB);
 	void *top = (void *)-4096ul;
 	char *base;
 
-	EXPECT_NE(0, map_errno(fd, NULL, HEAP_SIZE, RW, MAP_SHARED | MAP_FIXED, 0));
+	EXPECT_NE(0, map_errno(fd, NULL, 2 * MIB, RW, MAP_SHARED | MAP_FIXED, 0));
 	EXPECT_EQ(0, raw_info(fd).base);
-	base = mmap(top, HEAP_SIZE, RW, MAP_SHARED, fd, 0);
+	base = mmap(top, 2 * MIB, RW, MAP_SHARED, fd, 0);
 	ASSERT_NE(MAP_FAILED, (void *)base);
 	EXPECT_EQ((uintptr_t)base, raw_info(fd).base);
 	EXPECT_TRUE(works_on(fd));
 	close(fd);
-	ASSERT_EQ(0, munmap(base, HEAP_SIZE));
+	ASSERT_EQ(0, munmap(base, 2 * MIB));
 }
 
 TEST_F(abi, an_occupied_place_is_eexist)

@@ -76,6 +76,8 @@ struct folio {
 };
 
 #define page_folio(page)	((struct folio *)(page))
+#define folio_lock(folio)	((void)(folio))
+#define folio_unlock(folio)	((void)(folio))
 #define page_count(page)	((page)->count)
 
 struct page *alloc_pages(unsigned int gfp, unsigned int order);
