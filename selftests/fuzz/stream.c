@@ -317,7 +317,7 @@ static void do_signal(struct stream *s)
 	struct member *member = &s->fuzz->crew->members[below(&s->random, CREW_MAX)];
 	pid_t pid = member->pid, tid = member->tid;
 
-	if (pid <= 0)
+	if (pid <= 0 || tid <= 0)
 		return;
 	call_begin(s, "tgkill");
 	call_allow(s, ESRCH);
