@@ -356,28 +356,49 @@ static bool is_unloaded(const void *unused)
 	return !error;
 }
 
-static int load(void)
+static int load(const char *parameters)
 {
 	int fd = open(MODULE, O_RDONLY | O_CLOEXEC);
-	int error = syscall(SYS_finit_module, fd, "", 0) ? errno : 0;
+	int error = syscall(SYS_finit_module, fd, parameters, 0) ? errno : 0;
 
 	close(fd);
 	return error;
 }
 
+/* The checks that are on, for when the module is loaded again */
+static void read_parameters(char *to)
+{
+	static const char *const names[] = { "poison", "verify", "trace" };
+	unsigned int i;
+	char path[64];
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		int fd;
+
+		sprintf(path, "/sys/module/gcheap/parameters/%s", names[i]);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		to += sprintf(to, "%s=", names[i]);
+		must(read(fd, to++, 1) == 1);
+		to += sprintf(to, " ");
+		close(fd);
+	}
+}
+
 FIXTURE(module) {
+	char parameters[64];
 };
 
 FIXTURE_SETUP(module)
 {
 	if (access(MODULE, R_OK))
 		SKIP(return, "no module to load at " MODULE);
+	read_parameters(self->parameters);
 }
 
 /* As it was; a first failure is not to be made many. */
 FIXTURE_TEARDOWN(module)
 {
-	int error = load();
+	int error = load(self->parameters);
 
 	EXPECT_TRUE(!error || error == EEXIST);
 }
@@ -395,7 +416,7 @@ TEST_F(module, cannot_be_unloaded_while_a_heap_is_open)
 	EXPECT_TRUE(comes_true(is_unloaded, NULL));
 	EXPECT_EQ(NULL, gcheap_open(NULL));
 	EXPECT_TRUE(errno == ENOENT || errno == ENODEV);
-	EXPECT_EQ(0, load());
+	EXPECT_EQ(0, load(self->parameters));
 	heap = gcheap_open(NULL);
 	ASSERT_NE(NULL, heap);
 	EXPECT_NE(NULL, gcheap_alloc(heap, 100));
@@ -452,7 +473,7 @@ TEST_F(module, can_be_unloaded_and_loaded_many_times)
 	for (i = 0; i < 5; i++) {
 		use_heap();
 		ASSERT_TRUE(comes_true(is_unloaded, NULL));
-		ASSERT_EQ(0, load());
+		ASSERT_EQ(0, load(self->parameters));
 	}
 }
 
