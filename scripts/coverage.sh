@@ -47,10 +47,14 @@ done
 notes=$(find "$logs/data" -name main.gcda)
 built=${notes#"$logs/data"}
 built=${built%/module/*}
-gcovr --root "$built" --object-directory "$logs/data" --filter "$built/module/" \
-	--exclude "$built/module/tests/" --exclude-unreachable-branches \
-	--json "$logs/lines.json" --txt "$logs/table" "$logs/data" > "$logs/gcovr" 2>&1 ||
-	die "gcovr failed: see $logs/gcovr"
+# The compiler's place is the kernel's folder, whose headers gcov looks for.  gcovr's
+# filters are patterns, which a kernel's version would spoil: so they are relative.
+kdir=$("$here/kernel.sh" debug)/kdir
+ln -s "$kdir/include" "$kdir/arch" "$logs/data/"
+cd "$built"
+gcovr --root . --object-directory "$logs/data" --filter module/ \
+	--exclude module/tests/ --json "$logs/lines.json" --txt "$logs/table" \
+	"$logs/data/" > "$logs/gcovr" 2>&1 || die "gcovr failed: see $logs/gcovr"
 
 python3 - "$built" "$logs/lines.json" > "$logs/uncovered" <<- 'END'
 	import json, sys
