@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# lint.sh LOGS: the checks that need no machine: generated files, checkpatch,
-# sparse, shellcheck.  Puts one line for each in LOGS/results.
+# lint.sh LOGS: the checks that need no machine: generated files, descriptions,
+# checkpatch, sparse, shellcheck.  Puts one line for each in LOGS/results.
 set -eu
 
 here=$(dirname "$(realpath "$0")")
@@ -90,9 +90,15 @@ shell()
 	shellcheck -s sh scripts/init
 }
 
-need python3 perl sparse shellcheck
+syzkaller()
+{
+	python3 scripts/syzkaller/check.py
+}
+
+need python3 perl sparse shellcheck gcc libc6-dev
 source=$("$here/kernel.sh" source)
 item "the size class table is up to date" size_classes
+item "syzkaller's descriptions agree with the header" syzkaller
 item "checkpatch --strict" checkpatch
 item "sparse" sparse
 item "shellcheck" shell
