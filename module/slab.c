@@ -616,6 +616,8 @@ void gc_slabs_destroy(struct gc_slabs *gs)
 {
 	unsigned int i;
 
+	/* These pages are not handed out again, and some may be lent to a pipe. */
+	gs->pages.poison = false;
 	destroy_list(gs, &gs->owned);
 	for (i = 0; i < 2 * SLAB_KINDS; i++) {
 		destroy_list(gs, &gs->lists[i / 2][i % 2].partial);
