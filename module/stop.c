@@ -185,7 +185,8 @@ static void newborn_work(struct callback_head *work)
 	struct gc_world *world = newborn->world;
 
 	park(world);
-	clear_bit(newborn - world->newborns, world->used);
+	/* Pairs with the acquire in newborn_park(). */
+	clear_bit_unlock(newborn - world->newborns, world->used);
 	work_done(world);
 }
 
@@ -233,7 +234,8 @@ static void newborn_park(struct gc_world *world, struct task_struct *child)
 		WRITE_ONCE(world->breached, true);
 		return;
 	}
-	set_bit(i, world->used);
+	/* Pairs with the release in newborn_work(); it is free, as seen above. */
+	test_and_set_bit_lock(i, world->used);
 	newborn->world = world;
 	if (queue_work_on_task(child, world, &newborn->work, newborn_work))
 		clear_bit(i, world->used);
