@@ -34,6 +34,8 @@ debug)	options+=(${kunit:+--kunit} --module "$checks"); budget=2700 ;;
 race)	budget=2700 ;;
 esac
 budget=${LANE_SECONDS:-$budget}
+# A program has half of that before it counts as hung.
+export GCHEAP_TEST_SECONDS=${GCHEAP_TEST_SECONDS:-$((budget / 2))}
 "$here/kernel.sh" "$kernel" > "$logs/kernel"
 SECONDS=0
 if [ $# -gt 0 ]; then
