@@ -9,6 +9,10 @@
 
 shopt -s inherit_errexit
 
+# What make was told on its command line (TESTS=) is for the script that it runs,
+# not for the makes that this one runs.
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES
+
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/gcheap
 mkdir -p "$cache"
 
