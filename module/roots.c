@@ -48,8 +48,8 @@
  */
 #define THREAD_RECORD	8192UL
 
-/* Page table entries looked at in one go. */
-#define WALK_BATCH	512
+/* Page tables looked at in one go. */
+#define WALK_BATCH	64
 
 /* What all waits for memory and locks of a stopped world may come to. */
 #define PATIENCE	(2LL * NSEC_PER_SEC)
@@ -113,6 +113,46 @@ static void mark_words(struct gc_roots *roots, const unsigned long *words,
 		gc_mark_words(roots->marker, words, nr);
 }
 
+static bool entry_written(pte_t pte)
+{
+	if (pte_none(pte))
+		return false;
+	if (!pte_present(pte))
+		return true;
+	/* The page of zeros is special; a file's page is not anonymous. */
+	return !pte_special(pte) && pfn_valid(pte_pfn(pte)) &&
+	       PageAnon(pfn_to_page(pte_pfn(pte)));
+}
+
+/*
+ * page_written() in one page table.  Threads that are held may yet be in a page
+ * fault, and other parts of the kernel move pages about: all of them empty an
+ * entry for a moment, with the table's lock held.  So must we.
+ */
+static bool table_written(struct mm_struct *mm, pmd_t *upper,
+			  unsigned long addr, unsigned long *next)
+{
+	unsigned long end = pmd_addr_end(addr, ULONG_MAX & PAGE_MASK);
+	pmd_t pmd = READ_ONCE(*upper);
+	spinlock_t *lock;
+	pte_t *pte;
+
+	*next = end;
+	if (pmd_none(pmd))
+		return false;
+	if (!pmd_present(pmd) || pmd_leaf(pmd))
+		return true;
+	lock = pte_lockptr(mm, &pmd);
+	pte = pte_offset_kernel(&pmd, addr);
+	spin_lock(lock);
+	for (*next = addr; *next < end; *next += PAGE_SIZE)
+		if (entry_written(READ_ONCE(*pte++)))
+			break;
+	spin_unlock(lock);
+	/* Was it still the table when it was locked? */
+	return *next == addr || pmd_val(READ_ONCE(*upper)) != pmd_val(pmd);
+}
+
 /*
  * Whether a page of private memory may have been written to; if not, *@next is
  * where the next one that may have been begins.  Upper levels of page tables
@@ -124,8 +164,6 @@ static bool page_written(struct mm_struct *mm, unsigned long addr,
 	pgd_t *pgd = pgd_offset(mm, addr);
 	p4d_t *p4d;
 	pud_t *pud;
-	pmd_t pmd;
-	pte_t pte;
 
 	*next = pgd_addr_end(addr, ULONG_MAX & PAGE_MASK);
 	if (pgd_none(*pgd) || pgd_bad(*pgd))
@@ -140,21 +178,7 @@ static bool page_written(struct mm_struct *mm, unsigned long addr,
 		return false;
 	if (pud_leaf(*pud) || !pud_present(*pud))
 		return true;
-	pmd = READ_ONCE(*pmd_offset(pud, addr));
-	*next = pmd_addr_end(addr, ULONG_MAX & PAGE_MASK);
-	if (pmd_none(pmd))
-		return false;
-	if (!pmd_present(pmd) || pmd_leaf(pmd))
-		return true;
-	pte = READ_ONCE(*pte_offset_kernel(&pmd, addr));
-	*next = (addr & PAGE_MASK) + PAGE_SIZE;
-	if (pte_none(pte))
-		return false;
-	if (!pte_present(pte))
-		return true;
-	/* The page of zeros is special; a file's page is not anonymous. */
-	return !pte_special(pte) && pfn_valid(pte_pfn(pte)) &&
-	       PageAnon(pfn_to_page(pte_pfn(pte)));
+	return table_written(mm, pmd_offset(pud, addr), addr & PAGE_MASK, next);
 }
 
 static bool find_some_written(struct mm_struct *mm, unsigned long *addr,

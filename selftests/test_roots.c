@@ -4,6 +4,7 @@
  * the process that collects, in one that it forked, or in one that attached to
  * the heap; and goes when the reference does.
  */
+#include <linux/userfaultfd.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 
@@ -770,6 +771,108 @@ TEST(a_root_range_may_span_a_large_heap)
 	gcheap_close(heap);
 	ASSERT_EQ(0, munmap(base, GCHEAP_SIZE_MAX));
 	ASSERT_EQ(0, close(large));
+}
+
+#define PAGES		512
+
+/* The first word of each page keeps an object. */
+struct page {
+	void *volatile object;
+	char rest[4096 - sizeof(void *)];
+};
+
+static int fault_descriptor(void *memory, size_t bytes)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register range = {
+		.range = { .start = (uintptr_t)memory, .len = bytes },
+		.mode = UFFDIO_REGISTER_MODE_WP,
+	};
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	must(fd >= 0);
+	must(!ioctl(fd, UFFDIO_API, &api));
+	must(!ioctl(fd, UFFDIO_REGISTER, &range));
+	return fd;
+}
+
+/* A process that protects another one's memory, and gives it free, all the time */
+static void protect_pages(int sock)
+{
+	struct uffdio_writeprotect request = {};
+	int fd = receive_fd(sock);
+
+	must(read(sock, &request.range, sizeof(request.range)) == sizeof(request.range));
+	for (;;) {
+		request.mode ^= UFFDIO_WRITEPROTECT_MODE_WP;
+		must(!ioctl(fd, UFFDIO_WRITEPROTECT, &request));
+	}
+}
+
+struct pages_held {
+	struct gcheap *heap;
+	struct page *pages;
+	uintptr_t objects[PAGES];
+};
+
+apart void hold_in_pages(void *arg)
+{
+	struct pages_held *held = arg;
+	size_t i;
+
+	for (i = 0; i < PAGES; i++) {
+		held->pages[i].object = gcheap_alloc(held->heap, OBJECT_SIZE);
+		must(held->pages[i].object);
+		held->objects[i] = hide(held->pages[i].object);
+	}
+}
+
+apart void look_for_all(void *arg)
+{
+	const struct pages_held *held = arg;
+	size_t i;
+
+	for (i = 0; i < PAGES; i++)
+		must(gcheap_base(held->heap, reveal(held->objects[i])));
+}
+
+/*
+ * Whoever changes an entry of a page table empties it for a moment: a fault that
+ * copies a page on write, after a fork, in a thread that is held in the middle of
+ * it; reclaim; or this.  Such a page must not be taken for one that nobody wrote
+ * to.
+ */
+TEST(pages_are_roots_while_their_table_entries_change)
+{
+	static struct pages_held held;
+	struct uffdio_range range = { .len = sizeof(struct page) * PAGES };
+	int socks[2], fd, rounds = 100;
+	pid_t pid;
+
+	socket_pair(socks);
+	/* It must not have the heap, or it would be held with this one. */
+	pid = fork_child();
+	if (!pid)
+		protect_pages(socks[1]);
+	held.heap = open_manual(0);
+	held.pages = mmap(NULL, range.len, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, held.pages);
+	ASSERT_EQ(0, madvise(held.pages, range.len, MADV_NOHUGEPAGE));
+	ASSERT_EQ(0, gcheap_root_add(held.heap, held.pages, range.len));
+	in_thread(hold_in_pages, &held);
+	range.start = (uintptr_t)held.pages;
+	fd = fault_descriptor(held.pages, range.len);
+	send_fd(socks[0], fd);
+	ASSERT_EQ(sizeof(range), write(socks[0], &range, sizeof(range)));
+	while (rounds--)
+		collect(held.heap);
+	in_thread(look_for_all, &held);
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	ASSERT_TRUE(WIFSIGNALED(await_child(pid)));
+	gcheap_close(held.heap);
+	ASSERT_EQ(0, munmap(held.pages, range.len));
+	close(fd);
 }
 
 int main(int argc, char **argv)
