@@ -427,17 +427,32 @@ static void op_slab(struct mutator *m)
 	keep(a_place(m), head);
 }
 
+/* What is in the heap both have after a fork: each needs a pile of its own there. */
+static void copy_piles(struct mutator *m, struct pile **copies)
+{
+	int i;
+
+	for (i = 0; i < options.heaps; i++) {
+		copies[i] = gcheap_alloc(heaps[i], sizeof(struct pile));
+		if (copies[i] && m->in_heap[i])
+			*copies[i] = *m->in_heap[i];
+	}
+}
+
 /* The child has what its parent had at hand, and goes on with it. */
 static void op_fork(struct mutator *m)
 {
+	struct pile *copies[HEAPS_MAX] = {};
 	pid_t pid;
 
 	if (crew_size(&world->crew) >= CREW_LIMIT)
 		return;
+	copy_piles(m, copies);
 	pid = fork();
 	must(pid >= 0 || errno == EAGAIN || errno == ENOMEM);
 	if (pid)
 		return;
+	memcpy(m->in_heap, copies, sizeof(copies));
 	m->member = member_join(&world->crew);
 	if (!m->member)
 		_exit(KSFT_PASS);
