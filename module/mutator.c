@@ -9,6 +9,7 @@
 #include "gfp.h"
 #include "heap.h"
 #include "mutator.h"
+#include "stop.h"
 
 /* Mutators that a heap may have before it looks for dead ones. */
 #define REAP_MIN	64
@@ -228,20 +229,27 @@ struct gc_mutator *gc_mutator_current(struct gc_heap *heap)
 }
 
 /**
- * gc_mutators_audit() - check who owns which slab
+ * gc_mutators_audit() - check who owns which slab, and that no thread was missed
  * @heap: heap; faults go to its pages
  *
- * Context: heap's lock held.
+ * Context: heap's lock held, the world stopped, marking complete.
  */
 void gc_mutators_audit(struct gc_heap *heap)
 {
 	struct gc_faults *faults = &heap->slabs.pages.faults;
+	u64 round = gc_world_round(heap->world);
 	unsigned long owned = 0, mutators = 0;
 	struct gc_mutator *m;
 	struct gc_slab *slab;
 
 	list_for_each_entry(m, &heap->mutator_list, node) {
 		mutators++;
+		if (m->round == round && m->marked != round && !m->retired)
+			gc_fault(faults, (struct gc_fault) {
+				.what = "thread was not looked at",
+				.found = m->marked,
+				.expected = round,
+			});
 		list_for_each_entry(slab, &m->slabs, owner_node) {
 			owned++;
 			if (slab->state != SLAB_OWNED || slab->owner != m)

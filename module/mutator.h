@@ -51,6 +51,7 @@ enum gc_hold {
  * @work: task work that parks the thread
  * @world: of the heap; a reference while @work is queued
  * @round: stop that found the thread last
+ * @marked: stop in which its stack and registers were looked at last
  * @rcu: look-ups in the hash may still be under way when the mutator goes
  */
 struct gc_mutator {
@@ -68,6 +69,7 @@ struct gc_mutator {
 	struct callback_head work;
 	struct gc_world *world;
 	u64 round;
+	u64 marked;
 	struct rcu_head rcu;
 };
 

@@ -153,11 +153,15 @@ bool gc_regs_read(struct gc_regs *regs, struct gc_mutator *m)
  * gc_regs_save_vectors() - write the interrupted thread's registers to memory
  *
  * Context: interrupt, sent to all CPUs.
+ *
+ * Return: false when they cannot be had now, as what was interrupted is the
+ * kernel's own use of them, or a soft interrupt, on top of the thread.
  */
-void gc_regs_save_vectors(void)
+bool gc_regs_save_vectors(void)
 {
 	if (!irq_fpu_usable())
-		return;
+		return false;
 	kernel_fpu_begin();
 	kernel_fpu_end();
+	return true;
 }

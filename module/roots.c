@@ -627,10 +627,12 @@ static void mark_threads(struct gc_roots *roots)
 	list_for_each_entry(m, &heap->mutator_list, node) {
 		if (!gc_roots_go_on(roots))
 			return;
-		if (m->mm != roots->mm || m->retired)
+		if (m->mm != roots->mm || m->retired || m->marked == round)
 			continue;
-		if (m->round == round || m->task == current)
+		if (m->round == round || m->task == current) {
+			m->marked = round;
 			mark_thread(roots, m);
+		}
 	}
 }
 
@@ -784,12 +786,45 @@ static void mark_landing(struct gc_roots *roots)
 	}
 }
 
+/* A thread that was found after its process was looked at. */
+static struct gc_mutator *late_thread(struct gc_heap *heap)
+{
+	u64 round = gc_world_round(heap->world);
+	struct gc_mutator *m;
+
+	list_for_each_entry(m, &heap->mutator_list, node)
+		if (m->round == round && m->marked != round && !m->retired)
+			return m;
+	return NULL;
+}
+
+static int mark_late_threads(struct gc_roots *roots)
+{
+	struct gc_mutator *m;
+
+	while (!roots->err && (m = late_thread(roots->heap))) {
+		roots->err = lock(roots, m->mm);
+		if (roots->err)
+			break;
+		m->marked = m->round;
+		if (!check_stable_address_space(m->mm)) {
+			gc_tls_measure(roots);
+			mark_thread(roots, m);
+		}
+		unlock(roots);
+		gc_roots_go_on(roots);
+	}
+	return roots->err;
+}
+
 /**
  * gc_roots_mark() - mark what all processes of a stopped world refer to
  * @roots: roots
  *
- * A process that was copied by fork() while its parent was looked at is found
- * by looking for members again: its memory is what its parent's was.
+ * A fork() or clone() that was under way is found by looking again.  Memory and
+ * registers of the child are what its parent's were.  But the parent may have
+ * been killed since; then the child alone has them, be its memory found before
+ * the child itself or with it.
  *
  * Context: may sleep; heap's lock held, the world stopped.
  *
@@ -812,7 +847,9 @@ int gc_roots_mark(struct gc_roots *roots)
 			if (err)
 				return err;
 		}
-		err = gc_world_again(heap);
+		err = mark_late_threads(roots);
+		if (!err)
+			err = gc_world_again(heap);
 	} while (err > 0);
 	if (!err)
 		forget_agings(roots);

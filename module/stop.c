@@ -518,11 +518,38 @@ static int world_catch(struct gc_heap *heap)
 	return c.err ? c.err : c.found;
 }
 
+/**
+ * struct interruption - of all CPUs
+ * @world: world
+ * @missed: a thread of it was there whose registers could not be saved
+ */
+struct interruption {
+	struct gc_world *world;
+	bool missed;
+};
+
 /* Runs on every CPU, on top of whatever it was doing. */
 static void interrupt(void *arg)
 {
-	if (has_member(arg, current->mm))
-		gc_regs_save_vectors();
+	struct interruption *i = arg;
+
+	if (has_member(i->world, current->mm) && !gc_regs_save_vectors())
+		WRITE_ONCE(i->missed, true);
+}
+
+/*
+ * When it returns, whoever had been caught in user mode is in the kernel, and his
+ * registers are in memory.  What cannot be interrupted yet is over soon.
+ */
+static void interrupt_all(struct gc_world *world)
+{
+	struct interruption i = { .world = world };
+
+	do {
+		i.missed = false;
+		on_each_cpu(interrupt, &i, 1);
+		cond_resched();
+	} while (i.missed && !fatal_signal_pending(current));
 }
 
 /**
@@ -531,25 +558,27 @@ static void interrupt(void *arg)
  *
  * Context: may sleep; heap's lock held.
  *
- * Return: number of members that are new, -ENOMEM, or -EINTR.
+ * Return: number of members and threads that are new, -ENOMEM, or -EINTR.
  */
 int gc_world_again(struct gc_heap *heap)
 {
 	struct gc_world *world = heap->world;
 	unsigned int before = world->members.nr;
-	int found;
+	int found, threads = 0;
 
 	do {
 		found = members_find(heap);
 		if (found)
 			return found;
 		found = world_catch(heap);
-		if (found > 0)
-			on_each_cpu(interrupt, world, 1);
+		if (found > 0) {
+			threads += found;
+			interrupt_all(world);
+		}
 		if (fatal_signal_pending(current))
 			return -EINTR;
 	} while (found > 0);
-	return found < 0 ? found : world->members.nr - before;
+	return found < 0 ? found : threads + world->members.nr - before;
 }
 
 /**
