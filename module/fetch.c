@@ -36,24 +36,52 @@ void gc_fetch_exit(void)
 
 static void fetch_release(struct kref *ref)
 {
-	struct gc_fetch *fetch = container_of(ref, struct gc_fetch, ref);
+	kfree(container_of(ref, struct gc_fetch, ref));
+}
+
+/**
+ * gc_fetch_put() - drop a reference
+ * @fetch: fetch, abandoned
+ */
+void gc_fetch_put(struct gc_fetch *fetch)
+{
+	kref_put(&fetch->ref, fetch_release);
+}
+
+static void fetch_give_back(struct kref *wanted)
+{
+	struct gc_fetch *fetch = container_of(wanted, struct gc_fetch, wanted);
 	long i;
 
 	for (i = 0; i < fetch->pinned; i++)
 		put_page(fetch->pages[i]);
 	mmput_async(fetch->mm);
-	kfree(fetch);
 }
 
 /**
- * gc_fetch_put() - drop a reference
+ * gc_fetch_abandon() - the pages are not wanted any more
+ * @fetch: fetch; the reference stays the caller's
+ *
+ * Once the work is done nothing of the process is held.  That matters when the
+ * reference is the heap's: the process may be the last one that has the heap.
+ *
+ * Context: may sleep.
+ */
+void gc_fetch_abandon(struct gc_fetch *fetch)
+{
+	kref_put(&fetch->wanted, fetch_give_back);
+}
+
+/**
+ * gc_fetch_end() - abandon a fetch, and drop the reference
  * @fetch: fetch
  *
  * Context: may sleep.
  */
-void gc_fetch_put(struct gc_fetch *fetch)
+void gc_fetch_end(struct gc_fetch *fetch)
 {
-	kref_put(&fetch->ref, fetch_release);
+	gc_fetch_abandon(fetch);
+	gc_fetch_put(fetch);
 }
 
 static void fetch_work(struct work_struct *work)
@@ -67,7 +95,7 @@ static void fetch_work(struct work_struct *work)
 	if (locked)
 		mmap_read_unlock(fetch->mm);
 	complete_all(&fetch->done);
-	gc_fetch_put(fetch);
+	gc_fetch_end(fetch);
 	/* gc_fetch_exit() waits for whoever is between this and its return. */
 	module_put(THIS_MODULE);
 }
@@ -88,6 +116,7 @@ struct gc_fetch *gc_fetch_start(struct mm_struct *mm, unsigned long addr,
 	if (!fetch)
 		return NULL;
 	kref_init(&fetch->ref);
+	kref_init(&fetch->wanted);
 	init_completion(&fetch->done);
 	INIT_WORK(&fetch->work, fetch_work);
 	mmget(mm);
@@ -95,6 +124,7 @@ struct gc_fetch *gc_fetch_start(struct mm_struct *mm, unsigned long addr,
 	fetch->addr = addr;
 	fetch->nr = nr;
 	kref_get(&fetch->ref);
+	kref_get(&fetch->wanted);
 	__module_get(THIS_MODULE);
 	queue_work(fetchers, &fetch->work);
 	return fetch;

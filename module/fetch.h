@@ -26,7 +26,8 @@ struct page;
 
 /**
  * struct gc_fetch - pages of a process that are on their way
- * @ref: who waits, and the work
+ * @ref: of the structure: who waits, and the work
+ * @wanted: of the pages and the address space: who waits, and the work
  * @work: brings them
  * @done: the work is done: from now on the following are constant
  * @mm: the process's address space, a reference to its users
@@ -37,6 +38,7 @@ struct page;
  */
 struct gc_fetch {
 	struct kref ref;
+	struct kref wanted;
 	struct work_struct work;
 	struct completion done;
 	struct mm_struct *mm;
@@ -53,7 +55,9 @@ struct gc_fetch *gc_fetch_start(struct mm_struct *mm, unsigned long addr,
 				unsigned long nr);
 int gc_fetch_await(struct gc_fetch *fetch, s64 *patience);
 bool gc_fetch_done(struct gc_fetch *fetch);
+void gc_fetch_abandon(struct gc_fetch *fetch);
 void gc_fetch_put(struct gc_fetch *fetch);
+void gc_fetch_end(struct gc_fetch *fetch);
 
 int gc_fetch_lock(struct mm_struct *mm, s64 *patience);
 

@@ -289,6 +289,7 @@ static struct gc_fetch *fetch_pages(struct gc_roots *roots, unsigned long addr,
 	}
 	roots->err = gc_fetch_await(fetch, &roots->patience);
 	if (roots->err == -ETIMEDOUT) {
+		gc_fetch_abandon(fetch);
 		roots->heap->stuck = fetch;
 		return NULL;
 	}
@@ -296,7 +297,7 @@ static struct gc_fetch *fetch_pages(struct gc_roots *roots, unsigned long addr,
 		roots->err = lock(roots, roots->mm);
 	if (!roots->err)
 		return fetch;
-	gc_fetch_put(fetch);
+	gc_fetch_end(fetch);
 	return NULL;
 }
 
@@ -310,7 +311,7 @@ static unsigned long mark_fetched(struct gc_roots *roots, unsigned long addr,
 		return end;
 	if (fetch->pinned > 0)
 		next = mark_each(roots, fetch->pages, fetch->pinned, addr, end);
-	gc_fetch_put(fetch);
+	gc_fetch_end(fetch);
 	return next;
 }
 
@@ -504,7 +505,7 @@ static bool read_fetched(struct gc_roots *roots, unsigned long addr, void *to,
 	there = fetch->pinned == 1;
 	if (there)
 		copy_from_page(to, fetch->pages[0], offset_in_page(addr), bytes);
-	gc_fetch_put(fetch);
+	gc_fetch_end(fetch);
 	return there;
 }
 

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
-#include "common.h"
+#include "machine.h"
 
 #define PAGE		4096
 #define SPARSE		(64 * MIB)
@@ -332,6 +332,49 @@ TEST_F(waiting, an_address_space_that_is_locked)
 	EXPECT_FALSE(is_allocated(self->heap, self->object));
 	say(sock[0]);
 	EXPECT_TRUE(child_succeeded(other));
+}
+
+/* Files of heaps, works for threads, and fetches, of all processes */
+static long module_references(void)
+{
+	FILE *file = fopen("/sys/module/gcheap/refcnt", "re");
+	long references;
+
+	must(file && fscanf(file, "%ld", &references) == 1);
+	fclose(file);
+	return references;
+}
+
+static bool references_are_back(const void *before)
+{
+	return module_references() <= *(const long *)before;
+}
+
+/* A process whose last collection gave up waiting for its own memory */
+static void give_up_and_exit(const char *path)
+{
+	struct gcheap *heap = open_manual(4 * MIB);
+	void *volatile *page = map_file(path);
+
+	must(!gcheap_root_add(heap, (void *)page, PAGE));
+	in_thread(collect_in_vain, heap);
+	_exit(KSFT_PASS);
+}
+
+/* The heap must not hold the process that holds the heap. */
+TEST_F(waiting, a_heap_ends_with_the_process_that_was_not_waited_for)
+{
+	long before;
+	pid_t pid;
+
+	self->child = start_server(&self->server);
+	before = module_references();
+	pid = fork_child();
+	if (!pid)
+		give_up_and_exit(self->server.path);
+	EXPECT_TRUE(child_succeeded(pid));
+	say(self->go);
+	EXPECT_TRUE(comes_true(references_are_back, &before));
 }
 
 struct sparse {
