@@ -125,30 +125,35 @@ static bool entry_written(pte_t pte)
 }
 
 /*
- * page_written() in one page table.  Threads that are held may yet be in a page
- * fault, and other parts of the kernel move pages about: all of them empty an
- * entry for a moment, with the table's lock held.  So must we.
+ * Threads that are held may yet be in a page fault, and other parts of the kernel
+ * move pages about: all of them empty an entry for a moment, with the table's
+ * lock held.  So must we.
  */
+static unsigned long skip_unwritten(struct mm_struct *mm, pmd_t *table,
+				    unsigned long addr, unsigned long end)
+{
+	spinlock_t *lock = pte_lockptr(mm, table);
+	pte_t *pte = pte_offset_kernel(table, addr);
+
+	spin_lock(lock);
+	while (addr < end && !entry_written(READ_ONCE(*pte++)))
+		addr += PAGE_SIZE;
+	spin_unlock(lock);
+	return addr;
+}
+
+/* page_written() in one page table */
 static bool table_written(struct mm_struct *mm, pmd_t *upper,
 			  unsigned long addr, unsigned long *next)
 {
-	unsigned long end = pmd_addr_end(addr, ULONG_MAX & PAGE_MASK);
 	pmd_t pmd = READ_ONCE(*upper);
-	spinlock_t *lock;
-	pte_t *pte;
 
-	*next = end;
+	*next = pmd_addr_end(addr, ULONG_MAX & PAGE_MASK);
 	if (pmd_none(pmd))
 		return false;
 	if (!pmd_present(pmd) || pmd_leaf(pmd))
 		return true;
-	lock = pte_lockptr(mm, &pmd);
-	pte = pte_offset_kernel(&pmd, addr);
-	spin_lock(lock);
-	for (*next = addr; *next < end; *next += PAGE_SIZE)
-		if (entry_written(READ_ONCE(*pte++)))
-			break;
-	spin_unlock(lock);
+	*next = skip_unwritten(mm, &pmd, addr, *next);
 	/* Was it still the table when it was locked? */
 	return *next == addr || pmd_val(READ_ONCE(*upper)) != pmd_val(pmd);
 }
