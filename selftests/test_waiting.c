@@ -334,6 +334,71 @@ TEST_F(waiting, an_address_space_that_is_locked)
 	EXPECT_TRUE(child_succeeded(other));
 }
 
+struct counters {
+	_Atomic uint64_t with;
+	_Atomic uint64_t without;
+};
+
+static pid_t start_counting(struct gcheap *not_to_have, _Atomic uint64_t *counter)
+{
+	pid_t child = fork_child();
+
+	if (child)
+		return child;
+	if (not_to_have) {
+		gcheap_close(not_to_have);
+		must(open_manual(4 * MIB));
+	}
+	for (;;)
+		++*counter;
+}
+
+/* The world is stopped when the server is asked: who runs on, and who does not? */
+static pid_t start_watching(struct gcheap *heap, struct counters *counters, int asked, int go)
+{
+	uint64_t with, without;
+	pid_t child = fork_child();
+
+	if (child)
+		return child;
+	gcheap_close(heap);
+	hear(asked);
+	with = counters->with;
+	without = counters->without;
+	while (counters->without < without + 100000)
+		sched_yield();
+	must(counters->with == with);
+	say(go);
+	_exit(KSFT_PASS);
+}
+
+TEST_F(waiting, who_has_another_heap_is_not_stopped)
+{
+	struct counters *counters = shared_page();
+	pid_t with, without, watcher;
+
+	with = start_counting(NULL, &counters->with);
+	without = start_counting(self->heap, &counters->without);
+	while (!counters->with || !counters->without)
+		sched_yield();
+	watcher = start_watching(self->heap, counters, self->asked, self->go);
+	self->child = fork_child();
+	if (!self->child) {
+		gcheap_close(self->heap);
+		serve(&self->server);
+	}
+	close(self->server.fuse);
+	self->page = map_file(self->server.path);
+	ASSERT_EQ(0, gcheap_root_add(self->heap, (void *)self->page, PAGE));
+	in_thread(collect_at_last, self->heap);
+	EXPECT_TRUE(is_allocated(self->heap, self->object));
+	EXPECT_TRUE(child_succeeded(watcher));
+	kill(with, SIGKILL);
+	kill(without, SIGKILL);
+	await_child(with);
+	await_child(without);
+}
+
 /* Files of heaps, works for threads, and fetches, of all processes */
 static long module_references(void)
 {
