@@ -22,6 +22,7 @@ help:
 	@echo 'make check            all tests, in virtual machines (KERNEL=, TESTS=)'
 	@echo 'make check-kernels    the kselftests on all stock kernels, and a table'
 	@echo 'make check-race       those with threads on a kernel that watches for races'
+	@echo 'make model            the model of the stop, with Spin (THREADS=)'
 	@echo 'make fuzz             random calls (SEED=, CALLS=, TIME=, KERNEL=)'
 	@echo 'make fuzz-core        the portable core in user space (SEED=, TIME=, INPUT=)'
 	@echo 'make torture          processes that share heaps, and are killed'
@@ -60,6 +61,9 @@ check-kernels:
 check-race:
 	@KERNEL=race TESTS='$(or $(TESTS),$(THREADED))' scripts/check.sh
 
+model:
+	@scripts/model.sh build/model
+
 fuzz-core:
 	@scripts/fuzz-core.sh build/fuzz-core
 
@@ -75,5 +79,5 @@ clean:
 	rm -rf build
 
 .PHONY: all help module modules_install lib install demo check check-kernels \
-	check-race coverage fuzz fuzz-core torture clean
-export COVERAGE HOST KERNEL TESTS SEED CALLS KILLS TIME RESULTS INPUT
+	check-race coverage model fuzz fuzz-core torture clean
+export COVERAGE HOST KERNEL TESTS THREADS SEED CALLS KILLS TIME RESULTS INPUT

@@ -8,7 +8,8 @@
  *  2. looks for members: all address spaces that map the heap;
  *  3. looks for threads of members that it has not seen in this round, and
  *     queues a task work on each: QUEUED;
- *  4. interrupts all CPUs and waits until each has taken the interrupt;
+ *  4. interrupts all CPUs and waits until each has taken the interrupt, and saved
+ *     the registers of whom it met there;
  *  5. repeats 2 to 4 until nothing is new.
  *
  * A thread runs its task work before it executes another user instruction: it
@@ -34,6 +35,8 @@
  * A queued work holds the mutator, the world and the module, not the heap.  It
  * cannot be taken back from a thread: that is what may keep the module from
  * being unloaded while a thread which once used a heap is asleep.
+ *
+ * selftests/models/stop.pml says the same to Spin.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

@@ -59,6 +59,7 @@ if [ "${KERNEL-}" ]; then
 	done
 else
 	stage lint "$here/lint.sh" "$logs/lint"
+	stage model "$here/model.sh" "$logs/model"
 	stage fuzz-core "$here/fuzz-core.sh" "$logs/fuzz-core"
 	lane debug
 	lane 6.1

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The protocol of module/stop.c, in its own words: stop, park, birth, exit, kill,
+ * two collectors.  Run by scripts/model.sh.
+ *
+ * The last thread is born by a clone() of the first.  A thread is in user mode or
+ * in the kernel; on its way out it runs its works, and once more
+ * looks for some with interrupts off.  It may enter the kernel at any time, which
+ * is a system call, a fault, or the interrupt that the collector sends.  Anybody
+ * may be killed; who is killed executes no more user instruction.  A collector
+ * holds the heap's lock from the beginning to the end; it, too, may be killed, or
+ * give up, in the middle.
+ *
+ * What must hold:
+ *   - while the world is still, no user instruction is executed (the assertion),
+ *   - who is parked goes on some time, and collections end (the formulas),
+ *   - nobody waits for ever (Spin's own search for invalid end states).
+ *
+ * With one of these defined the protocol is broken, and Spin has to say so:
+ *   NO_PROBE       children are not caught when they are born
+ *   NO_INTERRUPT   it does not wait until threads have left user mode
+ *   LATE_FREE      a work looks at the world first, and says FREE afterwards
+ *   NO_WAKING      starting the world does not wake those who are parked
+ */
+#ifndef THREADS
+#define THREADS		2
+#endif
+#define CHILD		(THREADS - 1)
+
+mtype = { UNBORN, USER, KERNEL, PARK, GONE };	/* where a thread is */
+mtype = { FREE, QUEUED, PARKED };		/* enum gc_hold */
+
+mtype place[THREADS];
+mtype hold[THREADS];
+bool work[THREADS];		/* mutator_work() is queued */
+bool newborn[THREADS];		/* newborn_work() is queued */
+bool listed[THREADS];		/* the collector can find the thread */
+bool killed[THREADS];
+bool exiting[THREADS];		/* task_work_add() fails */
+byte seen[THREADS];		/* gc_mutator.round */
+
+bool locked;			/* gc_heap.lock */
+bool stopped;			/* gc_world.stopped */
+bool wake[THREADS];		/* somebody has called wake_up_all() since it slept */
+byte round;
+bool still;			/* gc_world_stop() has returned */
+
+#define HOLDS(t)	(stopped && !killed[t] && !exiting[t])
+
+/* wait_event_killable(world->wait, !stopped) */
+inline park(t)
+{
+	do
+	:: atomic { !HOLDS(t) -> break }
+	:: atomic {
+		HOLDS(t) -> wake[t] = false;
+		place[t] = PARK
+	   }
+	   atomic {
+		(wake[t] || killed[t]) -> place[t] = KERNEL
+	   }
+	od
+}
+
+inline mutator_work(t)
+{
+	do
+#ifdef LATE_FREE
+	:: held = HOLDS(t);
+	   hold[t] = (held -> PARKED : FREE);
+#else
+	:: atomic {
+		held = HOLDS(t);
+		hold[t] = (held -> PARKED : FREE)
+	   }
+#endif
+	   if
+	   :: held -> park(t)
+	   :: else -> break
+	   fi
+	od
+}
+
+/* task_work_run() */
+inline run_works(t)
+{
+	do
+	:: atomic { newborn[t] -> newborn[t] = false }
+	   park(t)
+	:: atomic { work[t] -> work[t] = false }
+	   mutator_work(t)
+	:: atomic { !newborn[t] && !work[t] -> break }
+	od
+}
+
+inline probe_fork()
+{
+#ifdef NO_PROBE
+	skip
+#else
+	if
+	:: atomic { stopped -> newborn[CHILD] = true }
+	:: atomic { !stopped -> skip }
+	fi
+#endif
+}
+
+proctype thread(byte t)
+{
+	bool held, has_cloned;
+
+to_user:
+	run_works(t);
+	atomic {
+		if
+		:: work[t] || newborn[t] -> goto to_user
+		:: else ->
+			if
+			:: killed[t] -> goto leave
+			:: else -> place[t] = USER
+			fi
+		fi
+	}
+	do
+	:: atomic { place[t] == USER -> assert(!still) }
+	:: atomic { place[t] == KERNEL -> goto to_user }	/* interrupted */
+	:: atomic { place[t] == USER -> place[t] = KERNEL; goto to_user }
+	:: atomic { place[t] == USER -> place[t] = KERNEL; goto leave }
+	:: atomic {
+		place[t] == USER && t == 0 && !has_cloned ->
+			has_cloned = true;
+			place[t] = KERNEL
+	   }
+	   atomic { listed[CHILD] = true; place[CHILD] = KERNEL }
+	   probe_fork();
+	   run thread(CHILD);
+	   goto to_user
+	od;
+leave:
+	/* do_exit(): PF_EXITING, and works that are queued run for the last time. */
+	run_works(t);
+	atomic {
+		if
+		:: work[t] || newborn[t] -> goto leave
+		:: else -> exiting[t] = true; listed[t] = false; place[t] = GONE
+		fi
+	}
+}
+
+/* mutator_hold(), under the mutator's lock */
+inline catch_thread(t)
+{
+	if
+	:: listed[t] && !exiting[t] && seen[t] != round ->
+		seen[t] = round;
+		found = true;
+		if
+		:: hold[t] == FREE -> hold[t] = QUEUED; work[t] = true
+		:: else -> skip
+		fi
+	:: else -> skip
+	fi
+}
+
+/* Whoever is in user mode is in the kernel for a moment. */
+inline interrupt_all()
+{
+#ifdef NO_INTERRUPT
+	skip
+#else
+	i = 0;
+	do
+	:: atomic { i < THREADS && place[i] == USER -> place[i] = KERNEL; i++ }
+	:: atomic { i < THREADS && place[i] != USER -> i++ }
+	:: atomic { i == THREADS -> break }
+	od
+#endif
+}
+
+/* gc_world_again() */
+inline look()
+{
+	do
+	:: found = false;
+	   i = 0;
+	   do
+	   :: atomic { i < THREADS -> catch_thread(i); i++ }
+	   :: atomic { i == THREADS -> break }
+	   od;
+	   if
+	   :: found -> interrupt_all()
+	   :: else -> break
+	   fi
+	od
+}
+
+inline wake_up_all()
+{
+#ifdef NO_WAKING
+	skip
+#else
+	atomic {
+		wake[0] = true;
+		wake[1] = true;
+		wake[CHILD] = true
+	}
+#endif
+}
+
+proctype collector()
+{
+	bool found;
+	byte i;
+
+	atomic { !locked -> locked = true }
+	atomic { round++; stopped = true }
+	look();
+	if
+	:: still = true;
+	   /* Marking; and those who were born meanwhile */
+	   look();
+	   still = false
+	:: skip		/* killed, or out of memory or patience */
+	fi;
+	stopped = false;
+	wake_up_all();
+	locked = false
+}
+
+proctype killer()
+{
+	if
+	:: killed[0] = true
+	:: killed[CHILD] = true
+	:: skip
+	fi
+}
+
+init {
+	byte i;
+
+	atomic {
+		for (i : 0 .. THREADS - 1) {
+			hold[i] = FREE;
+			place[i] = UNBORN
+		}
+		for (i : 0 .. THREADS - 2) {
+			place[i] = KERNEL;
+			listed[i] = true;
+			run thread(i)
+		}
+		run collector();
+		run collector();
+		run killer()
+	}
+}
+
+ltl parked_go_on {
+	[] ((place[0] == PARK -> <> (place[0] != PARK)) &&
+	    (place[CHILD] == PARK -> <> (place[CHILD] != PARK)))
+}
+
+ltl collectors_end { <> [] (!locked && !stopped) }
