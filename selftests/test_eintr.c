@@ -403,7 +403,7 @@ static bool make_message_queue(struct sleeper *s)
 
 struct message {
 	long type;
-	char text[1];
+	char text;
 };
 
 static long sleep_in_msgrcv(struct sleeper *s)
