@@ -223,6 +223,7 @@ int gc_collect(struct gc_heap *heap, bool forced)
 	};
 	int attempts = ATTEMPTS, err;
 
+	lockdep_assert_held(&heap->lock);
 	if (stuck(heap)) {
 		gc_heap_put_off(heap);
 		return -EAGAIN;

@@ -272,6 +272,7 @@ struct vm_area_struct *gc_map_vma(struct gc_heap *heap, struct mm_struct *mm)
 	unsigned long base = READ_ONCE(heap->base);
 	struct vm_area_struct *vma;
 
+	mmap_assert_locked(mm);
 	if (!base)
 		return NULL;
 	vma = find_vma(mm, base);

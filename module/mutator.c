@@ -189,6 +189,7 @@ void gc_mutators_reap(struct gc_heap *heap,
 {
 	struct gc_mutator *m, *next;
 
+	lockdep_assert_held(&heap->lock);
 	list_for_each_entry_safe(m, next, &heap->mutator_list, node) {
 		if (!mutator_needed(m) &&
 		    (mutator_dead(m) || (maps && !maps(arg, m->mm))))
@@ -211,6 +212,7 @@ struct gc_mutator *gc_mutator_current(struct gc_heap *heap)
 	struct gc_mutator *m = gc_mutator_find(heap, current);
 	int err;
 
+	lockdep_assert_held(&heap->lock);
 	if (m && m->mm == current->mm)
 		return m;
 	if (m)
@@ -242,6 +244,7 @@ void gc_mutators_audit(struct gc_heap *heap)
 	struct gc_mutator *m;
 	struct gc_slab *slab;
 
+	lockdep_assert_held(&heap->lock);
 	list_for_each_entry(m, &heap->mutator_list, node) {
 		mutators++;
 		if (m->round == round && m->marked != round && !m->retired)

@@ -843,6 +843,7 @@ int gc_roots_mark(struct gc_roots *roots)
 	unsigned int done = 0;
 	int err;
 
+	lockdep_assert_held(&heap->lock);
 	mark_landing(roots);
 	do {
 		const struct gc_members *members =

@@ -569,6 +569,7 @@ int gc_world_again(struct gc_heap *heap)
 	unsigned int before = world->members.nr;
 	int found, threads = 0;
 
+	lockdep_assert_held(&heap->lock);
 	do {
 		found = members_find(heap);
 		if (found)
@@ -619,6 +620,7 @@ void gc_world_start(struct gc_heap *heap)
 {
 	struct gc_world *world = heap->world;
 
+	lockdep_assert_held(&heap->lock);
 	raw_spin_lock_irq(&stopping_lock);
 	list_del_init(&world->node);
 	WRITE_ONCE(world->stopped, false);
