@@ -846,7 +846,8 @@ TEST(pages_are_roots_while_their_table_entries_change)
 {
 	static struct pages_held held;
 	struct uffdio_range range = { .len = sizeof(struct page) * PAGES };
-	int socks[2], fd, rounds = 100;
+	long rounds = scaled(100);
+	int socks[2], fd;
 	pid_t pid;
 
 	socket_pair(socks);
