@@ -492,10 +492,17 @@ static bool make_signalfd(struct sleeper *s)
 
 static bool make_timer(struct sleeper *s)
 {
+	s->fds[0] = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	return s->fds[0] >= 0;
+}
+
+/* Its time begins when the thread's does, and not when the test gets ready. */
+static long sleep_in_read_of_timer(struct sleeper *s)
+{
 	const struct itimerspec time = { .it_value = *s->timeout };
 
-	s->fds[0] = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
-	return s->fds[0] >= 0 && !timerfd_settime(s->fds[0], 0, &time, NULL);
+	must(!timerfd_settime(s->fds[0], 0, &time, NULL));
+	return sleep_in_read(s);
 }
 
 static void end_timer(struct sleeper *s)
@@ -691,7 +698,7 @@ static const struct call calls[] = {
 	{ "read of an eventfd", SYS_read, make_event, sleep_in_read, count_event, 8, -1 },
 	{ "read of a signalfd", SYS_read, make_signalfd, sleep_in_read, send_own_signal,
 	  sizeof(struct signalfd_siginfo), -1 },
-	{ "read of a timerfd", SYS_read, make_timer, sleep_in_read, end_timer, 8, 0 },
+	{ "read of a timerfd", SYS_read, make_timer, sleep_in_read_of_timer, end_timer, 8, 0 },
 	{ "read of inotify", SYS_read, make_inotify, sleep_in_read, touch_directory, SOME, -1 },
 	{ "write to a pipe", SYS_write, make_full_pipe, sleep_in_write, drain, 1, -1 },
 	{ "write to a socket", SYS_write, make_full_socket, sleep_in_write, drain, 1, -1 },

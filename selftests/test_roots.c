@@ -803,6 +803,7 @@ static void protect_pages(int sock)
 	int fd = receive_fd(sock);
 
 	must(read(sock, &request.range, sizeof(request.range)) == sizeof(request.range));
+	say(sock);
 	for (;;) {
 		request.mode ^= UFFDIO_WRITEPROTECT_MODE_WP;
 		must(!ioctl(fd, UFFDIO_WRITEPROTECT, &request));
@@ -867,6 +868,7 @@ TEST(pages_are_roots_while_their_table_entries_change)
 	fd = fault_descriptor(held.pages, range.len);
 	send_fd(socks[0], fd);
 	ASSERT_EQ(sizeof(range), write(socks[0], &range, sizeof(range)));
+	hear(socks[0]);
 	while (rounds--)
 		collect(held.heap);
 	in_thread(look_for_all, &held);

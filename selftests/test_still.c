@@ -16,6 +16,9 @@
 #define SEED		5
 #define CGROUPS		"/sys/fs/cgroup"
 
+/* Shared with the child: it is to spin no more. */
+static _Atomic bool *go;
+
 FIXTURE(still) {
 	struct gcheap *heap;
 	int sock;
@@ -30,6 +33,7 @@ FIXTURE_SETUP(still)
 	self->object = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 			    -1, 0);
 	ASSERT_NE(MAP_FAILED, self->object);
+	go = (void *)(self->object + 1);
 }
 
 FIXTURE_TEARDOWN(still)
@@ -76,10 +80,8 @@ static bool collects(FIXTURE_DATA(still) *self)
 
 static void say_and_spin(int sock)
 {
-	volatile long n;
-
 	say(sock);
-	for (n = 0; n < 100000000; n++)
+	while (!*go)
 		;
 }
 
@@ -100,6 +102,7 @@ TEST_F(still, when_it_is_traced)
 	ASSERT_EQ(self->child, waitpid(self->child, &status, 0));
 	ASSERT_TRUE(WIFSTOPPED(status));
 	EXPECT_TRUE(collects(self));
+	*go = true;
 	ASSERT_EQ(0, ptrace(PTRACE_DETACH, self->child, NULL, NULL));
 	EXPECT_TRUE(child_succeeded(self->child));
 }
@@ -164,6 +167,7 @@ TEST_F(still, when_it_is_frozen)
 	while (!file_has(folder, "cgroup.events", "frozen 1"))
 		sched_yield();
 	EXPECT_TRUE(collects(self));
+	*go = true;
 	put_text(folder, "cgroup.freeze", "0");
 	EXPECT_TRUE(child_succeeded(self->child));
 	/* It may not be empty yet. */
