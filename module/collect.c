@@ -3,6 +3,7 @@
  * A collection, run by the thread that finds it due:
  *
  *	sweep what the last one left,
+ *	let those go on whom it held,
  *	stop the world,
  *	take back what the dead owned,
  *	mark from the roots,
@@ -132,7 +133,10 @@ static int try_once(struct gc_heap *heap, struct gcheap_cycle *cycle)
 	err = gc_roots_init(&roots, heap, &marker, v);
 	if (err)
 		goto destroy_marker;
-	err = stop_and_mark(heap, cycle, &roots);
+	err = gc_world_settle(heap->world);
+	gc_collect_released(heap);
+	if (!err)
+		err = stop_and_mark(heap, cycle, &roots);
 	cycle->root_bytes = roots.bytes;
 	cycle->root_skipped = roots.skipped;
 	cycle->threads = roots.threads;
@@ -144,13 +148,35 @@ destroy_marker:
 	return err;
 }
 
-static void print_cycle(const struct gcheap_cycle *c)
+static struct gcheap_cycle *last_cycle(struct gc_heap *heap)
+{
+	return &heap->cycles[heap->slabs.cycle % GCHEAP_CYCLES];
+}
+
+/**
+ * gc_collect_released() - note how long the last collection's release has taken
+ * @heap: heap
+ *
+ * Nobody waits for it, so it is looked at when somebody asks, and before the
+ * next stop.
+ *
+ * Context: heap's lock held.
+ */
+void gc_collect_released(struct gc_heap *heap)
+{
+	if (heap->slabs.cycle)
+		last_cycle(heap)->release_ns = gc_world_release_ns(heap->world);
+}
+
+/* Its own release is not over; the one before it is. */
+static void print_cycle(const struct gcheap_cycle *c, u64 release_ns)
 {
 	if (READ_ONCE(trace))
-		pr_info("gc %llu @%llums: %llu+%llu+%llu us stop/mark/sweep, %llu->%llu->%llu KB, goal %lld KB, %u threads, %u processes, roots %llu KB read %llu KB skipped%s\n",
+		pr_info("gc %llu @%llums: %llu+%llu+%llu us stop/mark/sweep, %llu us last release, %llu->%llu->%llu KB, goal %lld KB, %u threads, %u processes, roots %llu KB read %llu KB skipped%s\n",
 			c->number, c->start_ns / NSEC_PER_MSEC,
 			c->stop_ns / NSEC_PER_USEC, c->mark_ns / NSEC_PER_USEC,
-			c->sweep_ns / NSEC_PER_USEC, c->before >> 10,
+			c->sweep_ns / NSEC_PER_USEC,
+			release_ns / NSEC_PER_USEC, c->before >> 10,
 			c->after >> 10, c->live >> 10,
 			c->goal == U64_MAX ? -1LL : (s64)(c->goal >> 10),
 			c->threads, c->processes, c->root_bytes >> 10,
@@ -164,8 +190,8 @@ static void record(struct gc_heap *heap, struct gcheap_cycle *cycle)
 	heap->pause_max_ns = max(heap->pause_max_ns, cycle->pause_ns);
 	heap->num_forced += cycle->forced;
 	heap->last_gc_ns = ktime_get_real_ns();
-	heap->cycles[cycle->number % GCHEAP_CYCLES] = *cycle;
-	print_cycle(cycle);
+	print_cycle(cycle, heap->cycles[(cycle->number - 1) % GCHEAP_CYCLES].release_ns);
+	*last_cycle(heap) = *cycle;
 }
 
 /* Bytes that are marked, in slabs that are to be swept. */

@@ -9,6 +9,7 @@ struct gc_heap;
 struct gcheap_ioc_collect;
 
 int gc_collect(struct gc_heap *heap, bool forced);
+void gc_collect_released(struct gc_heap *heap);
 int gc_collect_now(struct gc_heap *heap, struct gcheap_ioc_collect *result);
 
 #endif /* GCHEAP_COLLECT_H */

@@ -46,8 +46,8 @@ static_assert(sizeof(struct gcheap_ioc_refill) == 56);
 static_assert(sizeof(struct gcheap_ioc_release) == 24);
 static_assert(sizeof(struct gcheap_ioc_alloc) == 40);
 static_assert(sizeof(struct gcheap_ioc_collect) == 40);
-static_assert(sizeof(struct gcheap_cycle) == 112);
-static_assert(sizeof(struct gcheap_ioc_stats) == 168 + 112);
+static_assert(sizeof(struct gcheap_cycle) == 120);
+static_assert(sizeof(struct gcheap_ioc_stats) == 168 + 120);
 static_assert(sizeof(struct gcheap_ioc_root) == 24);
 static_assert(sizeof(struct gcheap_ioc_object) == 32);
 static_assert(sizeof(unsigned long) == sizeof(u64));
@@ -635,6 +635,7 @@ static void stats_fill(struct gc_heap *heap, struct gcheap_ioc_stats *stats)
 	stats->gc_sys = gc_heap_meta_bytes(heap);
 	stats->gc_cpu_ns = heap->gc_cpu_ns;
 	stats->class_count = SLAB_KINDS;
+	gc_collect_released(heap);
 	stats_cycle(heap, stats);
 }
 

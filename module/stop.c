@@ -4,6 +4,8 @@
  *
  * The protocol.  The collector, who holds the heap's lock,
  *
+ *  0. lets those leave whom the last stop parked: who is woken at its end and
+ *     finds the next one begun would park again, and might never get on;
  *  1. says so: world->stopped;
  *  2. looks for members: all address spaces that map the heap;
  *  3. looks for threads of members that it has not seen in this round, and
@@ -29,8 +31,9 @@
  *  - a process that maps the heap queues a work on itself in mmap ("newcomer").
  *    When it runs, the mapping is there: so it is found in step 2, or the work
  *    sees the world stopped.
- * Should there be more newborns than world->newborns, the world is "breached":
- * someone ran, and what was marked is worth nothing.
+ * Should there be more newborns than a world has works for, it is "breached":
+ * someone ran, and what was marked is worth nothing.  As a thread that is held has
+ * at most one child, the next attempt has one for each thread.
  *
  * A queued work holds the mutator, the world and the module, not the heap.  It
  * cannot be taken back from a thread: that is what may keep the module from
@@ -40,8 +43,12 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/atomic.h>
+#include <linux/delay.h>
 #include <linux/fs.h>
+#include <linux/jiffies.h>
 #include <linux/kref.h>
+#include <linux/llist.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/rbtree.h>
@@ -52,6 +59,7 @@
 #include <linux/slab.h>
 #include <linux/smp.h>
 #include <linux/task_work.h>
+#include <linux/timekeeping.h>
 #include <linux/tracepoint.h>
 #include <linux/wait.h>
 
@@ -62,41 +70,74 @@
 #include "regs.h"
 #include "stop.h"
 
-/* Children that may be born in one stop. */
+/* Children that may be born in the first stop. */
 #define NEWBORNS	64
+
+/*
+ * How long a stop waits for those whom the last one parked: as long as a thread
+ * that has slept waits for a processor at most, unless it is kept from running.
+ */
+#define LEAVE_MS	20
+
+/* Then the last of them is on its way to user mode, and is to get there. */
+#define TURN_US		20
 
 /**
  * struct gc_newborn - the work that parks a child of fork() or clone()
  * @work: task work
  * @world: a reference while the work is queued
+ * @free: in gc_world.newborns while it is not
  */
 struct gc_newborn {
 	struct callback_head work;
 	struct gc_world *world;
+	struct llist_node free;
+};
+
+/**
+ * struct gc_nursery - memory of works for children
+ * @node: in gc_world.nurseries, as long as the world is
+ * @newborns: works
+ */
+struct gc_nursery {
+	struct list_head node;
+	struct gc_newborn newborns[];
 };
 
 /**
  * struct gc_world - the threads of all processes that map a heap
  * @ref: the heap, and each queued work
  * @wait: where threads are parked
- * @stopped: they have to
+ * @parked: threads that are, or have not quite left
+ * @left: where the next collector waits for the last of them
+ * @started_ns: end of the last stop, monotonic
+ * @left_ns: when the last of those left whom it had parked
+ * @stopped: threads have to park
  * @breached: one could not be parked
  * @node: in stopped_worlds
  * @members: address spaces found
  * @round: number of the stop
- * @used: bit set: the newborn is queued
- * @newborns: works for children
+ * @threads: found in the last stop
+ * @capacity: works for children
+ * @nurseries: memory of those works
+ * @newborns: those that are free
  */
 struct gc_world {
 	struct kref ref;
 	wait_queue_head_t wait;
+	atomic_t parked;
+	wait_queue_head_t left;
+	u64 started_ns;
+	u64 left_ns;
 	bool stopped;
 	bool breached;
 	struct list_head node;
 	struct gc_members members;
 	u64 round;
-	DECLARE_BITMAP(used, NEWBORNS);
-	struct gc_newborn newborns[NEWBORNS];
+	unsigned int threads;
+	unsigned int capacity;
+	struct list_head nurseries;
+	struct llist_head newborns;
 };
 
 /* Worlds that are stopped, and their members, which fork's probe looks up. */
@@ -104,6 +145,25 @@ static LIST_HEAD(stopped_worlds);
 static DEFINE_RAW_SPINLOCK(stopping_lock);
 
 static struct tracepoint *fork_tracepoint;
+
+/* Works for so many children; all that exist stay where they are. */
+static int newborns_reserve(struct gc_world *world, unsigned int capacity)
+{
+	struct gc_nursery *nursery;
+	unsigned int more, i;
+
+	if (capacity <= world->capacity)
+		return 0;
+	more = capacity - world->capacity;
+	nursery = kvmalloc(struct_size(nursery, newborns, more), GC_GFP);
+	if (!nursery)
+		return -ENOMEM;
+	list_add(&nursery->node, &world->nurseries);
+	world->capacity = capacity;
+	for (i = 0; i < more; i++)
+		llist_add(&nursery->newborns[i].free, &world->newborns);
+	return 0;
+}
 
 /**
  * gc_world_new() - a world that nobody is in
@@ -118,13 +178,25 @@ struct gc_world *gc_world_new(void)
 		return NULL;
 	kref_init(&world->ref);
 	init_waitqueue_head(&world->wait);
+	init_waitqueue_head(&world->left);
 	INIT_LIST_HEAD(&world->node);
+	INIT_LIST_HEAD(&world->nurseries);
+	init_llist_head(&world->newborns);
+	if (newborns_reserve(world, NEWBORNS)) {
+		kfree(world);
+		return NULL;
+	}
 	return world;
 }
 
 static void world_release(struct kref *ref)
 {
-	kfree(container_of(ref, struct gc_world, ref));
+	struct gc_world *world = container_of(ref, struct gc_world, ref);
+	struct gc_nursery *nursery, *next;
+
+	list_for_each_entry_safe(nursery, next, &world->nurseries, node)
+		kvfree(nursery);
+	kfree(world);
 }
 
 /**
@@ -143,10 +215,28 @@ static bool world_holds_me(struct gc_world *world)
 	       !fatal_signal_pending(current);
 }
 
-static void park(struct gc_world *world)
+static void wait_for_start(struct gc_world *world)
 {
 	while (world_holds_me(world))
 		wait_event_killable(world->wait, !READ_ONCE(world->stopped));
+}
+
+/* The time is there for who finds that nobody is parked any more. */
+static void leave(struct gc_world *world)
+{
+	if (!READ_ONCE(world->stopped))
+		WRITE_ONCE(world->left_ns, ktime_get_ns());
+	if (atomic_dec_and_test(&world->parked))
+		wake_up(&world->left);
+}
+
+static void park(struct gc_world *world)
+{
+	if (!world_holds_me(world))
+		return;
+	atomic_inc(&world->parked);
+	wait_for_start(world);
+	leave(world);
 }
 
 static void work_done(struct gc_world *world)
@@ -176,8 +266,13 @@ static void mutator_work(struct callback_head *work)
 	struct gc_mutator *m = container_of(work, struct gc_mutator, work);
 	struct gc_world *world = m->world;
 
-	while (mutator_park_step(m))
-		park(world);
+	if (mutator_park_step(m)) {
+		atomic_inc(&world->parked);
+		do {
+			wait_for_start(world);
+		} while (mutator_park_step(m));
+		leave(world);
+	}
 	gc_mutator_put(m);
 	work_done(world);
 }
@@ -188,8 +283,7 @@ static void newborn_work(struct callback_head *work)
 	struct gc_world *world = newborn->world;
 
 	park(world);
-	/* Pairs with the acquire in newborn_park(). */
-	clear_bit_unlock(newborn - world->newborns, world->used);
+	llist_add(&newborn->free, &world->newborns);
 	work_done(world);
 }
 
@@ -230,18 +324,18 @@ static bool has_member(const struct gc_world *world, struct mm_struct *mm)
 
 static void newborn_park(struct gc_world *world, struct task_struct *child)
 {
-	unsigned long i = find_first_zero_bit(world->used, NEWBORNS);
-	struct gc_newborn *newborn = &world->newborns[i];
+	/* One at a time takes from the list, under stopping_lock. */
+	struct llist_node *free = llist_del_first(&world->newborns);
+	struct gc_newborn *newborn;
 
-	if (i == NEWBORNS) {
+	if (!free) {
 		WRITE_ONCE(world->breached, true);
 		return;
 	}
-	/* Pairs with the release in newborn_work(); it is free, as seen above. */
-	test_and_set_bit_lock(i, world->used);
+	newborn = llist_entry(free, struct gc_newborn, free);
 	newborn->world = world;
 	if (queue_work_on_task(child, world, &newborn->work, newborn_work))
-		clear_bit(i, world->used);
+		llist_add(free, &world->newborns);
 }
 
 /*
@@ -295,6 +389,7 @@ static void world_publish(struct gc_world *world)
 {
 	raw_spin_lock_irq(&stopping_lock);
 	world->round++;
+	world->threads = 0;
 	world->breached = false;
 	WRITE_ONCE(world->stopped, true);
 	list_add(&world->node, &stopped_worlds);
@@ -457,6 +552,7 @@ static void catch_thread(struct catch *c, struct task_struct *task)
 	if (m->round == world->round)
 		return;
 	m->round = world->round;
+	world->threads++;
 	c->found++;
 	mutator_hold(world, m);
 }
@@ -586,6 +682,53 @@ int gc_world_again(struct gc_heap *heap)
 }
 
 /**
+ * gc_world_settle() - let those leave whom the last stop parked
+ * @world: world that is not stopped
+ *
+ * Nobody is held up by them who holds nobody up: it takes no longer than a
+ * thread waits for a processor, and some of them may stay behind.
+ *
+ * Context: may sleep; heap's lock held.
+ *
+ * Return: 0, or -EINTR when the caller is being killed.
+ */
+int gc_world_settle(struct gc_world *world)
+{
+	long err;
+
+	if (!atomic_read(&world->parked))
+		return 0;
+	err = wait_event_killable_timeout(world->left,
+					  !atomic_read(&world->parked),
+					  msecs_to_jiffies(LEAVE_MS));
+	if (err < 0)
+		return -EINTR;
+	usleep_range(TURN_US, 2 * TURN_US);
+	return 0;
+}
+
+/**
+ * gc_world_release_ns() - how long the last of those who were parked took to leave
+ * @world: world that is not stopped
+ *
+ * Context: heap's lock held.
+ *
+ * Return: the time since the end of the last stop, up to now if some are there
+ * yet; 0 if nobody was parked.
+ */
+u64 gc_world_release_ns(struct gc_world *world)
+{
+	u64 left;
+
+	/* Pairs with the full barrier of the atomic operation in leave(). */
+	if (atomic_read_acquire(&world->parked))
+		left = ktime_get_ns();
+	else
+		left = READ_ONCE(world->left_ns);
+	return left > world->started_ns ? left - world->started_ns : 0;
+}
+
+/**
  * gc_world_stop() - stop all threads of all processes that map the heap
  * @heap: heap
  *
@@ -599,9 +742,14 @@ int gc_world_again(struct gc_heap *heap)
  */
 int gc_world_stop(struct gc_heap *heap)
 {
-	int err;
+	struct gc_world *world = heap->world;
+	int err = 0;
 
-	world_publish(heap->world);
+	if (world->breached)
+		err = newborns_reserve(world, world->threads + NEWBORNS);
+	if (err)
+		return err;
+	world_publish(world);
 	err = gc_world_again(heap);
 	if (err < 0) {
 		gc_world_start(heap);
@@ -623,6 +771,7 @@ void gc_world_start(struct gc_heap *heap)
 	lockdep_assert_held(&heap->lock);
 	raw_spin_lock_irq(&stopping_lock);
 	list_del_init(&world->node);
+	world->started_ns = ktime_get_ns();
 	WRITE_ONCE(world->stopped, false);
 	raw_spin_unlock_irq(&stopping_lock);
 	wake_up_all(&world->wait);

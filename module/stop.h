@@ -27,6 +27,8 @@ void gc_stop_exit(void);
 struct gc_world *gc_world_new(void);
 void gc_world_put(struct gc_world *world);
 
+int gc_world_settle(struct gc_world *world);
+u64 gc_world_release_ns(struct gc_world *world);
 int gc_world_stop(struct gc_heap *heap);
 int gc_world_again(struct gc_heap *heap);
 bool gc_world_breached(struct gc_world *world);

@@ -76,6 +76,11 @@ helper bool on_debug_kernel(void)
 	return release_has("-gcheapdbg");
 }
 
+helper bool on_race_kernel(void)
+{
+	return release_has("-gcheaprace");
+}
+
 /* The debug and the race kernel are ten times as slow as a stock one. */
 helper long scaled(long count)
 {

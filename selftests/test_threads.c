@@ -317,4 +317,79 @@ TEST_F(threads, use_two_heaps_in_turn)
 	gcheap_close(other);
 }
 
+/**
+ * struct runner - a thread that counts, and what a collector saw of it
+ * @count: steps
+ * @naps: it sleeps in each step for as short as it can
+ * @seen: @count after the last collection
+ * @idle: collections in a row since @count moved
+ * @longest: the most of those
+ * @thread: handle
+ */
+struct runner {
+	_Atomic long count;
+	bool naps;
+	long seen;
+	long idle;
+	long longest;
+	pthread_t thread;
+};
+
+static void *run_runner(void *arg)
+{
+	struct timespec moment = { .tv_nsec = 1 };
+	struct runner *runner = arg;
+
+	while (!stop) {
+		runner->count++;
+		if (runner->naps)
+			must(!nanosleep(&moment, NULL));
+	}
+	return NULL;
+}
+
+static void look_at_runner(struct runner *runner)
+{
+	long count = runner->count;
+
+	runner->idle = count == runner->seen ? runner->idle + 1 : 0;
+	runner->seen = count;
+	if (runner->idle > runner->longest)
+		runner->longest = runner->idle;
+}
+
+/*
+ * Who is woken at the end of a stop was late for the next one, parked again, and so
+ * on: seconds went by.  Now a stop waits for whom the last one parked; how many go by
+ * without a thread, as it has no processor, is another matter.
+ */
+TEST(run_on_between_one_stop_and_the_next)
+{
+	struct gcheap_options options = { .percent = -1 };
+	struct gcheap *heap = gcheap_open(&options);
+	struct runner runners[2] = { { .naps = false }, { .naps = true } };
+	long i, collections = scaled(2000);
+	int j;
+
+	ASSERT_NE(NULL, heap);
+	for (j = 0; j < 2; j++)
+		ASSERT_EQ(0, pthread_create(&runners[j].thread, NULL, run_runner, &runners[j]));
+	for (j = 0; j < 2; j++)
+		while (!runners[j].count)
+			sched_yield();
+	for (i = 0; i < collections; i++) {
+		ASSERT_EQ(0, gcheap_collect(heap));
+		for (j = 0; j < 2; j++)
+			look_at_runner(&runners[j]);
+	}
+	stop = true;
+	for (j = 0; j < 2; j++) {
+		ASSERT_EQ(0, pthread_join(runners[j].thread, NULL));
+		printf("# %s: no step in up to %ld collections\n",
+		       runners[j].naps ? "napping" : "running", runners[j].longest);
+		EXPECT_GT(50, runners[j].longest);
+	}
+	gcheap_close(heap);
+}
+
 TEST_HARNESS_MAIN

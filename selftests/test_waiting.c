@@ -5,6 +5,7 @@
  * has locked.  The collection gives up, the program runs on, and the next
  * collection that can be had sees all.
  */
+#include <dirent.h>
 #include <linux/fuse.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -16,6 +17,7 @@
 #define PAGE		4096
 #define SPARSE		(64 * MIB)
 #define OBJECT_SIZE	64
+#define FORKERS		100
 
 /**
  * struct server - a file system of one file, which is mounted on a file
@@ -192,6 +194,19 @@ static pid_t start_server(struct server *server)
 	return child;
 }
 
+/* One that is not held */
+static pid_t start_server_without(struct gcheap *heap, struct server *server)
+{
+	pid_t child = fork_child();
+
+	if (!child) {
+		gcheap_close(heap);
+		serve(server);
+	}
+	close(server->fuse);
+	return child;
+}
+
 static void *volatile *map_file(const char *path)
 {
 	int fd = open(path, O_RDWR | O_CLOEXEC);
@@ -339,6 +354,13 @@ struct counters {
 	_Atomic uint64_t without;
 };
 
+/* What a process that does not have the heap knows of one that collects */
+struct collection {
+	struct gcheap *heap;
+	_Atomic pid_t tid;
+	_Atomic bool watched;
+};
+
 static pid_t start_counting(struct gcheap *not_to_have, _Atomic uint64_t *counter)
 {
 	pid_t child = fork_child();
@@ -382,12 +404,7 @@ TEST_F(waiting, who_has_another_heap_is_not_stopped)
 	while (!counters->with || !counters->without)
 		sched_yield();
 	watcher = start_watching(self->heap, counters, self->asked, self->go);
-	self->child = fork_child();
-	if (!self->child) {
-		gcheap_close(self->heap);
-		serve(&self->server);
-	}
-	close(self->server.fuse);
+	self->child = start_server_without(self->heap, &self->server);
 	self->page = map_file(self->server.path);
 	ASSERT_EQ(0, gcheap_root_add(self->heap, (void *)self->page, PAGE));
 	in_thread(collect_at_last, self->heap);
@@ -397,6 +414,110 @@ TEST_F(waiting, who_has_another_heap_is_not_stopped)
 	kill(without, SIGKILL);
 	await_child(with);
 	await_child(without);
+}
+
+/* Who collects, and waits for a process's memory, has stopped the world. */
+static pid_t start_waiting_for_stop(struct gcheap *heap, struct collection *collection, int go)
+{
+	pid_t parent = getpid();
+	pid_t child = fork_child();
+
+	if (child)
+		return child;
+	gcheap_close(heap);
+	collection->watched = true;
+	while (!collection->tid)
+		sched_yield();
+	await_blocked(parent, collection->tid, SYS_ioctl);
+	say(go);
+	_exit(KSFT_PASS);
+}
+
+apart void collect_watched(void *arg)
+{
+	struct collection *collection = arg;
+
+	collection->tid = gettid();
+	must(!gcheap_collect(collection->heap));
+}
+
+static void *run_forker(void *arg)
+{
+	pid_t pid;
+
+	hear(*(int *)arg);
+	pid = syscall(SYS_fork);
+	if (!pid)
+		syscall(SYS_exit_group, KSFT_PASS);
+	must(pid > 0 && child_succeeded(pid));
+	return NULL;
+}
+
+static void fork_when_told(int sock)
+{
+	pthread_t threads[FORKERS];
+	const int count = scaled(FORKERS);
+	int i;
+
+	for (i = 0; i < count; i++)
+		must(!pthread_create(&threads[i], NULL, run_forker, &sock));
+	say(sock);
+	for (i = 0; i < count; i++)
+		must(!pthread_join(threads[i], NULL));
+	_exit(KSFT_PASS);
+}
+
+static int forking(pid_t pid)
+{
+	char path[32];
+	struct dirent *entry;
+	int count = 0;
+	DIR *tasks;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	tasks = opendir(path);
+	must(tasks);
+	while ((entry = readdir(tasks)))
+		if (entry->d_name[0] != '.' &&
+		    blocked_in(pid, atoi(entry->d_name)) == SYS_fork)
+			count++;
+	closedir(tasks);
+	return count;
+}
+
+/* More children than works for them were made ready: once more, with one for each. */
+TEST_F(waiting, each_thread_may_have_a_child_in_one_stop)
+{
+	struct collection *collection = shared_page();
+	const int count = scaled(FORKERS);
+	pid_t watcher, other;
+	struct peek order = {};
+	pthread_t thread;
+	int i, sock[2];
+
+	self->child = start_server_without(self->heap, &self->server);
+	self->page = map_file(self->server.path);
+	socket_pair(sock);
+	other = fork_child();
+	if (!other)
+		fork_when_told(sock[1]);
+	hear(sock[0]);
+	order.pid = other;
+	order.where = self->page;
+	must(!pthread_create(&thread, NULL, peek, &order));
+	hear(self->asked);
+	for (i = 0; i < count; i++)
+		say(sock[0]);
+	while (forking(other) < count)
+		sched_yield();
+	collection->heap = self->heap;
+	watcher = start_waiting_for_stop(self->heap, collection, self->go);
+	while (!collection->watched)
+		sched_yield();
+	in_thread(collect_watched, collection);
+	EXPECT_TRUE(child_succeeded(watcher));
+	EXPECT_TRUE(child_succeeded(other));
+	must(!pthread_join(thread, NULL));
 }
 
 /* Files of heaps, works for threads, and fetches, of all processes */

@@ -9,11 +9,12 @@
  * is a system call, a fault, or the interrupt that the collector sends.  Anybody
  * may be killed; who is killed executes no more user instruction.  A collector
  * holds the heap's lock from the beginning to the end; it, too, may be killed, or
- * give up, in the middle.
+ * give up, in the middle.  One of the two collects again and again.
  *
  * What must hold:
  *   - while the world is still, no user instruction is executed (the assertion),
- *   - who is parked goes on some time, and collections end (the formulas),
+ *   - who is parked gets to user mode some time, however many collections there
+ *     are, and collections end (the formulas),
  *   - nobody waits for ever (Spin's own search for invalid end states).
  *
  * With one of these defined the protocol is broken, and Spin has to say so:
@@ -21,6 +22,10 @@
  *   NO_INTERRUPT   it does not wait until threads have left user mode
  *   LATE_FREE      a work looks at the world first, and says FREE afterwards
  *   NO_WAKING      starting the world does not wake those who are parked
+ *   NO_SETTLING    a stop does not wait for those whom the last one parked
+ *
+ * In the module settling is bounded, and the last who leaves has some time to get to
+ * user mode; here he is counted until he is there.
  */
 #ifndef THREADS
 #define THREADS		2
@@ -37,14 +42,15 @@ bool newborn[THREADS];		/* newborn_work() is queued */
 bool listed[THREADS];		/* the collector can find the thread */
 bool killed[THREADS];
 bool exiting[THREADS];		/* task_work_add() fails */
-byte seen[THREADS];		/* gc_mutator.round */
+bool seen[THREADS];		/* gc_mutator.round is that of the stop */
+bool parked[THREADS];		/* counts in gc_world.parked */
 
 bool locked;			/* gc_heap.lock */
 bool stopped;			/* gc_world.stopped */
 bool wake[THREADS];		/* somebody has called wake_up_all() since it slept */
-byte round;
 bool still;			/* gc_world_stop() has returned */
 
+#define ANY_PARKED	(parked[0] || parked[1] || parked[CHILD])
 #define HOLDS(t)	(stopped && !killed[t] && !exiting[t])
 
 /* wait_event_killable(world->wait, !stopped) */
@@ -54,6 +60,7 @@ inline park(t)
 	:: atomic { !HOLDS(t) -> break }
 	:: atomic {
 		HOLDS(t) -> wake[t] = false;
+		parked[t] = true;
 		place[t] = PARK
 	   }
 	   atomic {
@@ -117,7 +124,7 @@ to_user:
 		:: else ->
 			if
 			:: killed[t] -> goto leave
-			:: else -> place[t] = USER
+			:: else -> place[t] = USER; parked[t] = false
 			fi
 		fi
 	}
@@ -142,7 +149,8 @@ leave:
 	atomic {
 		if
 		:: work[t] || newborn[t] -> goto leave
-		:: else -> exiting[t] = true; listed[t] = false; place[t] = GONE
+		:: else -> exiting[t] = true; listed[t] = false;
+			parked[t] = false; place[t] = GONE
 		fi
 	}
 }
@@ -151,8 +159,8 @@ leave:
 inline catch_thread(t)
 {
 	if
-	:: listed[t] && !exiting[t] && seen[t] != round ->
-		seen[t] = round;
+	:: listed[t] && !exiting[t] && !seen[t] ->
+		seen[t] = true;
 		found = true;
 		if
 		:: hold[t] == FREE -> hold[t] = QUEUED; work[t] = true
@@ -207,13 +215,30 @@ inline wake_up_all()
 #endif
 }
 
-proctype collector()
+/* gc_world_settle() */
+inline settle()
+{
+#ifdef NO_SETTLING
+	skip
+#else
+	!ANY_PARKED
+#endif
+}
+
+proctype collector(bool again)
 {
 	bool found;
 	byte i;
 
+collect:
 	atomic { !locked -> locked = true }
-	atomic { round++; stopped = true }
+	settle();
+	atomic {
+		stopped = true;
+		for (i : 0 .. THREADS - 1) {
+			seen[i] = false
+		}
+	}
 	look();
 	if
 	:: still = true;
@@ -224,7 +249,11 @@ proctype collector()
 	fi;
 	stopped = false;
 	wake_up_all();
-	locked = false
+	locked = false;
+	if
+	:: again -> goto collect
+	:: !again -> skip
+	fi
 }
 
 proctype killer()
@@ -249,15 +278,17 @@ init {
 			listed[i] = true;
 			run thread(i)
 		}
-		run collector();
-		run collector();
+		run collector(true);
+		run collector(false);
 		run killer()
 	}
 }
 
+#define RUNS(t)		(place[t] == USER || place[t] == GONE)
+
 ltl parked_go_on {
-	[] ((place[0] == PARK -> <> (place[0] != PARK)) &&
-	    (place[CHILD] == PARK -> <> (place[CHILD] != PARK)))
+	[] ((place[0] == PARK -> <> RUNS(0)) &&
+	    (place[CHILD] == PARK -> <> RUNS(CHILD)))
 }
 
-ltl collectors_end { <> [] (!locked && !stopped) }
+ltl collections_end { [] (stopped -> <> !stopped) }

@@ -69,9 +69,11 @@ static int format_cycle(char *line, size_t size, const struct gcheap_cycle *c)
 	n = snprintf(line, size, "gc %llu @%.3fs: %.3f+%.3f+%.3f ms stop/mark/sweep",
 		     c->number, (double)c->start_ns / 1e9,
 		     ms(c->stop_ns), ms(c->mark_ns), ms(c->sweep_ns));
-	n += snprintf(line + n, size - n, ", pause %.3f ms, %llu->%llu->%llu %s, goal %llu %s",
-		      ms(c->pause_ns), c->before >> shift, c->after >> shift,
-		      c->live >> shift, unit, c->goal >> shift, unit);
+	n += snprintf(line + n, size - n, ", pause %.3f ms, release %.3f ms",
+		      ms(c->pause_ns), ms(c->release_ns));
+	n += snprintf(line + n, size - n, ", %llu->%llu->%llu %s, goal %llu %s",
+		      c->before >> shift, c->after >> shift, c->live >> shift, unit,
+		      c->goal >> shift, unit);
 	n += snprintf(line + n, size - n, ", %u threads, %u processes", c->threads, c->processes);
 	n += snprintf(line + n, size - n, ", roots %llu KB read %llu KB skipped%s\n",
 		      c->root_bytes >> 10, c->root_skipped >> 10, c->forced ? ", forced" : "");

@@ -300,6 +300,8 @@ struct gcheap_class_stats {
  * @mark_ns: marking, roots included
  * @sweep_ns: sweeping as far as it was done with the world stopped or at once
  * @pause_ns: from the decision to stop until all may run on
+ * @release_ns: from then until the last of those who were parked did; until now, as
+ *	long as some still wait for a processor
  * @before: heap_alloc at its start, bytes
  * @after: heap_alloc after marking, as if all garbage were swept, bytes
  * @live: bytes marked
@@ -318,6 +320,7 @@ struct gcheap_cycle {
 	__aligned_u64 mark_ns;
 	__aligned_u64 sweep_ns;
 	__aligned_u64 pause_ns;
+	__aligned_u64 release_ns;
 	__aligned_u64 before;
 	__aligned_u64 after;
 	__aligned_u64 live;
