@@ -9,7 +9,7 @@ OUT	?= $(CURDIR)/build
 
 # What has several threads or processes use a heap at once
 THREADED = test_threads test_fork test_running test_life test_garbage test_pool \
-	   test_stats test_memory test_roots test_eintr test_heaps
+	   test_stats test_memory test_roots test_eintr test_heaps test_storm
 
 all: module lib
 
