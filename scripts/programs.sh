@@ -14,7 +14,7 @@ here=$(dirname "$(realpath "$0")")
 output=$(realpath "$1")
 clone=$(realpath "$here/..")
 source=$("$here/kernel.sh" source)
-need gcc libc6-dev make
+need gcc libc6-dev make musl-tools golang-go rustc luajit binutils
 
 build=$cache/build/$(echo "$clone" | sha256sum | cut -c1-12)/programs
 mkdir -p "$build"
@@ -33,11 +33,16 @@ done
 
 mkdir -p "$output/selftests"
 find "$build/programs" "$build/lib" -maxdepth 1 \
-	\( -name '*.so*' -o -type f -executable \) \
+	\( -name '*.so*' -o -name '*.lua' -o -type f -executable \) \
 	-exec cp -P {} "$output/selftests/" \;
 for file in "$output"/selftests/*; do
-	[ ! -f "$file" ] ||
-		LD_LIBRARY_PATH=$output/selftests ldd "$file" 2> /dev/null || true
+	loader=$(readelf -lW "$file" 2> /dev/null |
+		sed -n 's/.*interpreter: \(.*\)]/\1/p')
+	case $loader in
+	*/ld-musl-*)	# is the C library, and what ldd runs is another one
+		echo "$loader" ;;
+	?*)	LD_LIBRARY_PATH=$output/selftests ldd "$file" 2> /dev/null || true ;;
+	esac
 done | grep -o '/[^ ]*' | grep -v "^$output" | sort -u |
 while read -r library; do
 	mkdir -p "$output$(dirname "$library")"
