@@ -8,7 +8,7 @@
  *	ioctl	its calls
  *	collect	a collection
  *	heap	life and pacing of a heap
- *	roots, tls, regs, rootset	what processes refer to
+ *	roots, elf, tls, regs, rootset	what processes refer to
  *	fetch	memory of processes, while patience lasts
  *	stop	stopping the world
  *	mutator	threads that use a heap

@@ -7,7 +7,7 @@
  *    x86-64 ABI lets leaf functions use) to the end,
  *  - what was written in private mappings of files: data and bss of the program
  *    and of its libraries; the part of bss beyond the file's last page is
- *    anonymous memory right behind,
+ *    anonymous memory right behind, or elsewhere: see elf.c,
  *  - thread-local storage, see tls.c,
  *  - hand-made ranges.
  *
@@ -766,7 +766,7 @@ static int mark_process(struct gc_roots *roots, struct mm_struct *mm)
 		return roots->err;
 	/* A fork that failed left its parent's VMAs there. */
 	if (!check_stable_address_space(mm)) {
-		gc_tls_measure(roots);
+		gc_elf_look(roots);
 		mark_threads(roots);
 		mark_data(roots);
 		mark_hand_made(roots);
@@ -814,7 +814,7 @@ static int mark_late_threads(struct gc_roots *roots)
 			break;
 		m->marked = m->round;
 		if (!check_stable_address_space(m->mm)) {
-			gc_tls_measure(roots);
+			gc_elf_look(roots);
 			mark_thread(roots, m);
 		}
 		unlock(roots);

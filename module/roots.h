@@ -72,7 +72,7 @@ void gc_roots_range(struct gc_roots *roots, unsigned long start,
 bool gc_roots_read(struct gc_roots *roots, unsigned long addr, void *to,
 		   size_t bytes);
 
-void gc_tls_measure(struct gc_roots *roots);
+void gc_elf_look(struct gc_roots *roots);
 void gc_tls_mark(struct gc_roots *roots, unsigned long thread_pointer);
 
 #endif /* GCHEAP_ROOTS_H */

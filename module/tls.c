@@ -4,80 +4,21 @@
  *
  * x86-64's TLS ABI (U. Drepper, "ELF Handling For Thread-Local Storage",
  * variant II) puts the blocks of the program and of the libraries that it was
- * started with right below the thread pointer.  How large they are is in the
- * PT_TLS headers of the ELF files that are mapped.  Blocks of libraries that
+ * started with right below the thread pointer.  How large they are, elf.c has
+ * found.  Blocks of libraries that
  * were loaded later are elsewhere, in memory of the C library's choice; the word
  * behind the thread pointer leads to the table of them, glibc's and musl's.
  * Whatever in that table is an address of the process is taken for a block; that
  * at worst keeps some garbage.
  */
-#include <linux/elf.h>
-#include <linux/fs.h>
 #include <linux/mm.h>
 
 #include "roots.h"
-
-/*
- * Room that C libraries leave for libraries with static TLS that are loaded
- * later (glibc: 1664 bytes and 144 for each audit module), and alignment.
- */
-#define STATIC_SURPLUS	65536UL
 
 /* Entries of the table of blocks that are looked at. */
 #define TABLE_MIN	64UL
 #define TABLE_MAX	4096UL
 #define TABLE_PART	32UL
-
-static void measure_header(struct gc_roots *roots, const struct elf64_phdr *ph)
-{
-	/* No address space holds more. */
-	size_t bytes = min_t(u64, ph->p_memsz, 1UL << 46);
-
-	if (ph->p_type != PT_TLS)
-		return;
-	roots->tls_blocks += bytes + min_t(u64, ph->p_align, PAGE_SIZE);
-	roots->tls_max = max(roots->tls_max, bytes);
-}
-
-static void measure_file(struct gc_roots *roots, unsigned long start)
-{
-	struct elf64_hdr header;
-	struct elf64_phdr ph;
-	unsigned int i;
-
-	if (!gc_roots_read(roots, start, &header, sizeof(header)) ||
-	    memcmp(header.e_ident, ELFMAG, SELFMAG) ||
-	    header.e_ident[EI_CLASS] != ELFCLASS64 ||
-	    header.e_phentsize != sizeof(ph) || header.e_phnum > 128 ||
-	    header.e_phoff > PAGE_SIZE)
-		return;
-	for (i = 0; i < header.e_phnum; i++) {
-		if (!gc_roots_read(roots, start + header.e_phoff +
-				   i * sizeof(ph), &ph, sizeof(ph)))
-			return;
-		measure_header(roots, &ph);
-	}
-}
-
-/**
- * gc_tls_measure() - how much thread-local storage threads of a process have
- * @roots: roots; fills in tls_sum, tls_blocks and tls_max for roots->mm
- */
-void gc_tls_measure(struct gc_roots *roots)
-{
-	struct vm_area_struct *vma;
-	unsigned long addr = 0;
-
-	roots->tls_blocks = 0;
-	roots->tls_max = 0;
-	while (gc_roots_go_on(roots) && (vma = gc_roots_vma(roots, addr))) {
-		addr = vma->vm_end;
-		if (vma->vm_file && !vma->vm_pgoff &&
-		    !(vma->vm_flags & (VM_SHARED | VM_IO | VM_PFNMAP)))
-			measure_file(roots, vma->vm_start);
-	}
-	roots->tls_sum = roots->tls_blocks + STATIC_SURPLUS;
-}
 
 /* The table has a dozen or so entries; it says itself how many. */
 static unsigned long table_length(struct gc_roots *roots, unsigned long table)

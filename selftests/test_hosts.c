@@ -32,6 +32,7 @@ HOST(static);
 HOST(static_pie);
 HOST(pie);
 HOST(no_pie);
+HOST(far_bss);
 HOST(musl_static);
 HOST(musl);
 HOST(go);
