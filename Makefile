@@ -27,6 +27,7 @@ help:
 	@echo 'make fuzz-core        the portable core in user space (SEED=, TIME=, INPUT=)'
 	@echo 'make torture          processes that share heaps, and are killed'
 	@echo '                      (SEED=, KILLS=, TIME=, KERNEL=)'
+	@echo 'make bench            what a stop costs, beside bdwgc (KERNEL=)'
 	@echo 'make coverage         how much of module/ the tests run (COVERAGE=90)'
 	@echo 'make install          the library, its headers and its .pc file'
 	@echo '                      (PREFIX=/usr/local, DESTDIR=)'
@@ -61,6 +62,9 @@ check-kernels:
 check-race:
 	@KERNEL=race TESTS='$(or $(TESTS),$(THREADED))' scripts/check.sh
 
+bench:
+	@scripts/bench.sh
+
 model:
 	@scripts/model.sh build/model
 
@@ -79,5 +83,5 @@ clean:
 	rm -rf build
 
 .PHONY: all help module modules_install lib install demo check check-kernels \
-	check-race coverage model fuzz fuzz-core torture clean
+	check-race coverage bench model fuzz fuzz-core torture clean
 export COVERAGE HOST KERNEL TESTS THREADS SEED CALLS KILLS TIME RESULTS INPUT

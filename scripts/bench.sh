@@ -1,0 +1,20 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# bench.sh: what stopping and looking at roots costs, on KERNEL (stock
+# 6.1), beside bdwgc in the same boot.  Reports; judges nothing.
+set -eu
+
+here=$(dirname "$(realpath "$0")")
+. "$here/packages.sh"
+
+need gcc libc6-dev make libgc-dev
+kernel=${KERNEL:-6.1}
+build=$(mktemp -d)
+trap 'rm -rf "$build"' EXIT
+make -s -C "$here/../uapi" OUT="$build"
+make -s -C "$here/../selftests" bench OUT="$build/bench" LIB="$build"
+"$here/vm.sh" --kernel "$kernel" --file "$build/bench" -- '
+	uname -r
+	echo 1 > /proc/sys/vm/overcommit_memory
+	/bench/bench_roots && /bench/bench_stop'
