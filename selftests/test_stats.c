@@ -293,4 +293,64 @@ TEST_F(stats, threads_and_processes_are_counted)
 	EXPECT_EQ(4, stats.cycle.threads);
 }
 
+static void collect_traced(int fd, long collections)
+{
+	struct gcheap *heap;
+
+	must(!setenv("GCHEAP_TRACE", "1", 1) && dup2(fd, STDERR_FILENO) >= 0);
+	heap = open_manual(4 * MIB);
+	must(heap);
+	while (collections--)
+		must(!gcheap_collect(heap));
+	gcheap_close(heap);
+	_exit(KSFT_PASS);
+}
+
+/* The sum of what precedes each "below", or -1 for another line */
+static long sum_of_times(const char *line, const char *name)
+{
+	long sum = 0, count, below;
+	int length;
+
+	if (strncmp(line, name, strlen(name)))
+		return -1;
+	for (line += strlen(name); sscanf(line, "%*[ ,]%ld below %ld us%n", &count, &below,
+					  &length) == 2; line += length)
+		sum += count;
+	return *line == '\n' ? sum : -1;
+}
+
+TEST(are_printed_for_each_collection_and_for_all)
+{
+	const long collections = 20;
+	long lines = 0, stops = -1, releases = -1, number;
+	char line[1024];
+	int fds[2];
+	FILE *file;
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe2(fds, O_CLOEXEC));
+	pid = fork_child();
+	if (!pid)
+		collect_traced(fds[1], collections);
+	close(fds[1]);
+	file = fdopen(fds[0], "r");
+	ASSERT_NE(NULL, file);
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "gc %ld @", &number) == 1)
+			EXPECT_EQ(++lines, number);
+		number = sum_of_times(line, "gc stops by time:");
+		if (number >= 0)
+			stops = number;
+		number = sum_of_times(line, "gc releases by time:");
+		if (number >= 0)
+			releases = number;
+	}
+	fclose(file);
+	EXPECT_TRUE(child_succeeded(pid));
+	EXPECT_EQ(collections, lines);
+	EXPECT_EQ(collections, stops);
+	EXPECT_EQ(collections, releases);
+}
+
 TEST_HARNESS_MAIN

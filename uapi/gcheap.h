@@ -101,7 +101,8 @@ struct gcheap_stats {
  * @opts: how, or NULL for the defaults
  *
  * With GCHEAP_TRACE=1 in the environment each collection of the heap prints a
- * line to stderr.
+ * line to stderr, and gcheap_close() two more: how often stopping all threads, and
+ * letting them go, took how long.
  *
  * Return: the heap, or NULL with errno: ENOENT or ENODEV (module not loaded),
  * EACCES (not permitted to open the device), EINVAL (an option out of range),

@@ -52,7 +52,7 @@ struct gch_class {
  * @refs: gcheap_open() and gcheap_attach() calls not yet closed
  * @base: address of the heap
  * @size: bytes of the mapping
- * @traced: number of the last collection printed, shared with the children of
+ * @traced: what was printed of collections, shared with the children of
  *	fork; NULL when collections are not printed
  * @next: next in the list of all heaps
  * @classes: the size classes by ascending size
@@ -71,7 +71,7 @@ struct gcheap {
 	__u32 refs;
 	__u64 base;
 	__u64 size;
-	__u64 *traced;
+	struct gch_trace *traced;
 	struct gcheap *next;
 	struct gch_class classes[GCH_CLASSES_MAX];
 	__u8 bin_of[GCH_SMALL_MAX / GCH_SIZE_STEP + 1];

@@ -6,6 +6,9 @@
  * collection is printed once among them, by whoever is first to hear of it from
  * a call into the kernel.  They share the number of the last one printed, in a
  * page of shared memory; raising it is the right to print.
+ *
+ * When the heap's maker closes it, two lines tell how often stopping all threads and
+ * letting them go took how long.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,6 +20,24 @@
 
 #include "trace.h"
 
+/* The last one is for all that took longer. */
+#define BUCKETS		24
+
+/**
+ * struct gch_trace - what processes that print collections of a heap share
+ * @done: number of the last collection printed
+ * @maker: process that made the heap
+ * @stops: collections by the time that stopping took: entry i is for less than
+ *	2^(i+1) microseconds and no less than half of that
+ * @releases: the same for letting go
+ */
+struct gch_trace {
+	__u64 done;
+	pid_t maker;
+	__u32 stops[BUCKETS];
+	__u32 releases[BUCKETS];
+};
+
 /**
  * gch_trace_start() - look whether the heap's collections are to be printed
  * @heap: heap, not yet seen by others
@@ -26,7 +47,7 @@
 int gch_trace_start(struct gcheap *heap)
 {
 	const char *value = secure_getenv("GCHEAP_TRACE");
-	void *page;
+	struct gch_trace *page;
 
 	if (!value || strcmp(value, "1"))
 		return 0;
@@ -34,8 +55,42 @@ int gch_trace_start(struct gcheap *heap)
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (page == MAP_FAILED)
 		return -errno;
+	page->maker = getpid();
 	heap->traced = page;
 	return 0;
+}
+
+static void count(__u32 *buckets, __u64 ns)
+{
+	__u64 us = ns / 1000;
+	int i = 0;
+
+	while ((us /= 2) && i < BUCKETS - 1)
+		i++;
+	__atomic_fetch_add(&buckets[i], 1, __ATOMIC_RELAXED);
+}
+
+/*
+ * One call, so that lines stay whole, and one that is no cancellation point, as
+ * allocation is none.  A lost line harms nobody.
+ */
+static void print(const char *line, int length)
+{
+	syscall(SYS_write, STDERR_FILENO, line, length);
+}
+
+static void print_times(const char *what, const __u32 *buckets)
+{
+	char line[64 + BUCKETS * 32];
+	int i, n;
+
+	n = snprintf(line, sizeof(line), "gc %s by time:", what);
+	for (i = 0; i < BUCKETS; i++)
+		if (buckets[i])
+			n += snprintf(line + n, sizeof(line) - n, " %u below %u us,",
+				      buckets[i], 2u << i);
+	line[n - 1] = '\n';
+	print(line, n);
 }
 
 /**
@@ -48,8 +103,15 @@ void gch_trace_stop(struct gcheap *heap)
 
 	if (!heap->traced)
 		return;
-	if (!gch_call(heap, GCHEAP_IOC_STATS, &stats))
+	if (!gch_call(heap, GCHEAP_IOC_STATS, &stats)) {
 		gch_trace_print(heap, stats.num_gc);
+		if (stats.num_gc)
+			count(heap->traced->releases, stats.cycle.release_ns);
+	}
+	if (heap->traced->done && heap->traced->maker == getpid()) {
+		print_times("stops", heap->traced->stops);
+		print_times("releases", heap->traced->releases);
+	}
 	munmap(heap->traced, sizeof(*heap->traced));
 	heap->traced = NULL;
 }
@@ -84,16 +146,15 @@ static void print_cycle(struct gcheap *heap, __u64 number)
 {
 	struct gcheap_ioc_stats stats = { .size = sizeof(stats), .want_cycle = number };
 	char line[512];	/* more than all numbers at their largest */
-	int length;
 
 	if (gch_call(heap, GCHEAP_IOC_STATS, &stats) || !stats.cycle.number)
 		return;
-	length = format_cycle(line, sizeof(line), &stats.cycle);
-	/*
-	 * One call, so that lines stay whole, and one that is no cancellation
-	 * point, as allocation is none.  A lost line harms nobody.
-	 */
-	syscall(SYS_write, STDERR_FILENO, line, length);
+	print(line, format_cycle(line, sizeof(line), &stats.cycle));
+	count(heap->traced->stops, stats.cycle.stop_ns);
+	/* Its own release may be under way, the one before is over. */
+	stats.want_cycle = number - 1;
+	if (number > 1 && !gch_call(heap, GCHEAP_IOC_STATS, &stats) && stats.cycle.number)
+		count(heap->traced->releases, stats.cycle.release_ns);
 }
 
 /**
@@ -105,11 +166,11 @@ static void print_cycle(struct gcheap *heap, __u64 number)
  */
 void gch_trace_print(struct gcheap *heap, __u64 cycle)
 {
-	__u64 done = __atomic_load_n(heap->traced, __ATOMIC_RELAXED);
+	__u64 done = __atomic_load_n(&heap->traced->done, __ATOMIC_RELAXED);
 	int saved = errno;
 
 	while (done < cycle) {
-		if (!__atomic_compare_exchange_n(heap->traced, &done, done + 1, true,
+		if (!__atomic_compare_exchange_n(&heap->traced->done, &done, done + 1, true,
 						 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 			continue;
 		print_cycle(heap, ++done);
