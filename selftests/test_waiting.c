@@ -352,6 +352,7 @@ TEST_F(waiting, an_address_space_that_is_locked)
 struct counters {
 	_Atomic uint64_t with;
 	_Atomic uint64_t without;
+	_Atomic bool watched;
 };
 
 /* What a process that does not have the heap knows of one that collects */
@@ -384,6 +385,7 @@ static pid_t start_watching(struct gcheap *heap, struct counters *counters, int 
 	if (child)
 		return child;
 	gcheap_close(heap);
+	counters->watched = true;
 	hear(asked);
 	with = counters->with;
 	without = counters->without;
@@ -404,6 +406,9 @@ TEST_F(waiting, who_has_another_heap_is_not_stopped)
 	while (!counters->with || !counters->without)
 		sched_yield();
 	watcher = start_watching(self->heap, counters, self->asked, self->go);
+	/* Before that it has the heap, too. */
+	while (!counters->watched)
+		sched_yield();
 	self->child = start_server_without(self->heap, &self->server);
 	self->page = map_file(self->server.path);
 	ASSERT_EQ(0, gcheap_root_add(self->heap, (void *)self->page, PAGE));
