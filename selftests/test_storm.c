@@ -115,7 +115,8 @@ static void exit_among_threads(struct gcheap *heap)
 	must(child_succeeded(pid));
 }
 
-static void be_killed(struct gcheap *heap)
+/* A process that builds until it is killed; it has begun. */
+static pid_t start_building(struct gcheap *heap)
 {
 	int sock[2];
 	pid_t pid;
@@ -129,10 +130,20 @@ static void be_killed(struct gcheap *heap)
 			build_and_check(heap);
 	}
 	hear(sock[0]);
-	must(!kill(pid, SIGKILL));
-	must(WIFSIGNALED(await_child(pid)));
 	close(sock[0]);
 	close(sock[1]);
+	return pid;
+}
+
+static void end_building(pid_t pid)
+{
+	must(!kill(pid, SIGKILL));
+	must(WIFSIGNALED(await_child(pid)));
+}
+
+static void be_killed(struct gcheap *heap)
+{
+	end_building(start_building(heap));
 }
 
 /* A process in the same address space, of which the C library knows nothing */
@@ -184,24 +195,12 @@ static void trace_some_steps(pid_t tid)
 /* One that is traced, and traced no more, all of its life */
 static void be_traced(struct gcheap *heap)
 {
-	int i, sock[2];
-	pid_t pid;
+	pid_t pid = start_building(heap);
+	int i;
 
-	socket_pair(sock);
-	pid = fork_child();
-	if (!pid) {
-		start_builders(heap);
-		say(sock[1]);
-		for (;;)
-			build_and_check(heap);
-	}
-	hear(sock[0]);
 	for (i = 0; i < 10; i++)
 		trace_some_steps(pid);
-	must(!kill(pid, SIGKILL));
-	must(WIFSIGNALED(await_child(pid)));
-	close(sock[0]);
-	close(sock[1]);
+	end_building(pid);
 }
 
 FIXTURE(storm) {
