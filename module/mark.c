@@ -141,12 +141,12 @@ static bool queue_pop(struct gc_marker *m, struct mark_entry *entry)
 	return true;
 }
 
-static __always_inline void mark_word(struct gc_marker *m, unsigned long word)
+static __always_inline void mark_offset(struct gc_marker *m, size_t offset)
 {
 	struct gc_slab *slab;
 	u32 index;
 
-	slab = gc_slab_find(m->gs, word - m->base, &index);
+	slab = gc_slab_find(m->gs, offset, &index);
 	if (!slab)
 		return;
 	if (!test_bit(index, gc_slab_alloc_bits(slab)))
@@ -158,20 +158,62 @@ static __always_inline void mark_word(struct gc_marker *m, unsigned long word)
 		queue_push(m, slab, index);
 }
 
+/* Bytes of the heap that may be in use. */
+static size_t heap_size(const struct gc_marker *m)
+{
+	return m->gs->pages.frontier << PAGE_SHIFT;
+}
+
+/* Many words of an object point into the heap. */
+static void mark_object(struct gc_marker *m, const unsigned long *words,
+			size_t nr)
+{
+	const size_t size = heap_size(m);
+	const unsigned long base = m->base;
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		size_t offset = READ_ONCE(words[i]) - base;
+
+		if (offset < size)
+			mark_offset(m, offset);
+	}
+}
+
+static noinline void mark_root(struct gc_marker *m, size_t offset)
+{
+	mark_offset(m, offset);
+}
+
+static __always_inline void look_at_root(struct gc_marker *m, size_t offset,
+					 size_t size)
+{
+	if (unlikely(offset < size))
+		mark_root(m, offset);
+}
+
 /**
  * gc_mark_words() - mark what an array of words points into
  * @m: marker
- * @words: array
+ * @words: array of roots, few of which point into the heap
  * @nr: its length
  *
  * Context: may sleep.
  */
 void gc_mark_words(struct gc_marker *m, const unsigned long *words, size_t nr)
 {
-	size_t i;
+	const size_t size = heap_size(m);
+	const unsigned long base = m->base;
+	const unsigned long *end = words + nr;
 
-	for (i = 0; i < nr; i++)
-		mark_word(m, READ_ONCE(words[i]));
+	for (; end - words >= 4; words += 4) {
+		look_at_root(m, READ_ONCE(words[0]) - base, size);
+		look_at_root(m, READ_ONCE(words[1]) - base, size);
+		look_at_root(m, READ_ONCE(words[2]) - base, size);
+		look_at_root(m, READ_ONCE(words[3]) - base, size);
+	}
+	for (; words < end; words++)
+		look_at_root(m, READ_ONCE(*words) - base, size);
 }
 
 static void *entry_address(struct gc_marker *m, const struct mark_entry *entry)
@@ -197,7 +239,7 @@ static void scan(struct gc_marker *m, const struct mark_entry *entry)
 		if (entry->index + 1 < slab->nr_pages)
 			queue_push(m, slab, entry->index + 1);
 	}
-	gc_mark_words(m, entry_address(m, entry), bytes / sizeof(long));
+	mark_object(m, entry_address(m, entry), bytes / sizeof(long));
 	m->budget -= bytes / sizeof(long);
 }
 
@@ -244,8 +286,8 @@ static void rescan_slab(struct gc_slab *slab, void *arg)
 		if (slab->large) {
 			for (entry.index = 0; entry.index < slab->nr_pages;
 			     entry.index++) {
-				gc_mark_words(m, entry_address(m, &entry),
-					      PAGE_SIZE / sizeof(long));
+				mark_object(m, entry_address(m, &entry),
+					    PAGE_SIZE / sizeof(long));
 				m->budget -= PAGE_SIZE / sizeof(long);
 				empty_queue(m);
 			}
