@@ -25,14 +25,16 @@ static void measure_tls(struct gc_roots *roots, const struct elf64_phdr *ph)
 {
 	/* No address space holds more. */
 	size_t bytes = min_t(u64, ph->p_memsz, 1UL << 46);
+	size_t room = bytes + min_t(u64, ph->p_align, PAGE_SIZE);
 
-	roots->tls_blocks += bytes + min_t(u64, ph->p_align, PAGE_SIZE);
+	roots->tls_sum += room;
+	roots->tls_blocks += room;
 	roots->tls_max = max(roots->tls_max, bytes);
 }
 
 /*
  * A segment of which nothing is in the file, as linkers make it when they are told
- * where bss is to be.  mark_data() finds what follows data.
+ * where bss is to be.  roots.c finds what follows data.
  */
 static void mark_bss(struct gc_roots *roots, unsigned long start,
 		     unsigned long bytes)
@@ -46,7 +48,36 @@ static void mark_bss(struct gc_roots *roots, unsigned long start,
 		gc_roots_range(roots, start, min(start + bytes, vma->vm_end));
 }
 
-static void look_at_file(struct gc_roots *roots, unsigned long start)
+/**
+ * gc_elf_begin() - nothing is known yet of the files of a process
+ * @roots: roots
+ */
+void gc_elf_begin(struct gc_roots *roots)
+{
+	roots->tls_sum = STATIC_SURPLUS;
+	roots->tls_blocks = 0;
+	roots->tls_max = 0;
+}
+
+/**
+ * gc_elf_starts() - whether a mapping may begin with a file's headers
+ * @vma: any mapping
+ *
+ * Return: true when it is worth looking there.
+ */
+bool gc_elf_starts(const struct vm_area_struct *vma)
+{
+	return vma->vm_file && !vma->vm_pgoff &&
+	       !(vma->vm_flags & (VM_SHARED | VM_IO | VM_PFNMAP));
+}
+
+/**
+ * gc_elf_look() - look at the headers of a file
+ * @roots: roots; what the file's thread-local storage adds to tls_sum, tls_blocks
+ *	and tls_max is added, and bss that does not follow data is marked from
+ * @start: where a mapping starts that gc_elf_starts() is true for
+ */
+void gc_elf_look(struct gc_roots *roots, unsigned long start)
 {
 	unsigned long bias = start, addr;
 	struct elf64_hdr header;
@@ -73,22 +104,18 @@ static void look_at_file(struct gc_roots *roots, unsigned long start)
 }
 
 /**
- * gc_elf_look() - look at the headers of all ELF files of a process
- * @roots: roots; fills in tls_sum, tls_blocks and tls_max for roots->mm, and marks
- *	from bss that does not follow data, see mark_data()
+ * gc_elf_look_at_all() - look at the headers of all files of a process
+ * @roots: roots
  */
-void gc_elf_look(struct gc_roots *roots)
+void gc_elf_look_at_all(struct gc_roots *roots)
 {
 	struct vm_area_struct *vma;
 	unsigned long addr = 0;
 
-	roots->tls_blocks = 0;
-	roots->tls_max = 0;
+	gc_elf_begin(roots);
 	while (gc_roots_go_on(roots) && (vma = gc_roots_vma(roots, addr))) {
 		addr = vma->vm_end;
-		if (vma->vm_file && !vma->vm_pgoff &&
-		    !(vma->vm_flags & (VM_SHARED | VM_IO | VM_PFNMAP)))
-			look_at_file(roots, vma->vm_start);
+		if (gc_elf_starts(vma))
+			gc_elf_look(roots, vma->vm_start);
 	}
-	roots->tls_sum = roots->tls_blocks + STATIC_SURPLUS;
 }

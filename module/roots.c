@@ -24,7 +24,6 @@
 #include <linux/mm.h>
 #include <linux/oom.h>
 #include <linux/pagemap.h>
-#include <linux/pgtable.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -39,6 +38,9 @@
 #include "rootset.h"
 #include "stop.h"
 #include "verify.h"
+#include "written.h"
+
+static_assert(WRITTEN_PAGES <= FETCH_PAGES);
 
 #define RED_ZONE	128UL
 
@@ -47,9 +49,6 @@
  * less than 3 KiB in glibc, and never more than its stack's last pages.
  */
 #define THREAD_RECORD	8192UL
-
-/* Page tables looked at in one go. */
-#define WALK_BATCH	64
 
 /* What all waits for memory and locks of a stopped world may come to. */
 #define PATIENCE	(2LL * NSEC_PER_SEC)
@@ -113,116 +112,6 @@ static void mark_words(struct gc_roots *roots, const unsigned long *words,
 		gc_mark_words(roots->marker, words, nr);
 }
 
-static bool entry_written(pte_t pte)
-{
-	if (pte_none(pte))
-		return false;
-	if (!pte_present(pte))
-		return true;
-	/* The page of zeros is special; a file's page is not anonymous. */
-	return !pte_special(pte) && pfn_valid(pte_pfn(pte)) &&
-	       PageAnon(pfn_to_page(pte_pfn(pte)));
-}
-
-/*
- * Threads that are held may yet be in a page fault, and other parts of the kernel
- * move pages about: all of them empty an entry for a moment, with the table's
- * lock held.  So must we.
- */
-static unsigned long skip_unwritten(struct mm_struct *mm, pmd_t *table,
-				    unsigned long addr, unsigned long end)
-{
-	spinlock_t *lock = pte_lockptr(mm, table);
-	pte_t *pte = pte_offset_kernel(table, addr);
-
-	spin_lock(lock);
-	while (addr < end && !entry_written(READ_ONCE(*pte++)))
-		addr += PAGE_SIZE;
-	spin_unlock(lock);
-	return addr;
-}
-
-/* page_written() in one page table */
-static bool table_written(struct mm_struct *mm, pmd_t *upper,
-			  unsigned long addr, unsigned long *next)
-{
-	pmd_t pmd = READ_ONCE(*upper);
-
-	*next = pmd_addr_end(addr, ULONG_MAX & PAGE_MASK);
-	if (pmd_none(pmd))
-		return false;
-	if (!pmd_present(pmd) || pmd_leaf(pmd))
-		return true;
-	*next = skip_unwritten(mm, &pmd, addr, *next);
-	/* Was it still the table when it was locked? */
-	return *next == addr || pmd_val(READ_ONCE(*upper)) != pmd_val(pmd);
-}
-
-/*
- * Whether a page of private memory may have been written to; if not, *@next is
- * where the next one that may have been begins.  Upper levels of page tables
- * stay while mmap_lock is held, the lowest one as long as the RCU read lock.
- */
-static bool page_written(struct mm_struct *mm, unsigned long addr,
-			 unsigned long *next)
-{
-	pgd_t *pgd = pgd_offset(mm, addr);
-	p4d_t *p4d;
-	pud_t *pud;
-
-	*next = pgd_addr_end(addr, ULONG_MAX & PAGE_MASK);
-	if (pgd_none(*pgd) || pgd_bad(*pgd))
-		return false;
-	p4d = p4d_offset(pgd, addr);
-	*next = p4d_addr_end(addr, ULONG_MAX & PAGE_MASK);
-	if (p4d_none(*p4d) || p4d_bad(*p4d))
-		return false;
-	pud = pud_offset(p4d, addr);
-	*next = pud_addr_end(addr, ULONG_MAX & PAGE_MASK);
-	if (pud_none(*pud))
-		return false;
-	if (pud_leaf(*pud) || !pud_present(*pud))
-		return true;
-	return table_written(mm, pmd_offset(pud, addr), addr & PAGE_MASK, next);
-}
-
-static bool find_some_written(struct mm_struct *mm, unsigned long *addr,
-			      unsigned long end)
-{
-	unsigned int left = WALK_BATCH;
-	unsigned long next;
-	bool written = false;
-
-	rcu_read_lock();
-	while (*addr < end && left-- &&
-	       !(written = page_written(mm, *addr, &next)))
-		*addr = next;
-	rcu_read_unlock();
-	return written;
-}
-
-static bool find_written(struct gc_roots *roots, unsigned long *addr,
-			 unsigned long end)
-{
-	while (*addr < end && gc_roots_go_on(roots))
-		if (find_some_written(roots->mm, addr, end))
-			return true;
-	return false;
-}
-
-static unsigned long written_run(struct mm_struct *mm, unsigned long addr,
-				 unsigned long end)
-{
-	unsigned long nr = 1, next;
-
-	rcu_read_lock();
-	for (addr = (addr & PAGE_MASK) + PAGE_SIZE; addr < end &&
-	     nr < FETCH_PAGES && page_written(mm, addr, &next); addr += PAGE_SIZE)
-		nr++;
-	rcu_read_unlock();
-	return nr;
-}
-
 static void mark_page(struct gc_roots *roots, struct page *page,
 		      unsigned long from, unsigned long to)
 {
@@ -249,6 +138,12 @@ static unsigned long mark_each(struct gc_roots *roots, struct page **pages,
 	return addr;
 }
 
+static void put_pages(struct page **pages, unsigned long nr)
+{
+	while (nr)
+		put_page(pages[--nr]);
+}
+
 /* Pin pages, as far as they are in memory. */
 static long pin(struct gc_roots *roots, unsigned long addr, unsigned long nr,
 		struct page **pages)
@@ -265,6 +160,7 @@ static int lock(struct gc_roots *roots, struct mm_struct *mm)
 		return err;
 	roots->mm = mm;
 	roots->locked = true;
+	memset(roots->vmas, 0, sizeof(roots->vmas));
 	roots->heap_vma = gc_map_vma(roots->heap, mm);
 	return 0;
 }
@@ -328,29 +224,40 @@ static unsigned long mark_present(struct gc_roots *roots, unsigned long addr,
 				  unsigned long end, unsigned long nr)
 {
 	struct page *pages[FETCH_PAGES];
-	long pinned = pin(roots, addr, nr, pages), i;
+	long pinned = pin(roots, addr, nr, pages);
 
 	if (pinned <= 0)
 		return addr;
 	addr = mark_each(roots, pages, pinned, addr, end);
-	for (i = 0; i < pinned; i++)
-		put_page(pages[i]);
+	put_pages(pages, pinned);
 	return addr;
+}
+
+static void find_written(struct gc_roots *roots, struct gc_written *w,
+			 unsigned long end)
+{
+	while (w->addr < end && !w->nr && gc_roots_go_on(roots))
+		gc_written_look(w, roots->mm, end);
 }
 
 static unsigned long mark_private(struct gc_roots *roots, unsigned long addr,
 				  unsigned long end)
 {
-	unsigned long start = addr, before = roots->bytes, nr, next;
+	struct gc_written w = { .addr = addr & PAGE_MASK };
+	unsigned long start = addr, before = roots->bytes, next;
 
-	if (find_written(roots, &addr, end)) {
-		nr = written_run(roots->mm, addr, end);
-		next = mark_present(roots, addr, end, nr);
-		if (next == addr)
-			next = mark_fetched(roots, addr, end, nr);
+	find_written(roots, &w, end);
+	addr = clamp(w.addr, addr, end);
+	if (w.taken) {
+		next = mark_each(roots, w.pages, w.nr, addr, end);
+		put_pages(w.pages, w.nr);
 		addr = next;
+	} else if (w.nr) {
+		next = mark_present(roots, addr, end, w.nr);
+		if (next == addr)
+			next = mark_fetched(roots, addr, end, w.nr);
+		addr = min(next, end);
 	}
-	addr = min(addr, end);
 	roots->skipped += addr - start - (roots->bytes - before);
 	return addr;
 }
@@ -455,6 +362,11 @@ bool gc_roots_go_on(struct gc_roots *roots)
 	return !roots->err;
 }
 
+static bool inside(const struct vm_area_struct *vma, unsigned long addr)
+{
+	return vma && addr >= vma->vm_start && addr < vma->vm_end;
+}
+
 /**
  * gc_roots_vma() - the first mapping that ends behind an address
  * @roots: roots
@@ -464,7 +376,18 @@ bool gc_roots_go_on(struct gc_roots *roots)
  */
 struct vm_area_struct *gc_roots_vma(struct gc_roots *roots, unsigned long addr)
 {
-	return roots->locked ? find_vma(roots->mm, addr) : NULL;
+	struct vm_area_struct *vma;
+	unsigned int i;
+
+	if (!roots->locked)
+		return NULL;
+	for (i = 0; i < ARRAY_SIZE(roots->vmas); i++)
+		if (inside(roots->vmas[i], addr))
+			return roots->vmas[i];
+	vma = find_vma(roots->mm, addr);
+	if (inside(vma, addr))
+		roots->vmas[roots->next_vma++ % ARRAY_SIZE(roots->vmas)] = vma;
+	return vma;
 }
 
 /**
@@ -514,14 +437,30 @@ static bool read_fetched(struct gc_roots *roots, unsigned long addr, void *to,
 	return there;
 }
 
+/* A page that is in memory, with a reference; or NULL. */
+static struct page *take_page(struct gc_roots *roots,
+			      struct vm_area_struct *vma, unsigned long addr)
+{
+	struct gc_written w = { .addr = addr & PAGE_MASK };
+	struct page *page;
+
+	if (!(vma->vm_flags & (VM_IO | VM_PFNMAP | VM_SHARED)))
+		gc_written_look(&w, roots->mm, w.addr + PAGE_SIZE);
+	if (w.taken)
+		return w.pages[0];
+	return pin(roots, addr, 1, &page) == 1 ? page : NULL;
+}
+
 static bool read_part(struct gc_roots *roots, unsigned long addr, void *to,
 		      size_t bytes)
 {
+	struct vm_area_struct *vma = gc_roots_vma(roots, addr);
 	struct page *page;
 
-	if (!gc_roots_vma(roots, addr))
+	if (!inside(vma, addr))
 		return false;
-	if (pin(roots, addr, 1, &page) != 1)
+	page = take_page(roots, vma, addr);
+	if (!page)
 		return roots->patient && read_fetched(roots, addr, to, bytes);
 	copy_from_page(to, page, offset_in_page(addr), bytes);
 	put_page(page);
@@ -550,11 +489,6 @@ bool gc_roots_read(struct gc_roots *roots, unsigned long addr, void *to,
 		bytes -= part;
 	}
 	return true;
-}
-
-static bool inside(const struct vm_area_struct *vma, unsigned long addr)
-{
-	return vma && addr >= vma->vm_start && addr < vma->vm_end;
 }
 
 /*
@@ -648,27 +582,46 @@ static bool is_file_data(const struct vm_area_struct *vma)
 }
 
 /*
- * Data and bss.  Without an anon_vma nobody has written to a private mapping.
+ * Up to where a mapping is data or bss; @data_end is where the last such ended.
  * The heap of brk() may be merged with the program's bss, and is no root.
+ */
+static unsigned long data_part(const struct vm_area_struct *vma,
+			       unsigned long data_end)
+{
+	struct mm_struct *mm = vma->vm_mm;
+
+	if (is_file_data(vma))
+		return vma->vm_end;
+	if (vma->vm_file || vma->vm_start != data_end)
+		return 0;
+	if (vma->vm_start <= mm->brk && vma->vm_end > mm->start_brk)
+		return max(vma->vm_start, mm->start_brk);
+	return vma->vm_end;
+}
+
+/*
+ * Data and bss, and what the files' headers tell.  Without an anon_vma nobody has
+ * written to a private mapping.
  */
 static void mark_data(struct gc_roots *roots)
 {
-	struct mm_struct *mm = roots->mm;
+	unsigned long addr = 0, data_end = 0;
 	struct vm_area_struct *vma;
-	unsigned long addr = 0, data_end = 0, end;
 
+	gc_elf_begin(roots);
 	while (gc_roots_go_on(roots) && (vma = gc_roots_vma(roots, addr))) {
+		unsigned long start = vma->vm_start;
+		unsigned long end = data_part(vma, data_end);
+		bool elf = gc_elf_starts(vma);
+
 		addr = vma->vm_end;
-		end = addr;
-		if (!is_file_data(vma) &&
-		    (vma->vm_file || vma->vm_start != data_end))
-			continue;
-		if (!vma->vm_file && vma->vm_start <= mm->brk &&
-		    end > mm->start_brk)
-			end = max(vma->vm_start, mm->start_brk);
-		data_end = end;
-		if (vma->anon_vma && end > vma->vm_start)
-			gc_roots_range(roots, vma->vm_start, end);
+		if (end)
+			data_end = end;
+		/* From here on the mapping may be gone. */
+		if (vma->anon_vma && end > start)
+			gc_roots_range(roots, start, end);
+		if (elf)
+			gc_elf_look(roots, start);
 	}
 }
 
@@ -766,9 +719,9 @@ static int mark_process(struct gc_roots *roots, struct mm_struct *mm)
 		return roots->err;
 	/* A fork that failed left its parent's VMAs there. */
 	if (!check_stable_address_space(mm)) {
-		gc_elf_look(roots);
-		mark_threads(roots);
+		/* Before the threads, of whose storage the headers tell. */
 		mark_data(roots);
+		mark_threads(roots);
 		mark_hand_made(roots);
 		roots->processes++;
 	}
@@ -814,7 +767,7 @@ static int mark_late_threads(struct gc_roots *roots)
 			break;
 		m->marked = m->round;
 		if (!check_stable_address_space(m->mm)) {
-			gc_elf_look(roots);
+			gc_elf_look_at_all(roots);
 			mark_thread(roots, m);
 		}
 		unlock(roots);

@@ -22,6 +22,9 @@ struct vm_area_struct;
  * @mm: process being looked at; its mmap_lock is held for reading, but may have
  *	been dropped and taken again by whatever reads its memory
  * @heap_vma: its mapping of the heap, or NULL
+ * @vmas: mappings that were wanted lately, or NULL: of a thread's stack, and of
+ *	the memory that all threads' tables are in
+ * @next_vma: the next one takes the place of this, modulo the length of @vmas
  * @regs: registers of the thread being looked at
  * @stack_start: its stack, as far as it has been read already
  * @stack_end: end of that
@@ -43,6 +46,8 @@ struct gc_roots {
 	struct gc_verify *verify;
 	struct mm_struct *mm;
 	struct vm_area_struct *heap_vma;
+	struct vm_area_struct *vmas[2];
+	unsigned int next_vma;
 	struct gc_regs regs;
 	unsigned long stack_start;
 	unsigned long stack_end;
@@ -72,7 +77,10 @@ void gc_roots_range(struct gc_roots *roots, unsigned long start,
 bool gc_roots_read(struct gc_roots *roots, unsigned long addr, void *to,
 		   size_t bytes);
 
-void gc_elf_look(struct gc_roots *roots);
+void gc_elf_begin(struct gc_roots *roots);
+bool gc_elf_starts(const struct vm_area_struct *vma);
+void gc_elf_look(struct gc_roots *roots, unsigned long start);
+void gc_elf_look_at_all(struct gc_roots *roots);
 void gc_tls_mark(struct gc_roots *roots, unsigned long thread_pointer);
 
 #endif /* GCHEAP_ROOTS_H */

@@ -5,34 +5,39 @@
  * x86-64's TLS ABI (U. Drepper, "ELF Handling For Thread-Local Storage",
  * variant II) puts the blocks of the program and of the libraries that it was
  * started with right below the thread pointer.  How large they are, elf.c has
- * found.  Blocks of libraries that
- * were loaded later are elsewhere, in memory of the C library's choice; the word
- * behind the thread pointer leads to the table of them, glibc's and musl's.
- * Whatever in that table is an address of the process is taken for a block; that
- * at worst keeps some garbage.
+ * found.  Blocks of libraries that were loaded later are elsewhere, in memory of
+ * the C library's choice; the word behind the thread pointer leads to the table of
+ * them, glibc's and musl's.  Whatever in that table is an address of the process is
+ * taken for a block; that at worst keeps some garbage.
  */
 #include <linux/mm.h>
 
 #include "roots.h"
 
-/* Entries of the table of blocks that are looked at. */
-#define TABLE_MIN	64UL
+/* Entries of a table, of which nobody tells how many it has */
+#define TABLE_UNKNOWN	64UL
+
+/* and that are believed. */
 #define TABLE_MAX	4096UL
-#define TABLE_PART	32UL
 
-/* The table has a dozen or so entries; it says itself how many. */
-static unsigned long table_length(struct gc_roots *roots, unsigned long table)
+/* Words of a table that are read in one go. */
+#define TABLE_PART	64UL
+
+/* Words before it, the first of which is its length in glibc. */
+#define TABLE_HEAD	2UL
+
+/*
+ * How many words the table has.  In glibc an entry is two words, and the length is
+ * never 0; the word after it is 0 or not an entry.  In musl the first word is the
+ * number of those that follow, and nobody knows what the head is.
+ */
+static unsigned long table_length(unsigned long head, unsigned long first)
 {
-	unsigned long glibc = 0, musl = 0;
-
-	gc_roots_read(roots, table - 16, &glibc, sizeof(glibc));
-	gc_roots_read(roots, table, &musl, sizeof(musl));
-	if (glibc > TABLE_MAX)
-		glibc = 0;
-	if (musl > TABLE_MAX)
-		musl = 0;
-	/* An entry of glibc's is two words. */
-	return max3(TABLE_MIN, 2 * glibc + 2, musl + 1);
+	if (first > TABLE_MAX)
+		first = 0;
+	if (!head || head > TABLE_MAX)
+		return max(TABLE_UNKNOWN, first + 1);
+	return max(2 * head + 2, first + 1);
 }
 
 /* Private memory that somebody wrote to; a block is never part of a file. */
@@ -66,19 +71,39 @@ static void mark_block(struct gc_roots *roots, unsigned long start)
 		gc_roots_range(roots, start, end);
 }
 
+/* The first part of a table, and what is before it, as far as its mapping goes. */
+static unsigned long read_table(struct gc_roots *roots, unsigned long table,
+				unsigned long *words)
+{
+	struct vm_area_struct *vma = gc_roots_vma(roots, table);
+	unsigned long room = (vma->vm_end - table) / sizeof(long);
+	unsigned long head = min(TABLE_HEAD,
+				 (table - vma->vm_start) / sizeof(long));
+
+	if (!gc_roots_read(roots, table - head * sizeof(long),
+			   words + TABLE_HEAD - head,
+			   (head + min(TABLE_PART, room)) * sizeof(long)))
+		return 0;
+	return min(room, table_length(words[0], words[TABLE_HEAD]));
+}
+
 static void mark_table(struct gc_roots *roots, unsigned long table)
 {
-	unsigned long entries[TABLE_PART], nr, i, part;
+	unsigned long words[TABLE_HEAD + TABLE_PART] = {};
+	unsigned long *entries = words + TABLE_HEAD;
+	unsigned long nr, part, i;
 
 	if (!table || table % sizeof(long) || !may_be(roots, table, false))
 		return;
-	for (nr = table_length(roots, table); nr; nr -= part) {
+	for (nr = read_table(roots, table, words); nr; nr -= part) {
 		part = min(nr, TABLE_PART);
-		if (!gc_roots_read(roots, table, entries, part * sizeof(long)))
-			return;
 		for (i = 0; i < part; i++)
 			mark_block(roots, entries[i]);
 		table += part * sizeof(long);
+		if (nr > part && !gc_roots_read(roots, table, entries,
+						min(nr - part, TABLE_PART) *
+						sizeof(long)))
+			return;
 	}
 }
 
