@@ -3,6 +3,8 @@
  * Roots that nobody wrote to cost nothing: a gigabyte of bss, and the stacks of a
  * thousand threads that sleep.
  */
+#include <sys/mman.h>
+
 #include "common.h"
 
 #define BSS		(1024 * MIB)
@@ -58,6 +60,28 @@ TEST(bss_is_read_only_where_it_was_written)
 	collect(heap);
 	for (i = 0; i < 3; i++)
 		EXPECT_FALSE(is_allocated(heap, places[i].object));
+	gcheap_close(heap);
+}
+
+/* Where nobody wrote, reading maps a page of zeros, a huge one if it may. */
+TEST(bss_that_was_only_read_is_not_read)
+{
+	const size_t start = 64 * MIB, bytes = 64 * MIB;
+	struct gcheap *heap = open_manual(4 * MIB);
+	volatile char *memory = (volatile char *)bss + start;
+	struct gcheap_cycle cycle;
+	size_t i;
+
+	/* Not each kernel has them. */
+	must(!madvise((void *)((uintptr_t)memory & ~4095ul), bytes, MADV_HUGEPAGE) ||
+	     errno == EINVAL);
+	/* The neighbourhood is written to, so that the mapping is one to look at. */
+	bss[0] = NULL;
+	for (i = 0; i < bytes; i += 4096)
+		must(!memory[i]);
+	ASSERT_EQ(0, gcheap_collect(heap));
+	cycle = last_cycle(heap);
+	EXPECT_GT(8 * MIB, cycle.root_bytes);
 	gcheap_close(heap);
 }
 

@@ -564,6 +564,64 @@ static void hold_on_stack_of_process_that_shares_memory(struct holder *holder)
 	hold_in_raw_clone(holder, spinning_stack, CLONE_VM | SIGCHLD);
 }
 
+static void spin(struct thread *thread)
+{
+	thread->ready = 1;
+	while (!thread->go)
+		;
+}
+
+static char *map_private(size_t size)
+{
+	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	must(memory != MAP_FAILED);
+	return memory;
+}
+
+/*
+ * A thread whose table of thread-local storage is the last thing in its mapping;
+ * as glibc has it: two words that tell the length, two for each entry.
+ */
+static void hold_in_block_of_raw_thread(struct holder *holder, long length)
+{
+	struct thread thread = { .run = spin };
+	char *tls = map_private(STACK_SIZE), *stack = map_private(STACK_SIZE);
+	char *page = map_private(2 * 4096);
+	void *volatile *block = (void *)map_private(STACK_SIZE);
+	long *table = (long *)(page + 4096) - 4;
+	long *record = (long *)(tls + STACK_SIZE - 4096);
+
+	must(!mprotect(page + 4096, 4096, PROT_NONE));
+	table[-2] = length;
+	table[2] = (long)block;
+	record[0] = (long)record;
+	record[1] = (long)table;
+	make_object(holder, OBJECT_SIZE);
+	put(holder, block);
+	thread_prepare(&thread, holder);
+	thread.tid = clone(run_raw, stack + STACK_SIZE, RAW_THREAD | CLONE_SETTLS,
+			   &thread, NULL, record, NULL);
+	must(thread.tid > 0);
+	thread_await(&thread);
+	held_by(holder, thread.tid, SPINNING);
+	*block = NULL;
+	dropped(holder);
+	thread.go = 1;
+	await_thread_end(thread.tid);
+}
+
+static void hold_in_block_at_end_of_table(struct holder *holder)
+{
+	hold_in_block_of_raw_thread(holder, 1);
+}
+
+static void hold_in_block_of_table_of_unknown_length(struct holder *holder)
+{
+	hold_in_block_of_raw_thread(holder, 0);
+}
+
 /* Signal handlers that run on a stack of their own */
 static struct thread *interrupted;
 static struct holder *interrupted_holder;
@@ -739,6 +797,8 @@ PROMISE(in_red_zone)
 PROMISE(in_register_of_raw_thread)
 PROMISE(on_stack_of_raw_thread)
 PROMISE(on_stack_of_process_that_shares_memory)
+PROMISE(in_block_at_end_of_table)
+PROMISE(in_block_of_table_of_unknown_length)
 PROMISE(in_interrupted_frame)
 PROMISE(in_interrupted_frame_of_thread)
 PROMISE(in_interrupted_frame_of_process_forked_by_thread)
@@ -843,11 +903,19 @@ apart void look_for_all(void *arg)
  * it; reclaim; or this.  Such a page must not be taken for one that nobody wrote
  * to.
  */
-TEST(pages_are_roots_while_their_table_entries_change)
+/* Each look at an entry of a table is one that may come at the wrong moment. */
+static void add_roots(struct pages_held *held, size_t bytes, size_t nr)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		must(!gcheap_root_add(held->heap, held->pages + i * PAGES / nr, bytes));
+}
+
+static void keep_in_changing_pages(struct __test_metadata *_metadata, long rounds, int flags)
 {
 	static struct pages_held held;
 	struct uffdio_range range = { .len = sizeof(struct page) * PAGES };
-	long rounds = scaled(100);
 	int socks[2], fd;
 	pid_t pid;
 
@@ -858,11 +926,14 @@ TEST(pages_are_roots_while_their_table_entries_change)
 		protect_pages(socks[1]);
 	held.heap = open_manual(0);
 	held.pages = mmap(NULL, range.len, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			  MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
 	ASSERT_NE(MAP_FAILED, held.pages);
-	/* A kernel without huge pages does not know that. */
+	/* A kernel without huge pages does not know that, and those that were asked for stay. */
 	must(!madvise(held.pages, range.len, MADV_NOHUGEPAGE) || errno == EINVAL);
-	ASSERT_EQ(0, gcheap_root_add(held.heap, held.pages, range.len));
+	if (flags)
+		add_roots(&held, sizeof(void *), PAGES);
+	else
+		add_roots(&held, range.len, 1);
 	in_thread(hold_in_pages, &held);
 	range.start = (uintptr_t)held.pages;
 	fd = fault_descriptor(held.pages, range.len);
@@ -877,6 +948,33 @@ TEST(pages_are_roots_while_their_table_entries_change)
 	gcheap_close(held.heap);
 	ASSERT_EQ(0, munmap(held.pages, range.len));
 	close(fd);
+}
+
+TEST(pages_are_roots_while_their_table_entries_change)
+{
+	keep_in_changing_pages(_metadata, scaled(100), 0);
+}
+
+/* One for the test, and one that a thread which is held may have half got */
+static bool reserve_huge_pages(void)
+{
+	int fd = open("/proc/sys/vm/nr_hugepages", O_RDWR | O_CLOEXEC);
+	char text[32] = "";
+
+	if (fd < 0 && errno == ENOENT)
+		return false;
+	must(fd >= 0);
+	must(write(fd, "2", 1) == 1);
+	must(pread(fd, text, sizeof(text) - 1, 0) > 0);
+	close(fd);
+	return atoi(text) >= 2;
+}
+
+TEST(huge_pages_are_roots_while_their_table_entries_change)
+{
+	if (!reserve_huge_pages())
+		SKIP(return, "no huge pages to be had");
+	keep_in_changing_pages(_metadata, scaled(1000), MAP_HUGETLB);
 }
 
 int main(int argc, char **argv)
