@@ -158,13 +158,14 @@ static struct gcheap_cycle *last_cycle(struct gc_heap *heap)
  * @heap: heap
  *
  * Nobody waits for it, so it is looked at when somebody asks, and before the
- * next stop.
+ * next stop; not after one that was given up, whose release it is then.
  *
  * Context: heap's lock held.
  */
 void gc_collect_released(struct gc_heap *heap)
 {
-	if (heap->slabs.cycle)
+	if (heap->slabs.cycle &&
+	    heap->last_round == gc_world_round(heap->world))
 		last_cycle(heap)->release_ns = gc_world_release_ns(heap->world);
 }
 
@@ -190,6 +191,7 @@ static void record(struct gc_heap *heap, struct gcheap_cycle *cycle)
 	heap->pause_max_ns = max(heap->pause_max_ns, cycle->pause_ns);
 	heap->num_forced += cycle->forced;
 	heap->last_gc_ns = ktime_get_real_ns();
+	heap->last_round = gc_world_round(heap->world);
 	print_cycle(cycle, heap->cycles[(cycle->number - 1) % GCHEAP_CYCLES].release_ns);
 	*last_cycle(heap) = *cycle;
 }

@@ -57,6 +57,7 @@ struct inode;
  * @pause_max_ns: longest pause
  * @num_forced: collections asked for by COLLECT
  * @last_gc_ns: end of the last one, CLOCK_REALTIME
+ * @last_round: stop of the last collection
  * @gc_cpu_ns: time spent collecting
  * @sweeper: sweeps what nobody asked for
  * @stuck: pages of a process that a collection has given up waiting for, or NULL
@@ -83,6 +84,7 @@ struct gc_heap {
 	u64 pause_max_ns;
 	u64 num_forced;
 	u64 last_gc_ns;
+	u64 last_round;
 	u64 gc_cpu_ns;
 	struct work_struct sweeper;
 	struct gc_fetch *stuck;

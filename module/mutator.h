@@ -36,7 +36,7 @@ enum gc_hold {
  * struct gc_mutator - a thread that uses a heap
  * @hash: in gc_heap.mutators, by @task
  * @node: in gc_heap.mutator_list
- * @ref: the heap's list, and a queued @work
+ * @ref: the heap's list, and a queued @work or @leaving
  * @task: the thread; a reference
  * @mm: its address space when the mutator was made; a reference to the
  *	structure only
@@ -49,7 +49,11 @@ enum gc_hold {
  * @lock: guards @hold
  * @hold: see above
  * @work: task work that parks the thread
- * @world: of the heap; a reference while @work is queued
+ * @leaving: task work that counts the thread as parked until it may get to user
+ *	mode
+ * @leaves: @leaving is queued; for the thread alone
+ * @sleeps: how often it had slept when @leaving was run last
+ * @world: of the heap; a reference while @work or @leaving is queued
  * @round: stop that found the thread last
  * @marked: stop in which its stack and registers were looked at last
  * @rcu: look-ups in the hash may still be under way when the mutator goes
@@ -67,6 +71,9 @@ struct gc_mutator {
 	spinlock_t lock;	/* hold */
 	enum gc_hold hold;
 	struct callback_head work;
+	struct callback_head leaving;
+	bool leaves;
+	unsigned long sleeps;
 	struct gc_world *world;
 	u64 round;
 	u64 marked;

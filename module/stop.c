@@ -5,7 +5,9 @@
  * The protocol.  The collector, who holds the heap's lock,
  *
  *  0. lets those leave whom the last stop parked: who is woken at its end and
- *     finds the next one begun would park again, and might never get on;
+ *     finds the next one begun would park again, and might never get on.  Who
+ *     uses several heaps, and is parked by another one's stop on its way out, has
+ *     not left;
  *  1. says so: world->stopped;
  *  2. looks for members: all address spaces that map the heap;
  *  3. looks for threads of members that it has not seen in this round, and
@@ -108,7 +110,8 @@ struct gc_nursery {
  * struct gc_world - the threads of all processes that map a heap
  * @ref: the heap, and each queued work
  * @wait: where threads are parked
- * @parked: threads that are, or have not quite left
+ * @parked: threads that are, or were and may be parked by other worlds before
+ *	they are in user mode
  * @left: where the next collector waits for the last of them
  * @started_ns: end of the last stop, monotonic
  * @left_ns: when the last of those left whom it had parked
@@ -222,10 +225,14 @@ static void wait_for_start(struct gc_world *world)
 }
 
 /* The time is there for who finds that nobody is parked any more. */
-static void leave(struct gc_world *world)
+static void note_time(struct gc_world *world)
 {
 	if (!READ_ONCE(world->stopped))
 		WRITE_ONCE(world->left_ns, ktime_get_ns());
+}
+
+static void leave(struct gc_world *world)
+{
 	if (atomic_dec_and_test(&world->parked))
 		wake_up(&world->left);
 }
@@ -236,6 +243,7 @@ static void park(struct gc_world *world)
 		return;
 	atomic_inc(&world->parked);
 	wait_for_start(world);
+	note_time(world);
 	leave(world);
 }
 
@@ -244,6 +252,20 @@ static void work_done(struct gc_world *world)
 	gc_world_put(world);
 	/* gc_stop_exit() waits for whoever is between this and its return. */
 	module_put(THIS_MODULE);
+}
+
+static int queue_work_on_task(struct task_struct *task, struct gc_world *world,
+			      struct callback_head *work, task_work_func_t func)
+{
+	int err;
+
+	__module_get(THIS_MODULE);
+	kref_get(&world->ref);
+	init_task_work(work, func);
+	err = task_work_add(task, work, TWA_RESUME);
+	if (err)
+		work_done(world);
+	return err;
 }
 
 /*
@@ -261,6 +283,52 @@ static bool mutator_park_step(struct gc_mutator *m)
 	return held;
 }
 
+/* Whoever has not slept since was not parked by anyone. */
+static bool has_slept(struct gc_mutator *m)
+{
+	unsigned long sleeps = current->nvcsw;
+	bool slept = m->sleeps != sleeps;
+
+	m->sleeps = sleeps;
+	return slept;
+}
+
+static void leaving_work(struct callback_head *work)
+{
+	struct gc_mutator *m = container_of(work, struct gc_mutator, leaving);
+	struct gc_world *world = m->world;
+
+	if (has_slept(m) &&
+	    !task_work_add(current, &m->leaving, TWA_RESUME))
+		return;
+	m->leaves = false;
+	leave(world);
+	gc_mutator_put(m);
+	work_done(world);
+}
+
+/*
+ * The stop of another heap may be next to park the thread, and then again this
+ * one's.  So it counts until all works that it had were run, and no other one has
+ * parked it.  The work is run at least twice, as the first time it may be run before
+ * others that are queued.
+ */
+static void leave_later(struct gc_mutator *m)
+{
+	if (m->leaves) {
+		leave(m->world);
+		return;
+	}
+	m->leaves = true;
+	m->sleeps = current->nvcsw - 1;
+	kref_get(&m->ref);
+	if (!queue_work_on_task(current, m->world, &m->leaving, leaving_work))
+		return;
+	m->leaves = false;
+	leave(m->world);
+	gc_mutator_put(m);
+}
+
 static void mutator_work(struct callback_head *work)
 {
 	struct gc_mutator *m = container_of(work, struct gc_mutator, work);
@@ -271,7 +339,8 @@ static void mutator_work(struct callback_head *work)
 		do {
 			wait_for_start(world);
 		} while (mutator_park_step(m));
-		leave(world);
+		note_time(world);
+		leave_later(m);
 	}
 	gc_mutator_put(m);
 	work_done(world);
@@ -296,20 +365,6 @@ static void newcomer_work(struct callback_head *work)
 	kfree(newcomer);
 	park(world);
 	work_done(world);
-}
-
-static int queue_work_on_task(struct task_struct *task, struct gc_world *world,
-			      struct callback_head *work, task_work_func_t func)
-{
-	int err;
-
-	__module_get(THIS_MODULE);
-	kref_get(&world->ref);
-	init_task_work(work, func);
-	err = task_work_add(task, work, TWA_RESUME);
-	if (err)
-		work_done(world);
-	return err;
 }
 
 static bool has_member(const struct gc_world *world, struct mm_struct *mm)

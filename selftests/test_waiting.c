@@ -421,6 +421,183 @@ TEST_F(waiting, who_has_another_heap_is_not_stopped)
 	await_child(without);
 }
 
+/**
+ * struct turns - two heaps that are stopped at the same time
+ * @first: one, which the fixture's server holds up
+ * @second: the other, which @server holds up
+ * @server: in the place of the fixture's
+ * @go: as in the fixture
+ * @asked: as in the fixture
+ * @begin: the second heap is to be collected
+ * @ready: processes that have closed the heaps that they are not to have
+ * @over: the runner is to end
+ */
+struct turns {
+	struct gcheap *first;
+	struct gcheap *second;
+	struct server server;
+	int go;
+	int asked;
+	int begin[2];
+	_Atomic int ready;
+	_Atomic bool over;
+};
+
+static pid_t fork_without(struct turns *turns, struct gcheap *one, struct gcheap *two)
+{
+	pid_t child = fork_child();
+
+	if (child)
+		return child;
+	gcheap_close(one);
+	if (two)
+		gcheap_close(two);
+	turns->ready++;
+	return 0;
+}
+
+static pid_t start_second_collector(struct turns *turns)
+{
+	pid_t child = fork_without(turns, turns->first, NULL);
+	void *volatile *page;
+
+	if (child)
+		return child;
+	page = map_file(turns->server.path);
+	must(!gcheap_root_add(turns->second, (void *)page, PAGE));
+	hear(turns->begin[0]);
+	in_thread(collect_here, turns->second);
+	_exit(KSFT_PASS);
+}
+
+static struct gcheap_cycle cycle_of(int fd)
+{
+	struct gcheap_ioc_stats stats = { .size = sizeof(stats) };
+
+	must(!call(fd, GCHEAP_IOC_STATS, &stats));
+	return stats.cycle;
+}
+
+/* When all have left */
+static uint64_t stable_release(int fd)
+{
+	uint64_t release;
+
+	do {
+		release = cycle_of(fd).release_ns;
+	} while (cycle_of(fd).release_ns != release);
+	return release;
+}
+
+static pid_t start_turns(struct turns *turns, int asked, int go)
+{
+	/* The heap, but not its mapping */
+	int first = dup(gcheap_fd(turns->first)), i;
+	pid_t child = fork_without(turns, turns->first, turns->second);
+	uint64_t last = 0, now;
+
+	if (child) {
+		close(first);
+		return child;
+	}
+	hear(asked);
+	say(turns->begin[1]);
+	hear(turns->asked);
+	/* Both are stopped: the first goes on. */
+	say(go);
+	while (!cycle_of(first).number)
+		sched_yield();
+	for (i = 0; i < scaled(1000); i++) {
+		now = cycle_of(first).release_ns;
+		must(now > last);
+		last = now;
+		sched_yield();
+	}
+	say(turns->go);
+	_exit(KSFT_PASS);
+}
+
+static void *run_on(void *arg)
+{
+	struct turns *turns = arg;
+
+	turns->ready++;
+	while (!turns->over)
+		;
+	return NULL;
+}
+
+/*
+ * A thread that a stop of another heap parks on its way out has not left; if it had,
+ * the first heap's next stop would be on time to park it again, and so on.
+ */
+TEST_F(waiting, who_leaves_one_stop_for_another_has_not_left)
+{
+	struct turns *turns = shared_page();
+	pid_t children[4];
+	int go[2], asked[2], i;
+	pthread_t runner;
+
+	turns->first = self->heap;
+	turns->second = open_manual(16 * MIB);
+	turns->server.page = shared_page();
+	ASSERT_TRUE(mount_file(&turns->server));
+	must(!pipe(go) && !pipe(asked) && !pipe(turns->begin));
+	turns->server.control = go[0];
+	turns->server.reading = asked[1];
+	turns->go = go[1];
+	turns->asked = asked[0];
+	children[0] = fork_without(turns, turns->first, turns->second);
+	if (!children[0])
+		serve(&self->server);
+	children[1] = fork_without(turns, turns->first, turns->second);
+	if (!children[1])
+		serve(&turns->server);
+	children[2] = start_second_collector(turns);
+	children[3] = start_turns(turns, self->asked, self->go);
+	ASSERT_EQ(0, pthread_create(&runner, NULL, run_on, turns));
+	while (turns->ready < 5)
+		sched_yield();
+	self->page = map_file(self->server.path);
+	ASSERT_EQ(0, gcheap_root_add(self->heap, (void *)self->page, PAGE));
+	in_thread(collect_here, self->heap);
+	EXPECT_TRUE(child_succeeded(children[2]));
+	EXPECT_TRUE(child_succeeded(children[3]));
+	turns->over = true;
+	ASSERT_EQ(0, pthread_join(runner, NULL));
+	/* Now all have left, and it stays so. */
+	stable_release(gcheap_fd(self->heap));
+	umount2(turns->server.path, MNT_DETACH);
+	unlink(turns->server.path);
+	for (i = 0; i < 2; i++) {
+		kill(children[i], SIGKILL);
+		await_child(children[i]);
+	}
+	gcheap_close(turns->second);
+}
+
+/* What is told of a collection is not overwritten by one that is none. */
+TEST_F(waiting, a_stop_that_was_given_up_tells_of_no_release)
+{
+	struct turns *turns = shared_page();
+	pthread_t runner;
+	uint64_t release;
+
+	ASSERT_EQ(0, pthread_create(&runner, NULL, run_on, turns));
+	while (!turns->ready)
+		sched_yield();
+	collect(self->heap);
+	release = stable_release(gcheap_fd(self->heap));
+	ASSERT_LT(0, release);
+	self->child = start_server(&self->server);
+	self->page = map_file(self->server.path);
+	ASSERT_EQ(0, gcheap_root_add(self->heap, (void *)self->page, PAGE));
+	in_thread(collect_in_vain, self->heap);
+	EXPECT_EQ(release, stable_release(gcheap_fd(self->heap)));
+	turns->over = true;
+	ASSERT_EQ(0, pthread_join(runner, NULL));
+}
+
 /* Who collects, and waits for a process's memory, has stopped the world. */
 static pid_t start_waiting_for_stop(struct gcheap *heap, struct collection *collection, int go)
 {
