@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# bench.sh: what stopping and looking at roots costs, on KERNEL (stock
-# 6.1), beside bdwgc in the same boot.  Reports; judges nothing.
+# bench.sh: what stopping and looking at roots costs, on KERNEL (stock 6.1), beside
+# bdwgc in the same boot; and once more what roots cost, in instructions.  Reports;
+# judges nothing.
 set -eu
 
 here=$(dirname "$(realpath "$0")")
@@ -14,7 +15,16 @@ build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
 make -s -C "$here/../uapi" OUT="$build"
 make -s -C "$here/../selftests" bench OUT="$build/bench" LIB="$build"
-"$here/vm.sh" --kernel "$kernel" --file "$build/bench" -- '
-	uname -r
-	echo 1 > /proc/sys/vm/overcommit_memory
-	/bench/bench_roots && /bench/bench_stop'
+
+# vm BOOT-VARIABLE COMMAND
+vm()
+{
+	env ${1:+"$1"} "$here/vm.sh" --kernel "$kernel" --file "$build/bench" -- "
+		uname -r
+		echo 1 > /proc/sys/vm/overcommit_memory
+		$2"
+}
+
+vm '' '/bench/bench_roots && /bench/bench_stop'
+say "once more, with a nanosecond for each instruction"
+vm GCHEAP_VM_COUNT=y '/bench/bench_roots 1 20 && /bench/bench_roots 1000 20'

@@ -14,6 +14,9 @@
 #
 # KVM is taken only where the processor has it: /dev/kvm exists on machines where
 # it fails or hangs.
+#
+# With GCHEAP_VM_COUNT=y it has one processor, and its clock counts instructions:
+# each takes a nanosecond.  What is measured there is the same on any machine.
 set -eu
 
 here=$(dirname "$(realpath "$0")")
@@ -25,7 +28,11 @@ logs=$3
 seconds=$4
 need qemu-system-x86 e2fsprogs
 
-if grep -q -w -E 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then
+processors=2
+if [ -n "${GCHEAP_VM_COUNT:-}" ]; then
+	machine=(-accel 'tcg,thread=single' -icount shift=0 -cpu max)
+	processors=1
+elif grep -q -w -E 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then
 	machine=(-accel kvm -cpu host)
 else
 	machine=(-accel 'tcg,thread=multi' -cpu max)
@@ -48,7 +55,7 @@ boot()
 	/sbin/mke2fs -q -t ext2 "$logs/disk"
 	: > "$logs/control"
 	status=0
-	timeout --foreground "$seconds" qemu-system-x86_64 -machine q35 "${machine[@]}" -smp 2 \
+	timeout --foreground "$seconds" qemu-system-x86_64 -machine q35 "${machine[@]}" -smp $processors \
 		-m "${GCHEAP_VM_MEMORY:-2G}" -nodefaults -no-user-config -display none \
 		-no-reboot -kernel "$kernel/vmlinuz" -initrd "$initramfs" \
 		-append "$arguments" \
