@@ -4,8 +4,9 @@
  *
  * General registers lie at the top of the kernel stack from the moment that the
  * thread entered the kernel.  Vector registers (memcpy() keeps pointers in
- * them) are read as a debugger would; gc_regs_save_vectors() has made the
- * processors write back those of threads that were on them.
+ * them) are read as a debugger would; gc_regs_save() has made the processors write
+ * back those of threads that were on them, and the thread pointer, which programs
+ * can set without asking (wrfsbase).
  *
  * After the stop a thread may still build one signal frame before it parks.
  * Then its old registers are first written to the user stack, and afterwards
@@ -23,6 +24,7 @@
 
 #include <asm/cpufeature.h>
 #include <asm/fpu/api.h>
+#include <asm/fsgsbase.h>
 
 #include "gfp.h"
 #include "mutator.h"
@@ -121,6 +123,13 @@ static void read_all(struct gc_regs *regs, struct task_struct *task)
 	regs->thread_pointer = READ_ONCE(task->thread.fsbase);
 }
 
+/* As the kernel does when the thread leaves the processor. */
+static void save_thread_pointer(void)
+{
+	if (boot_cpu_has(X86_FEATURE_FSGSBASE) && !(current->flags & PF_KTHREAD))
+		WRITE_ONCE(current->thread.fsbase, rdfsbase());
+}
+
 /**
  * gc_regs_read() - read what a thread has in registers
  * @regs: filled in
@@ -138,6 +147,7 @@ bool gc_regs_read(struct gc_regs *regs, struct gc_mutator *m)
 	bool there;
 
 	if (m->task == current) {
+		save_thread_pointer();
 		read_all(regs, current);
 		return true;
 	}
@@ -150,15 +160,16 @@ bool gc_regs_read(struct gc_regs *regs, struct gc_mutator *m)
 }
 
 /**
- * gc_regs_save_vectors() - write the interrupted thread's registers to memory
+ * gc_regs_save() - write the interrupted thread's registers to memory
  *
  * Context: interrupt, sent to all CPUs.
  *
- * Return: false when they cannot be had now, as what was interrupted is the
- * kernel's own use of them, or a soft interrupt, on top of the thread.
+ * Return: false when vector registers cannot be had now, as what was interrupted is
+ * the kernel's own use of them, or a soft interrupt, on top of the thread.
  */
-bool gc_regs_save_vectors(void)
+bool gc_regs_save(void)
 {
+	save_thread_pointer();
 	if (!irq_fpu_usable())
 		return false;
 	kernel_fpu_begin();

@@ -27,6 +27,6 @@ struct gc_regs {
 int gc_regs_init(struct gc_regs *regs);
 void gc_regs_destroy(struct gc_regs *regs);
 bool gc_regs_read(struct gc_regs *regs, struct gc_mutator *m);
-bool gc_regs_save_vectors(void);
+bool gc_regs_save(void);
 
 #endif /* GCHEAP_REGS_H */

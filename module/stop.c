@@ -687,7 +687,7 @@ static void interrupt(void *arg)
 {
 	struct interruption *i = arg;
 
-	if (has_member(i->world, current->mm) && !gc_regs_save_vectors())
+	if (has_member(i->world, current->mm) && !gc_regs_save())
 		WRITE_ONCE(i->missed, true);
 }
 

@@ -4,7 +4,9 @@
  * the process that collects, in one that it forked, or in one that attached to
  * the heap; and goes when the reference does.
  */
+#include <asm/hwcap2.h>
 #include <linux/userfaultfd.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 
@@ -807,6 +809,50 @@ PROMISE(in_interrupted_registers)
 PROMISE(in_malloced_root_range)
 PROMISE(in_shared_root_range)
 PROMISE(in_root_range_of_the_heap)
+
+/* A system call with another thread pointer, of which the kernel is not told */
+static long ioctl_with_thread_pointer(int fd, unsigned long number, void *argument,
+				      void *thread_pointer)
+{
+	unsigned long old;
+	long result;
+
+	asm volatile("rdfsbase	%[old]\n"
+		     "	wrfsbase	%[new]\n"
+		     "	syscall\n"
+		     "	wrfsbase	%[old]\n"
+		     : "=a" (result), [old] "=&r" (old)
+		     : "a" (SYS_ioctl), "D" (fd), "S" (number), "d" (argument),
+		       [new] "r" (thread_pointer)
+		     : "rcx", "r11", "memory");
+	return result;
+}
+
+/* Coroutines may have thread-local storage each, and switch it by wrfsbase. */
+TEST(storage_is_a_root_where_the_program_sets_the_thread_pointer)
+{
+	struct gcheap_ioc_collect request = { .size = sizeof(request) };
+	struct gcheap *heap = open_manual(0);
+	void *volatile *storage = (void *)map_private(STACK_SIZE);
+	void *record = (void *)(storage + 1000);
+	struct place place = { .where = storage + 999 };
+	long rounds = scaled(100);
+
+	if (!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE))
+		SKIP(return, "programs cannot set the thread pointer here");
+	/* It learns of it when the thread leaves the processor, which it may do at any time. */
+	while (rounds--) {
+		place.object = new_hidden(heap, OBJECT_SIZE, SEED);
+		in_thread(put_in_place, &place);
+		ASSERT_EQ(0, ioctl_with_thread_pointer(gcheap_fd(heap), GCHEAP_IOC_COLLECT,
+						       &request, record));
+		ASSERT_TRUE(is_allocated(heap, place.object));
+	}
+	storage[999] = NULL;
+	collect(heap);
+	EXPECT_FALSE(is_allocated(heap, place.object));
+	gcheap_close(heap);
+}
 
 /*
  * A terabyte that is only reserved: whoever went through it page by page would
