@@ -14,10 +14,10 @@
 
 #include "roots.h"
 
-/* Entries of a table, of which nobody tells how many it has */
+/* Words of a table that are looked at when it does not tell how many it has */
 #define TABLE_UNKNOWN	64UL
 
-/* and that are believed. */
+/* Whoever tells of more entries than these tells of something else. */
 #define TABLE_MAX	4096UL
 
 /* Words of a table that are read in one go. */

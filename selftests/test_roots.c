@@ -943,12 +943,6 @@ apart void look_for_all(void *arg)
 		must(gcheap_base(held->heap, reveal(held->objects[i])));
 }
 
-/*
- * Whoever changes an entry of a page table empties it for a moment: a fault that
- * copies a page on write, after a fork, in a thread that is held in the middle of
- * it; reclaim; or this.  Such a page must not be taken for one that nobody wrote
- * to.
- */
 /* Each look at an entry of a table is one that may come at the wrong moment. */
 static void add_roots(struct pages_held *held, size_t bytes, size_t nr)
 {
@@ -958,6 +952,12 @@ static void add_roots(struct pages_held *held, size_t bytes, size_t nr)
 		must(!gcheap_root_add(held->heap, held->pages + i * PAGES / nr, bytes));
 }
 
+/*
+ * Whoever changes an entry of a page table empties it for a moment: a fault that
+ * copies a page on write, after a fork, in a thread that is held in the middle of
+ * it; reclaim; or this.  Such a page must not be taken for one that nobody wrote
+ * to.
+ */
 static void keep_in_changing_pages(struct __test_metadata *_metadata, long rounds, int flags)
 {
 	static struct pages_held held;
