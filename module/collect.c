@@ -278,6 +278,24 @@ int gc_collect(struct gc_heap *heap, bool forced)
 }
 
 /**
+ * gc_collect_if_due() - collect if it is time, before more is allocated
+ * @heap: heap
+ * @more: bytes to be allocated
+ *
+ * A collection that could not be had is no reason to refuse memory.
+ *
+ * Context: may sleep; heap's lock held.
+ *
+ * Return: 0 or -EINTR.
+ */
+int gc_collect_if_due(struct gc_heap *heap, u64 more)
+{
+	int err = gc_heap_due(heap, more) ? gc_collect(heap, false) : 0;
+
+	return err == -EINTR ? err : 0;
+}
+
+/**
  * gc_collect_now() - GCHEAP_IOC_COLLECT
  * @heap: heap
  * @result: filled in

@@ -20,6 +20,7 @@
 #include "ioctl.h"
 #include "map.h"
 #include "mutator.h"
+#include "refill.h"
 #include "roots.h"
 #include "rootset.h"
 
@@ -156,14 +157,6 @@ static int ioctl_config(struct gc_heap *heap, union ioctl_args *args)
 	return err;
 }
 
-/* A collection that could not be had is no reason to refuse memory. */
-static int collect_if_due(struct gc_heap *heap, u64 more)
-{
-	int err = gc_heap_due(heap, more) ? gc_collect(heap, false) : 0;
-
-	return err == -EINTR ? err : 0;
-}
-
 static long alloc_object(struct gc_heap *heap, size_t bytes, bool noscan)
 {
 	long offset = gc_slab_alloc_object(&heap->slabs, bytes, noscan);
@@ -186,7 +179,7 @@ static int alloc_locked(struct gc_heap *heap, struct gcheap_ioc_alloc *alloc)
 
 	if (IS_ERR(m))
 		return PTR_ERR(m);
-	err = collect_if_due(heap, alloc->bytes);
+	err = gc_collect_if_due(heap, alloc->bytes);
 	if (err)
 		return err;
 	offset = alloc_object(heap, alloc->bytes, noscan);
@@ -242,329 +235,14 @@ static void alloc_landed(struct gc_heap *heap)
 	rcu_read_unlock();
 }
 
-/**
- * struct giving_back - slabs that a call gives back, copied from the caller
- * @nr: how many
- * @slabs: array
- * @starts: addresses of the slabs
- * @unused: bitmap for each, if it was given
- * @has_unused: whether it was
- */
-struct giving_back {
-	u32 nr;
-	struct gc_slab **slabs;
-	u64 *starts;
-	u64 (*unused)[GCHEAP_SLAB_WORDS];
-	bool *has_unused;
-};
-
-static void giving_back_free(struct giving_back *g)
+static int ioctl_refill(struct gc_heap *heap, union ioctl_args *args)
 {
-	kvfree(g->slabs);
-	kvfree(g->starts);
-	kvfree(g->unused);
-	kvfree(g->has_unused);
-}
-
-static int giving_back_copy(struct giving_back *g, u64 from)
-{
-	struct gcheap_slab_return __user *array = u64_to_user_ptr(from);
-	struct gcheap_slab_return one;
-	u32 i;
-
-	for (i = 0; i < g->nr; i++) {
-		if (copy_from_user(&one, array + i, sizeof(one)))
-			return -EFAULT;
-		g->starts[i] = one.start;
-		g->has_unused[i] = one.free;
-		if (one.free &&
-		    copy_from_user(g->unused[i], u64_to_user_ptr(one.free),
-				   sizeof(g->unused[i])))
-			return -EFAULT;
-	}
-	return 0;
-}
-
-static int giving_back_init(struct giving_back *g, u32 nr, u64 from)
-{
-	int err;
-
-	*g = (struct giving_back) { .nr = nr };
-	if (!nr)
-		return 0;
-	if (nr > GCHEAP_RELEASE_MAX)
-		return -EINVAL;
-	g->slabs = kvcalloc(nr, sizeof(*g->slabs), GC_GFP);
-	g->starts = kvcalloc(nr, sizeof(*g->starts), GC_GFP);
-	g->unused = kvcalloc(nr, sizeof(*g->unused), GC_GFP);
-	g->has_unused = kvcalloc(nr, sizeof(*g->has_unused),
-				 GC_GFP);
-	err = -ENOMEM;
-	if (g->slabs && g->starts && g->unused && g->has_unused)
-		err = giving_back_copy(g, from);
-	if (err)
-		giving_back_free(g);
-	return err;
-}
-
-static struct gc_slab *owned_slab(struct gc_heap *heap, struct gc_mutator *m,
-				  u64 start)
-{
-	struct gc_slab *slab;
-	u32 index;
-
-	slab = gc_slab_find(&heap->slabs, start - heap->base, &index);
-	if (!slab || slab->state != SLAB_OWNED || slab->owner != m ||
-	    heap->base + slab->offset != start)
-		return NULL;
-	return slab;
-}
-
-/* All or nothing; a slab that is named twice is not the caller's either. */
-static int giving_back_find(struct gc_heap *heap, struct giving_back *g,
-			    struct gc_mutator *m)
-{
-	u32 i;
-
-	for (i = 0; i < g->nr; i++) {
-		struct gc_slab *slab = owned_slab(heap, m, g->starts[i]);
-
-		if (!slab)
-			goto undo;
-		g->slabs[i] = slab;
-		slab->owner = NULL;
-	}
-	return 0;
-undo:
-	while (i--)
-		g->slabs[i]->owner = m;
-	return -EPERM;
-}
-
-static int give_back(struct gc_heap *heap, struct giving_back *g,
-		     struct gc_mutator *m)
-{
-	int err = giving_back_find(heap, g, m);
-	u32 i;
-
-	for (i = 0; !err && i < g->nr; i++) {
-		unsigned long *unused = (unsigned long *)g->unused[i];
-
-		gc_slab_give_back(&heap->slabs, g->slabs[i],
-				  g->has_unused[i] ? unused : NULL);
-	}
-	return err;
+	return gc_refill(heap, &args->refill);
 }
 
 static int ioctl_release(struct gc_heap *heap, union ioctl_args *args)
 {
-	struct gcheap_ioc_release *release = &args->release;
-	struct giving_back g;
-	struct gc_mutator *m;
-	int err;
-
-	if (release->flags & ~GCHEAP_RELEASE_ALL || release->reserved)
-		return -EINVAL;
-	err = gc_map_check(heap);
-	if (err)
-		return err;
-	err = giving_back_init(&g, release->nr_back, release->back);
-	if (err)
-		return err;
-	err = -EINTR;
-	if (mutex_lock_killable(&heap->lock))
-		goto free;
-	m = gc_mutator_current(heap);
-	err = IS_ERR(m) ? PTR_ERR(m) : give_back(heap, &g, m);
-	if (!err && release->flags & GCHEAP_RELEASE_ALL)
-		gc_mutator_give_back_all(heap, m);
-	mutex_unlock(&heap->lock);
-free:
-	giving_back_free(&g);
-	return err;
-}
-
-/* Describe a slab that was just taken, for its owner. */
-static void describe(struct gc_heap *heap, struct gc_slab *slab,
-		     struct gcheap_slab *to)
-{
-	*to = (struct gcheap_slab) {
-		.start = heap->base + slab->offset,
-		.class_index = slab->class_index,
-		.flags = slab->noscan ? GCHEAP_NOSCAN : 0,
-		.nr_free = bitmap_weight(gc_slab_handed_bits(slab),
-					 slab->slots),
-	};
-	bitmap_copy((unsigned long *)to->free, gc_slab_handed_bits(slab),
-		    slab->slots);
-}
-
-/* At least one slab, with the help of a collection; the others if it is easy. */
-static struct gc_slab *take_slab(struct gc_heap *heap, struct gc_mutator *m,
-				 const struct gcheap_ioc_refill *refill)
-{
-	bool noscan = refill->flags & GCHEAP_NOSCAN;
-	struct gc_slab *slab;
-
-	slab = gc_slab_take(&heap->slabs, refill->class_index, noscan, m,
-			    &m->slabs);
-	if (slab != ERR_PTR(-ENOMEM) || refill->got)
-		return slab;
-	if (gc_collect(heap, true))
-		return slab;
-	return gc_slab_take(&heap->slabs, refill->class_index, noscan, m,
-			    &m->slabs);
-}
-
-/**
- * struct refilling - what a REFILL has taken so far
- * @live: where the thread is going to keep the bitmap of each slab
- * @slabs: slabs taken
- * @out: their description for the thread
- */
-struct refilling {
-	u64 live[GCHEAP_REFILL_MAX];
-	struct gc_slab *slabs[GCHEAP_REFILL_MAX];
-	struct gcheap_slab out[GCHEAP_REFILL_MAX];
-};
-
-static int refill_locked(struct gc_heap *heap, struct gc_mutator *m,
-			 struct gcheap_ioc_refill *refill,
-			 struct giving_back *g, struct refilling *r)
-{
-	int err;
-
-	err = give_back(heap, g, m);
-	if (!err)
-		err = collect_if_due(heap, 0);
-	if (err)
-		return err;
-	refill->got = 0;
-	while (refill->got < refill->want) {
-		struct gc_slab *slab = take_slab(heap, m, refill);
-
-		if (IS_ERR(slab)) {
-			err = PTR_ERR(slab);
-			break;
-		}
-		slab->live = r->live[refill->got];
-		r->slabs[refill->got] = slab;
-		describe(heap, slab, &r->out[refill->got++]);
-		if (gc_heap_due(heap, 0))
-			break;
-	}
-	gc_heap_report(heap);
-	refill->cycle = heap->slabs.cycle;
-	return refill->got ? 0 : err;
-}
-
-/*
- * Clear the slots and enter them into the page tables.  The slabs are the
- * caller's, who is busy: nobody takes them away.
- */
-static void prepare_slabs(struct gc_heap *heap, struct gc_slab **slabs, u32 nr)
-{
-	u32 i;
-
-	for (i = 0; i < nr; i++) {
-		gc_slab_clear_handed(slabs[i]);
-		gc_map_populate(heap, slabs[i]->offset >> PAGE_SHIFT,
-				slabs[i]->nr_pages);
-	}
-}
-
-static void refill_undo(struct gc_heap *heap, struct gc_slab **slabs, u32 nr)
-{
-	u32 i;
-
-	mutex_lock(&heap->lock);
-	for (i = 0; i < nr; i++)
-		gc_slab_give_back(&heap->slabs, slabs[i],
-				  gc_slab_handed_bits(slabs[i]));
-	mutex_unlock(&heap->lock);
-}
-
-static int refill_to_user(struct gc_heap *heap,
-			  struct gcheap_ioc_refill *refill,
-			  struct giving_back *g, struct refilling *r)
-{
-	struct gc_mutator *m;
-	int err;
-
-	if (mutex_lock_killable(&heap->lock))
-		return -EINTR;
-	m = gc_mutator_current(heap);
-	err = IS_ERR(m) ? PTR_ERR(m) : refill_locked(heap, m, refill, g, r);
-	if (!err)
-		m->busy = true;
-	mutex_unlock(&heap->lock);
-	if (err)
-		return err;
-	prepare_slabs(heap, r->slabs, refill->got);
-	if (copy_to_user(u64_to_user_ptr(refill->slabs), r->out,
-			 refill->got * sizeof(*r->out))) {
-		refill_undo(heap, r->slabs, refill->got);
-		err = -EFAULT;
-	}
-	/* Pairs with the acquire in mutator_needed(). */
-	smp_store_release(&m->busy, false);
-	return err;
-}
-
-/* All that can fail because of the caller's memory, before anything changes. */
-static int refill_prepare(const struct gcheap_ioc_refill *refill,
-			  struct refilling *r)
-{
-	if (refill->live &&
-	    copy_from_user(r->live, u64_to_user_ptr(refill->live),
-			   refill->want * sizeof(*r->live)))
-		return -EFAULT;
-	if (clear_user(u64_to_user_ptr(refill->slabs),
-		       refill->want * sizeof(*r->out)))
-		return -EFAULT;
-	return 0;
-}
-
-/*
- * A vfork child has its parent's memory, its thread-local storage included, but
- * is a thread of its own to us: slabs that it got would come back when it execs,
- * while the parent's C library still allocates from them.
- */
-static bool is_vfork_child(void)
-{
-	return current->vfork_done;
-}
-
-static int ioctl_refill(struct gc_heap *heap, union ioctl_args *args)
-{
-	struct gcheap_ioc_refill *refill = &args->refill;
-	struct refilling *r;
-	struct giving_back g;
-	int err;
-
-	if (refill->flags & ~GCHEAP_NOSCAN ||
-	    refill->class_index >= SIZE_CLASS_COUNT ||
-	    !refill->want || refill->want > GCHEAP_REFILL_MAX)
-		return -EINVAL;
-	err = gc_map_check(heap);
-	if (err)
-		return err;
-	if (is_vfork_child())
-		return -EBUSY;
-	r = kvmalloc(sizeof(*r), GC_GFP);
-	if (!r)
-		return -ENOMEM;
-	memset(r->live, 0, sizeof(r->live));
-	err = giving_back_init(&g, refill->nr_back, refill->back);
-	if (err)
-		goto free_refilling;
-	err = refill_prepare(refill, r);
-	if (!err)
-		err = refill_to_user(heap, refill, &g, r);
-	giving_back_free(&g);
-free_refilling:
-	kvfree(r);
-	return err;
+	return gc_release(heap, &args->release);
 }
 
 static int ioctl_collect(struct gc_heap *heap, union ioctl_args *args)

@@ -6,13 +6,15 @@
  *
  *	main	the module, /dev/gcheap
  *	ioctl	its calls
+ *	refill	slabs go to threads, and come back
  *	collect	a collection
  *	heap	life and pacing of a heap
- *	roots, elf, tls, regs, rootset	what processes refer to
+ *	roots, elf, tls, regs	what processes refer to
+ *	map	the heap in a process's address space
+ *	rootset	roots that a process has named
  *	fetch	memory of processes, while patience lasts
  *	stop	stopping the world
  *	mutator	threads that use a heap
- *	map	the heap in a process's address space
  *	verify, audit	checks of the collector
  *	mark	from pointers to objects
  *	slab	objects

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * REFILL and RELEASE: slabs go to a thread, and come back.
+ *
+ * What the caller names is copied, and its memory tried, before the heap's lock is
+ * taken: whatever can fail because of it fails before anything has changed, and
+ * nobody waits for the heap while a page of the caller's is fetched.  Under the
+ * lock slabs change hands.  What is long, clearing their slots and entering them
+ * into page tables, is done after it by the caller alone, whose mutator is "busy"
+ * as long, so that nobody takes the slabs away from it.
+ *
+ * Locks: the heap's lock; then, without it, the caller's mmap_lock.
+ */
+#include <linux/gcheap.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "collect.h"
+#include "gfp.h"
+#include "heap.h"
+#include "map.h"
+#include "mutator.h"
+#include "refill.h"
+
+/**
+ * struct giving - a slab that a call gives back, copied from the caller
+ * @slab: the slab, once it is known to be the caller's
+ * @start: its address, as the caller says
+ * @has_unused: the caller gave @unused
+ * @unused: bitmap of the slots that were never handed out
+ */
+struct giving {
+	struct gc_slab *slab;
+	u64 start;
+	bool has_unused;
+	u64 unused[GCHEAP_SLAB_WORDS];
+};
+
+/**
+ * struct giving_back - all slabs that a call gives back
+ * @nr: how many
+ * @slabs: array, NULL for none
+ */
+struct giving_back {
+	u32 nr;
+	struct giving *slabs;
+};
+
+static void giving_back_free(struct giving_back *g)
+{
+	kvfree(g->slabs);
+}
+
+static int giving_back_copy(struct giving_back *g, u64 from)
+{
+	struct gcheap_slab_return __user *array = u64_to_user_ptr(from);
+	struct gcheap_slab_return one;
+	u32 i;
+
+	for (i = 0; i < g->nr; i++) {
+		struct giving *to = &g->slabs[i];
+
+		if (copy_from_user(&one, array + i, sizeof(one)))
+			return -EFAULT;
+		to->start = one.start;
+		to->has_unused = one.free;
+		if (one.free &&
+		    copy_from_user(to->unused, u64_to_user_ptr(one.free),
+				   sizeof(to->unused)))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+static int giving_back_init(struct giving_back *g, u32 nr, u64 from)
+{
+	int err;
+
+	*g = (struct giving_back) { .nr = nr };
+	if (!nr)
+		return 0;
+	if (nr > GCHEAP_RELEASE_MAX)
+		return -EINVAL;
+	g->slabs = kvcalloc(nr, sizeof(*g->slabs), GC_GFP);
+	if (!g->slabs)
+		return -ENOMEM;
+	err = giving_back_copy(g, from);
+	if (err)
+		giving_back_free(g);
+	return err;
+}
+
+static struct gc_slab *owned_slab(struct gc_heap *heap, struct gc_mutator *m,
+				  u64 start)
+{
+	struct gc_slab *slab;
+	u32 index;
+
+	slab = gc_slab_find(&heap->slabs, start - heap->base, &index);
+	if (!slab || slab->state != SLAB_OWNED || slab->owner != m ||
+	    heap->base + slab->offset != start)
+		return NULL;
+	return slab;
+}
+
+/* All or nothing; a slab that is named twice is not the caller's either. */
+static int giving_back_find(struct gc_heap *heap, struct giving_back *g,
+			    struct gc_mutator *m)
+{
+	u32 i;
+
+	for (i = 0; i < g->nr; i++) {
+		struct giving *one = &g->slabs[i];
+
+		one->slab = owned_slab(heap, m, one->start);
+		if (!one->slab)
+			goto undo;
+		one->slab->owner = NULL;
+	}
+	return 0;
+undo:
+	while (i--)
+		g->slabs[i].slab->owner = m;
+	return -EPERM;
+}
+
+static int give_back(struct gc_heap *heap, struct giving_back *g,
+		     struct gc_mutator *m)
+{
+	int err = giving_back_find(heap, g, m);
+	u32 i;
+
+	for (i = 0; !err && i < g->nr; i++) {
+		struct giving *one = &g->slabs[i];
+
+		gc_slab_give_back(&heap->slabs, one->slab,
+				  one->has_unused ?
+				  (unsigned long *)one->unused : NULL);
+	}
+	return err;
+}
+
+/**
+ * gc_release() - GCHEAP_IOC_RELEASE
+ * @heap: heap
+ * @release: what the caller asks for
+ *
+ * Context: may sleep; the heap's lock is not held.
+ *
+ * Return: 0, or as <linux/gcheap.h> says.
+ */
+int gc_release(struct gc_heap *heap, const struct gcheap_ioc_release *release)
+{
+	struct giving_back g;
+	struct gc_mutator *m;
+	int err;
+
+	if (release->flags & ~GCHEAP_RELEASE_ALL || release->reserved)
+		return -EINVAL;
+	err = gc_map_check(heap);
+	if (err)
+		return err;
+	err = giving_back_init(&g, release->nr_back, release->back);
+	if (err)
+		return err;
+	err = -EINTR;
+	if (mutex_lock_killable(&heap->lock))
+		goto free;
+	m = gc_mutator_current(heap);
+	err = IS_ERR(m) ? PTR_ERR(m) : give_back(heap, &g, m);
+	if (!err && release->flags & GCHEAP_RELEASE_ALL)
+		gc_mutator_give_back_all(heap, m);
+	mutex_unlock(&heap->lock);
+free:
+	giving_back_free(&g);
+	return err;
+}
+
+/* Describe a slab that was just taken, for its owner. */
+static void describe(struct gc_heap *heap, struct gc_slab *slab,
+		     struct gcheap_slab *to)
+{
+	*to = (struct gcheap_slab) {
+		.start = heap->base + slab->offset,
+		.class_index = slab->class_index,
+		.flags = slab->noscan ? GCHEAP_NOSCAN : 0,
+		.nr_free = bitmap_weight(gc_slab_handed_bits(slab),
+					 slab->slots),
+	};
+	bitmap_copy((unsigned long *)to->free, gc_slab_handed_bits(slab),
+		    slab->slots);
+}
+
+/* At least one slab, with the help of a collection; the others if it is easy. */
+static struct gc_slab *take_slab(struct gc_heap *heap, struct gc_mutator *m,
+				 const struct gcheap_ioc_refill *refill)
+{
+	bool noscan = refill->flags & GCHEAP_NOSCAN;
+	struct gc_slab *slab;
+
+	slab = gc_slab_take(&heap->slabs, refill->class_index, noscan, m,
+			    &m->slabs);
+	if (slab != ERR_PTR(-ENOMEM) || refill->got)
+		return slab;
+	if (gc_collect(heap, true))
+		return slab;
+	return gc_slab_take(&heap->slabs, refill->class_index, noscan, m,
+			    &m->slabs);
+}
+
+/**
+ * struct refilling - what a REFILL has taken so far
+ * @live: where the thread is going to keep the bitmap of each slab
+ * @slabs: slabs taken
+ * @out: their description for the thread
+ */
+struct refilling {
+	u64 live[GCHEAP_REFILL_MAX];
+	struct gc_slab *slabs[GCHEAP_REFILL_MAX];
+	struct gcheap_slab out[GCHEAP_REFILL_MAX];
+};
+
+static int refill_locked(struct gc_heap *heap, struct gc_mutator *m,
+			 struct gcheap_ioc_refill *refill,
+			 struct giving_back *g, struct refilling *r)
+{
+	int err;
+
+	err = give_back(heap, g, m);
+	if (!err)
+		err = gc_collect_if_due(heap, 0);
+	if (err)
+		return err;
+	refill->got = 0;
+	while (refill->got < refill->want) {
+		struct gc_slab *slab = take_slab(heap, m, refill);
+
+		if (IS_ERR(slab)) {
+			err = PTR_ERR(slab);
+			break;
+		}
+		slab->live = r->live[refill->got];
+		r->slabs[refill->got] = slab;
+		describe(heap, slab, &r->out[refill->got++]);
+		if (gc_heap_due(heap, 0))
+			break;
+	}
+	gc_heap_report(heap);
+	refill->cycle = heap->slabs.cycle;
+	return refill->got ? 0 : err;
+}
+
+/*
+ * Clear the slots and enter them into the page tables.  The slabs are the
+ * caller's, who is busy: nobody takes them away.
+ */
+static void prepare_slabs(struct gc_heap *heap, struct gc_slab **slabs, u32 nr)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		gc_slab_clear_handed(slabs[i]);
+		gc_map_populate(heap, slabs[i]->offset >> PAGE_SHIFT,
+				slabs[i]->nr_pages);
+		cond_resched();
+	}
+}
+
+static void refill_undo(struct gc_heap *heap, struct gc_slab **slabs, u32 nr)
+{
+	u32 i;
+
+	mutex_lock(&heap->lock);
+	for (i = 0; i < nr; i++)
+		gc_slab_give_back(&heap->slabs, slabs[i],
+				  gc_slab_handed_bits(slabs[i]));
+	mutex_unlock(&heap->lock);
+}
+
+static int refill_to_user(struct gc_heap *heap,
+			  struct gcheap_ioc_refill *refill,
+			  struct giving_back *g, struct refilling *r)
+{
+	struct gc_mutator *m;
+	int err;
+
+	if (mutex_lock_killable(&heap->lock))
+		return -EINTR;
+	m = gc_mutator_current(heap);
+	err = IS_ERR(m) ? PTR_ERR(m) : refill_locked(heap, m, refill, g, r);
+	if (!err)
+		m->busy = true;
+	mutex_unlock(&heap->lock);
+	if (err)
+		return err;
+	prepare_slabs(heap, r->slabs, refill->got);
+	if (copy_to_user(u64_to_user_ptr(refill->slabs), r->out,
+			 refill->got * sizeof(*r->out))) {
+		refill_undo(heap, r->slabs, refill->got);
+		err = -EFAULT;
+	}
+	/* Pairs with the acquire in mutator_needed(). */
+	smp_store_release(&m->busy, false);
+	return err;
+}
+
+/* All that can fail because of the caller's memory, before anything changes. */
+static int refill_prepare(const struct gcheap_ioc_refill *refill,
+			  struct refilling *r)
+{
+	if (refill->live &&
+	    copy_from_user(r->live, u64_to_user_ptr(refill->live),
+			   refill->want * sizeof(*r->live)))
+		return -EFAULT;
+	if (clear_user(u64_to_user_ptr(refill->slabs),
+		       refill->want * sizeof(*r->out)))
+		return -EFAULT;
+	return 0;
+}
+
+/*
+ * A vfork child has its parent's memory, its thread-local storage included, but
+ * is a thread of its own to us: slabs that it got would come back when it execs,
+ * while the parent's C library still allocates from them.
+ */
+static bool is_vfork_child(void)
+{
+	return current->vfork_done;
+}
+
+/**
+ * gc_refill() - GCHEAP_IOC_REFILL
+ * @heap: heap
+ * @refill: what the caller asks for, and what it gets
+ *
+ * Context: may sleep; the heap's lock is not held.
+ *
+ * Return: 0, or as <linux/gcheap.h> says.
+ */
+int gc_refill(struct gc_heap *heap, struct gcheap_ioc_refill *refill)
+{
+	struct refilling *r;
+	struct giving_back g;
+	int err;
+
+	if (refill->flags & ~GCHEAP_NOSCAN ||
+	    refill->class_index >= SIZE_CLASS_COUNT ||
+	    !refill->want || refill->want > GCHEAP_REFILL_MAX)
+		return -EINVAL;
+	err = gc_map_check(heap);
+	if (err)
+		return err;
+	if (is_vfork_child())
+		return -EBUSY;
+	r = kvmalloc(sizeof(*r), GC_GFP);
+	if (!r)
+		return -ENOMEM;
+	memset(r->live, 0, sizeof(r->live));
+	err = giving_back_init(&g, refill->nr_back, refill->back);
+	if (err)
+		goto free_refilling;
+	err = refill_prepare(refill, r);
+	if (!err)
+		err = refill_to_user(heap, refill, &g, r);
+	giving_back_free(&g);
+free_refilling:
+	kvfree(r);
+	return err;
+}
