@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # bench.sh: what stopping and looking at roots costs, on KERNEL (stock 6.1), beside
-# bdwgc in the same boot; and once more what roots cost, in instructions.  Reports;
-# judges nothing.
+# bdwgc in the same boot; and once more what roots cost, in instructions, on the same
+# processor.  Reports; judges nothing.
 set -eu
 
 here=$(dirname "$(realpath "$0")")
@@ -16,15 +16,15 @@ trap 'rm -rf "$build"' EXIT
 make -s -C "$here/../uapi" OUT="$build"
 make -s -C "$here/../selftests" bench OUT="$build/bench" LIB="$build"
 
-# vm BOOT-VARIABLE COMMAND
+# vm VARIABLE-OF-BOOT.SH COMMAND
 vm()
 {
-	env ${1:+"$1"} "$here/vm.sh" --kernel "$kernel" --file "$build/bench" -- "
+	env "$1" "$here/vm.sh" --kernel "$kernel" --file "$build/bench" -- "
 		uname -r
 		echo 1 > /proc/sys/vm/overcommit_memory
 		$2"
 }
 
-vm '' '/bench/bench_roots && /bench/bench_stop'
+vm GCHEAP_VM_CPU=-erms,-fsrm '/bench/bench_roots && /bench/bench_stop'
 say "once more, with a nanosecond for each instruction"
 vm GCHEAP_VM_COUNT=y '/bench/bench_roots 1 20 && /bench/bench_roots 1000 20'
