@@ -31,8 +31,7 @@ tar -C /tmp/gcov -cf "$GCHEAP_DISK/keep" .'
 export GCHEAP_TEST_SECONDS=1350
 status=0
 "$here/vm.sh" --kernel debug --kunit --build GCOV_PROFILE=y \
-	--module 'verify=1 poison=1' --file "$here/run-tests:bin/run-tests" \
-	--time 3000 --log "$logs" \
+	--module 'verify=1 poison=1' --time 3000 --log "$logs" \
 	-- "run-tests ${TESTS:+kunit $TESTS unload}; $collect" |
 	grep --line-buffered -E '^(# begin| *not ok )' || status=$?
 [ -s "$logs/keep" ] || die "no data from the machine (status $status): see $logs"

@@ -24,7 +24,7 @@ rm -rf "$logs"
 mkdir -p "$logs"
 : > "$logs/results"
 
-options=(--kernel "$kernel" --file "$here/run-tests:bin/run-tests")
+options=(--kernel "$kernel")
 budget=1200
 # Who writes to free memory on purpose has nothing to learn from poison.
 checks='verify=1 poison=1'

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # vm.sh [OPTION]... [--] COMMAND...: runs a command in a test machine that has
-# the module loaded and the kselftests in its PATH.  Prints the command's output
-# and what the kernel had to complain about; exits with the command's status,
-# 124 when time ran out, 125 when the machine died.
+# the module loaded, and the kselftests and run-tests in its PATH.  Prints the
+# command's output and what the kernel had to complain about; exits with the
+# command's status, 124 when time ran out, 125 when the machine died.
 #
 #   --kernel K     one of kernel.sh's; debug is the default
 #   --time S       give up after S seconds (600)
@@ -64,7 +64,7 @@ mkdir -p "$logs" "$work/root"
 if [ -z "$bare" ]; then
 	"$here/build.sh" "$kernel" "$work" "${variables[@]}"
 	"$here/programs.sh" "$work/root"
-	files+=("$work/gcheap.ko:gcheap.ko" "$work/root:.")
+	files+=("$work/gcheap.ko:gcheap.ko" "$work/root:." "$here/run-tests:bin/run-tests")
 fi
 echo "$*" > "$work/command"
 echo "$parameters" > "$work/parameters"
