@@ -42,6 +42,7 @@ stock()
 {
 	local kernel=$1 pattern=$2 index=${1%%-*}
 	shift 2
+	! recent "$kernel" || return 0
 	[ "$(distribution)" = debian ] ||
 		die "kernel $kernel needs Debian's mirror: take 'native' here"
 	need debian-archive-keyring
@@ -52,6 +53,15 @@ stock()
 		find_release "$kernel" "$pattern"
 	fi
 	fetch "$index" "$kernel"
+}
+
+# recent KERNEL: prints the folder that was right within the last hour.  Package
+# lists take seconds to search, and a test machine asks several times.
+recent()
+{
+	local latest=$cache/kernels/$1/latest
+	[ -n "$(find "$latest" -mmin "-$hour" 2> /dev/null)" ] &&
+		[ -e "$cache/$(cat "$latest")" ] && echo "$cache/$(cat "$latest")"
 }
 
 # native: the newest kernel that this machine's own package index offers.
@@ -102,6 +112,7 @@ fetch()
 {
 	cached "$found" unpack_stock "$1" "$release"
 	prune "kernels/$2"
+	echo "$found" > "$cache/kernels/$2/latest"
 	echo "$cache/$found"
 }
 
