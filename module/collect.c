@@ -137,8 +137,8 @@ static int try_once(struct gc_heap *heap, struct gcheap_cycle *cycle)
 	gc_collect_released(heap);
 	if (!err)
 		err = stop_and_mark(heap, cycle, &roots);
-	cycle->root_bytes = roots.bytes;
-	cycle->root_skipped = roots.skipped;
+	cycle->root_bytes = roots.reader.bytes;
+	cycle->root_skipped = roots.reader.skipped;
 	cycle->threads = roots.threads;
 	cycle->processes = roots.processes;
 	gc_roots_destroy(&roots);

@@ -9,10 +9,13 @@
  *	refill	slabs go to threads, and come back
  *	collect	a collection
  *	heap	life and pacing of a heap
- *	roots, elf, tls, regs	what processes refer to
+ *	roots	what processes refer to
+ *	elf, tls, regs	the parts of that
+ *	reader	memory of processes
  *	map	the heap in a process's address space
  *	rootset	roots that a process has named
- *	fetch	memory of processes, while patience lasts
+ *	written	pages that somebody wrote to
+ *	fetch	pages that others may keep from us
  *	stop	stopping the world
  *	mutator	threads that use a heap
  *	verify, audit	checks of the collector

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Reading the memory of the processes of a stopped world.
+ *
+ * Words go to whoever made the reader, a page at a time.  In private memory only
+ * pages that somebody wrote to are read: others are not in the page tables, or are
+ * the file's, or the page of zeros.  Nothing is faulted in for being looked at, but
+ * what was swapped out, or is in a shared file and not in memory.  For that
+ * mmap_lock is dropped, see fetch.h: so no VMA is looked at twice without being
+ * looked for again, and none at all once an error was noted.
+ *
+ * Lock order: gc_heap.lock, mmap_lock of the one process that is being read.  Who
+ * reads may wait for pages of that process and for its mmap_lock, both with patience
+ * that ends.
+ */
+#ifndef GCHEAP_READER_H
+#define GCHEAP_READER_H
+
+#include <linux/mm_types.h>
+#include <linux/types.h>
+
+struct gc_heap;
+
+/**
+ * struct gc_span - a range of user addresses
+ * @start: the first
+ * @end: the first behind it; equal to @start for none
+ */
+struct gc_span {
+	unsigned long start;
+	unsigned long end;
+};
+
+/**
+ * struct gc_reader - who reads the memory of processes
+ * @heap: heap whose processes these are; its lock is held
+ * @words: is given the words that gc_reader_range() finds
+ * @mm: process being read; its mmap_lock is held for reading, but may have been
+ *	dropped and taken again by whatever reads its memory
+ * @heap_vma: its mapping of the heap, or NULL
+ * @vmas: mappings that were wanted lately, or NULL: of a thread's stack, and of
+ *	the memory that all threads' tables are in
+ * @next_vma: the next one takes the place of this, modulo the length of @vmas
+ * @locked: mmap_lock of @mm is held
+ * @patient: pages that are not in memory are waited for
+ * @patience: nanoseconds that may still be spent waiting
+ * @err: why what was read is worth nothing: -ETIMEDOUT, -ENOMEM or -EINTR; or 0
+ * @bytes: bytes of memory given to @words
+ * @skipped: bytes that were not, since nobody ever wrote there
+ */
+struct gc_reader {
+	struct gc_heap *heap;
+	void (*words)(struct gc_reader *r, const unsigned long *words,
+		      size_t nr);
+	struct mm_struct *mm;
+	struct vm_area_struct *heap_vma;
+	struct vm_area_struct *vmas[2];
+	unsigned int next_vma;
+	bool locked;
+	bool patient;
+	s64 patience;
+	int err;
+	u64 bytes;
+	u64 skipped;
+};
+
+/**
+ * gc_vma_holds() - whether an address is in a mapping
+ * @vma: mapping, or NULL
+ * @addr: user address
+ *
+ * Return: true when it is.
+ */
+static inline bool gc_vma_holds(const struct vm_area_struct *vma,
+				unsigned long addr)
+{
+	return vma && addr >= vma->vm_start && addr < vma->vm_end;
+}
+
+void gc_reader_init(struct gc_reader *r, struct gc_heap *heap,
+		    void (*words)(struct gc_reader *r,
+				  const unsigned long *words, size_t nr));
+bool gc_reader_lock(struct gc_reader *r, struct mm_struct *mm);
+void gc_reader_unlock(struct gc_reader *r);
+bool gc_reader_go_on(struct gc_reader *r);
+struct vm_area_struct *gc_reader_vma(struct gc_reader *r, unsigned long addr);
+void *gc_reader_heap_address(const struct gc_reader *r, unsigned long addr);
+void gc_reader_range(struct gc_reader *r, unsigned long start,
+		     unsigned long end);
+bool gc_reader_read(struct gc_reader *r, unsigned long addr, void *to,
+		    size_t bytes);
+
+#endif /* GCHEAP_READER_H */
