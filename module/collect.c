@@ -30,6 +30,7 @@
 #include "fetch.h"
 #include "heap.h"
 #include "mark.h"
+#include "member.h"
 #include "mutator.h"
 #include "roots.h"
 #include "stop.h"
@@ -45,17 +46,6 @@ MODULE_PARM_DESC(trace, "print a line for each collection");
 static bool verify;
 module_param(verify, bool, 0644);
 MODULE_PARM_DESC(verify, "check each collection: mark once more in another way, audit all slabs (slow)");
-
-static bool is_member(void *arg, struct mm_struct *mm)
-{
-	const struct gc_members *members = arg;
-	unsigned int i;
-
-	for (i = 0; i < members->nr; i++)
-		if (members->mms[i] == mm)
-			return true;
-	return false;
-}
 
 static int drain(struct gc_roots *roots)
 {
@@ -73,8 +63,8 @@ static int mark(struct gc_heap *heap, struct gc_roots *roots)
 {
 	int err;
 
-	gc_mutators_reap(heap, is_member,
-			 (void *)gc_world_members(heap->world));
+	gc_mutators_reap(heap, gc_world_round(heap->world));
+	gc_members_reap(heap);
 	if (roots->verify)
 		gc_verify_begin(roots->verify);
 	err = gc_roots_mark(roots);
@@ -92,7 +82,7 @@ static int mark(struct gc_heap *heap, struct gc_roots *roots)
 	gc_slabs_marked(&heap->slabs);
 	if (roots->verify) {
 		gc_audit(&heap->slabs);
-		gc_mutators_audit(heap);
+		gc_mutators_audit(heap, gc_world_round(heap->world));
 	}
 	return 0;
 }

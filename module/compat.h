@@ -3,6 +3,7 @@
 #ifndef GCHEAP_COMPAT_H
 #define GCHEAP_COMPAT_H
 
+#include <linux/cpumask.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/version.h>
@@ -29,6 +30,16 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 #define system_dfl_wq	system_unbound_wq
 #endif
 
+/* A thread that has the address space; under RCU, NULL when it is not known. */
+static inline struct task_struct *gc_mm_owner(struct mm_struct *mm)
+{
+#ifdef CONFIG_MEMCG
+	return rcu_dereference(mm->owner);
+#else
+	return NULL;
+#endif
+}
+
 /* Threads of a process that never run its code: 6.4 added PF_USER_WORKER. */
 #ifdef PF_USER_WORKER
 #define GC_PF_NO_USER	(PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER)
@@ -48,6 +59,19 @@ static inline unsigned long gc_unmapped_area(struct file *file,
 	return mm_get_unmapped_area(current->mm, file, addr, len, pgoff, flags);
 #else
 	return current->mm->get_unmapped_area(file, addr, len, pgoff, flags);
+#endif
+}
+
+/*
+ * Processors where an address space may be in use.  x86 keeps a superset for its own
+ * needs; who does not, has all of them here.
+ */
+static inline void gc_add_cpus(struct cpumask *cpus, struct mm_struct *mm)
+{
+#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
+	cpumask_or(cpus, cpus, mm_cpumask(mm));
+#else
+	cpumask_copy(cpus, cpu_online_mask);
 #endif
 }
 

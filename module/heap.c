@@ -13,6 +13,7 @@
 #include "gfp.h"
 #include "heap.h"
 #include "map.h"
+#include "member.h"
 #include "mutator.h"
 #include "rootset.h"
 #include "stop.h"
@@ -72,6 +73,7 @@ struct gc_heap *gc_heap_new(void)
 	mutex_init(&heap->lock);
 	spin_lock_init(&heap->map_lock);
 	INIT_LIST_HEAD(&heap->agings);
+	gc_members_init(heap);
 	INIT_WORK(&heap->sweeper, sweeper);
 	heap->size = default_size();
 	heap->percent = 100;
@@ -128,6 +130,7 @@ void gc_heap_free(struct gc_heap *heap)
 	cancel_work_sync(&heap->sweeper);
 	forget_agings(heap);
 	gc_mutators_destroy(heap);
+	gc_members_destroy(heap);
 	gc_slabs_destroy(&heap->slabs);
 	gc_map_put_inode(heap->inode);
 	gc_world_put(heap->world);
@@ -174,7 +177,8 @@ size_t gc_heap_meta_bytes(const struct gc_heap *heap)
 {
 	return sizeof(*heap) + heap->slabs.meta_bytes +
 	       heap->slabs.pages.meta_bytes +
-	       heap->nr_mutators * sizeof(struct gc_mutator);
+	       heap->nr_mutators * sizeof(struct gc_mutator) +
+	       READ_ONCE(heap->nr_members) * sizeof(struct gc_member);
 }
 
 /**

@@ -12,8 +12,9 @@
  *	  mm->mmap_lock		of any process that maps the heap
  *	    gc_heap.map_lock	base and size
  *	  i_mmap_rwsem		of the heap's inode
+ *	    gc_heap.member_lock	the list of members, see member.h
  *	  gc_mutator.lock	one thread's part in the stop
- *	  stopping_lock		the worlds that are stopped, see stop.c
+ *	  gc_world.lock		works for children, see stop.c
  *
  * Page faults, mmap, fork and exit hold an mmap_lock, so they never take
  * gc_heap.lock, and never wait for the world.
@@ -43,6 +44,10 @@ struct inode;
  * @size: bytes of the mapping; constant once @base is set
  * @inode: its address_space is the heap's pages
  * @world: the threads of all processes that map the heap
+ * @member_lock: guards the next three
+ * @member_list: address spaces that use the heap, see member.h
+ * @nr_members: length of @member_list
+ * @reap_members_at: value of @nr_members that makes us look for dead ones
  * @mutators: struct gc_mutator by task
  * @mutator_list: all of those, and those that were retired from @mutators
  * @nr_mutators: length of @mutator_list
@@ -70,6 +75,10 @@ struct gc_heap {
 	unsigned long size;
 	struct inode *inode;
 	struct gc_world *world;
+	struct mutex member_lock;	/* list of members */
+	struct list_head member_list;
+	unsigned int nr_members;
+	unsigned int reap_members_at;
 	struct rhashtable mutators;
 	struct list_head mutator_list;
 	unsigned int nr_mutators;

@@ -18,6 +18,7 @@
  *	fetch	pages that others may keep from us
  *	stop	stopping the world
  *	mutator	threads that use a heap
+ *	member	address spaces that use a heap
  *	verify, audit	checks of the collector
  *	mark	from pointers to objects
  *	slab	objects
@@ -36,6 +37,7 @@
 #include "heap.h"
 #include "ioctl.h"
 #include "map.h"
+#include "member.h"
 #include "stop.h"
 
 static unsigned short mode = 0666;
@@ -86,9 +88,12 @@ static int __init gcheap_init(void)
 	err = gc_fetch_init();
 	if (err)
 		return err;
-	err = gc_stop_init();
+	err = gc_member_init();
 	if (err)
 		goto fetch_exit;
+	err = gc_stop_init();
+	if (err)
+		goto member_exit;
 	device.mode = mode;
 	err = misc_register(&device);
 	if (err)
@@ -97,6 +102,8 @@ static int __init gcheap_init(void)
 
 stop_exit:
 	gc_stop_exit();
+member_exit:
+	gc_member_exit();
 fetch_exit:
 	gc_fetch_exit();
 	return err;
@@ -106,6 +113,7 @@ static void __exit gcheap_exit(void)
 {
 	misc_deregister(&device);
 	gc_stop_exit();
+	gc_member_exit();
 	gc_fetch_exit();
 }
 

@@ -13,6 +13,7 @@
 #include "compat.h"
 #include "heap.h"
 #include "map.h"
+#include "member.h"
 #include "rootset.h"
 #include "stop.h"
 
@@ -132,10 +133,15 @@ static int map_mprotect(struct vm_area_struct *vma, unsigned long start,
 	return start == vma->vm_start && end == vma->vm_end ? 0 : -EINVAL;
 }
 
-/* fork() copied the parent's VMA: its child begins with the same roots. */
+/*
+ * fork() copied the parent's VMA: its child begins with the same roots, and uses
+ * the heap as its parent does.  Should there be no memory to note that, it is
+ * noted when the next stop finds the mapping.
+ */
 static void map_open(struct vm_area_struct *vma)
 {
 	gc_rootset_get(vma->vm_private_data);
+	gc_member_attach(vma->vm_file->private_data, vma->vm_mm);
 }
 
 static void map_close(struct vm_area_struct *vma)

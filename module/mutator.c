@@ -8,8 +8,8 @@
 
 #include "gfp.h"
 #include "heap.h"
+#include "member.h"
 #include "mutator.h"
-#include "stop.h"
 
 /* Mutators that a heap may have before it looks for dead ones. */
 #define REAP_MIN	64
@@ -48,6 +48,7 @@ struct gc_mutator *gc_mutator_alloc(void)
 	kref_init(&m->ref);
 	INIT_LIST_HEAD(&m->slabs);
 	INIT_LIST_HEAD(&m->node);
+	INIT_LIST_HEAD(&m->member_node);
 	spin_lock_init(&m->lock);
 	return m;
 }
@@ -56,8 +57,10 @@ static void mutator_release(struct kref *ref)
 {
 	struct gc_mutator *m = container_of(ref, struct gc_mutator, ref);
 
-	if (m->mm)
+	if (m->member) {
 		mmdrop(m->mm);
+		gc_member_put(m->member);
+	}
 	if (m->task)
 		put_task_struct(m->task);
 	kfree_rcu(m, rcu);
@@ -94,14 +97,14 @@ struct gc_mutator *gc_mutator_find(struct gc_heap *heap,
  * @heap: heap
  * @m: from gc_mutator_alloc(); the heap takes the reference over
  * @task: thread that has no mutator yet
- * @mm: its address space
+ * @member: its address space
  *
  * Context: heap's lock held; does not sleep.
  *
  * Return: 0 or -ENOMEM; then @m is as before.
  */
 int gc_mutator_add(struct gc_heap *heap, struct gc_mutator *m,
-		   struct task_struct *task, struct mm_struct *mm)
+		   struct task_struct *task, struct gc_member *member)
 {
 	int err;
 
@@ -112,9 +115,12 @@ int gc_mutator_add(struct gc_heap *heap, struct gc_mutator *m,
 		return -ENOMEM;
 	}
 	get_task_struct(task);
-	mmgrab(mm);
-	m->mm = mm;
+	mmgrab(member->mm);
+	m->mm = member->mm;
+	kref_get(&member->ref);
+	m->member = member;
 	list_add(&m->node, &heap->mutator_list);
+	list_add(&m->member_node, &member->mutators);
 	heap->nr_mutators++;
 	return 0;
 }
@@ -153,6 +159,7 @@ static void mutator_remove(struct gc_heap *heap, struct gc_mutator *m)
 		gc_mutator_retire(heap, m);
 	gc_mutator_give_back_all(heap, m);
 	list_del(&m->node);
+	list_del(&m->member_node);
 	heap->nr_mutators--;
 	gc_mutator_put(m);
 }
@@ -179,24 +186,34 @@ static bool mutator_needed(struct gc_mutator *m)
 /**
  * gc_mutators_reap() - take back what dead threads owned
  * @heap: heap
- * @maps: tells whether an address space maps the heap; NULL: all do
- * @arg: first argument of @maps
+ * @round: number of the present stop: who was not found mapping the heap in it
+ *	does not; 0: all do
  *
  * Context: may sleep; heap's lock held.
  */
-void gc_mutators_reap(struct gc_heap *heap,
-		      bool (*maps)(void *arg, struct mm_struct *mm), void *arg)
+void gc_mutators_reap(struct gc_heap *heap, u64 round)
 {
 	struct gc_mutator *m, *next;
 
 	lockdep_assert_held(&heap->lock);
 	list_for_each_entry_safe(m, next, &heap->mutator_list, node) {
 		if (!mutator_needed(m) &&
-		    (mutator_dead(m) || (maps && !maps(arg, m->mm))))
+		    (mutator_dead(m) || (round && m->member->round != round)))
 			mutator_remove(heap, m);
 		cond_resched();
 	}
 	heap->reap_at = max(REAP_MIN, 2 * heap->nr_mutators);
+}
+
+/* It stays, as the caller uses the address space. */
+static struct gc_member *current_member(struct gc_heap *heap)
+{
+	struct gc_member *member;
+
+	rcu_read_lock();
+	member = gc_member_find(heap->world, current->mm);
+	rcu_read_unlock();
+	return member;
 }
 
 /**
@@ -218,11 +235,14 @@ struct gc_mutator *gc_mutator_current(struct gc_heap *heap)
 	if (m)
 		gc_mutator_retire(heap, m);
 	if (heap->nr_mutators >= heap->reap_at)
-		gc_mutators_reap(heap, NULL, NULL);
+		gc_mutators_reap(heap, 0);
+	err = gc_member_attach(heap, current->mm);
+	if (err)
+		return ERR_PTR(err);
 	m = gc_mutator_alloc();
 	if (!m)
 		return ERR_PTR(-ENOMEM);
-	err = gc_mutator_add(heap, m, current, current->mm);
+	err = gc_mutator_add(heap, m, current, current_member(heap));
 	if (err) {
 		gc_mutator_put(m);
 		return ERR_PTR(err);
@@ -233,13 +253,13 @@ struct gc_mutator *gc_mutator_current(struct gc_heap *heap)
 /**
  * gc_mutators_audit() - check who owns which slab, and that no thread was missed
  * @heap: heap; faults go to its pages
+ * @round: number of the present stop
  *
  * Context: heap's lock held, the world stopped, marking complete.
  */
-void gc_mutators_audit(struct gc_heap *heap)
+void gc_mutators_audit(struct gc_heap *heap, u64 round)
 {
 	struct gc_faults *faults = &heap->slabs.pages.faults;
-	u64 round = gc_world_round(heap->world);
 	unsigned long owned = 0, mutators = 0;
 	struct gc_mutator *m;
 	struct gc_slab *slab;

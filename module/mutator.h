@@ -17,6 +17,7 @@
 #include <linux/types.h>
 
 struct gc_heap;
+struct gc_member;
 struct gc_slab;
 struct gc_world;
 
@@ -36,10 +37,11 @@ enum gc_hold {
  * struct gc_mutator - a thread that uses a heap
  * @hash: in gc_heap.mutators, by @task
  * @node: in gc_heap.mutator_list
+ * @member_node: in gc_member.mutators
  * @ref: the heap's list, and a queued @work or @leaving
  * @task: the thread; a reference
- * @mm: its address space when the mutator was made; a reference to the
- *	structure only
+ * @member: its address space when the mutator was made; a reference
+ * @mm: that of @member; a reference to the structure only
  * @slabs: slabs that it owns; under the heap's lock
  * @landing: offset of an object that is on its way to the thread, plus one: a
  *	root until it is in the thread's memory; 0 for none
@@ -55,14 +57,17 @@ enum gc_hold {
  * @sleeps: how often it had slept when @leaving was run last
  * @world: of the heap; a reference while @work or @leaving is queued
  * @round: stop that found the thread last
+ * @pass: look for threads that found it last
  * @marked: stop in which its stack and registers were looked at last
  * @rcu: look-ups in the hash may still be under way when the mutator goes
  */
 struct gc_mutator {
 	struct rhash_head hash;
 	struct list_head node;
+	struct list_head member_node;
 	struct kref ref;
 	struct task_struct *task;
+	struct gc_member *member;
 	struct mm_struct *mm;
 	struct list_head slabs;
 	unsigned long landing;
@@ -76,6 +81,7 @@ struct gc_mutator {
 	unsigned long sleeps;
 	struct gc_world *world;
 	u64 round;
+	u64 pass;
 	u64 marked;
 	struct rcu_head rcu;
 };
@@ -88,13 +94,12 @@ void gc_mutator_put(struct gc_mutator *m);
 struct gc_mutator *gc_mutator_find(struct gc_heap *heap,
 				   struct task_struct *task);
 int gc_mutator_add(struct gc_heap *heap, struct gc_mutator *m,
-		   struct task_struct *task, struct mm_struct *mm);
+		   struct task_struct *task, struct gc_member *member);
 void gc_mutator_retire(struct gc_heap *heap, struct gc_mutator *m);
 struct gc_mutator *gc_mutator_current(struct gc_heap *heap);
 
 void gc_mutator_give_back_all(struct gc_heap *heap, struct gc_mutator *m);
-void gc_mutators_reap(struct gc_heap *heap,
-		      bool (*maps)(void *arg, struct mm_struct *mm), void *arg);
-void gc_mutators_audit(struct gc_heap *heap);
+void gc_mutators_reap(struct gc_heap *heap, u64 round);
+void gc_mutators_audit(struct gc_heap *heap, u64 round);
 
 #endif /* GCHEAP_MUTATOR_H */

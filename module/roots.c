@@ -26,6 +26,7 @@
 
 #include "elf.h"
 #include "heap.h"
+#include "member.h"
 #include "mutator.h"
 #include "roots.h"
 #include "rootset.h"
@@ -185,17 +186,16 @@ static void mark_thread(struct gc_roots *roots, struct gc_mutator *m)
 	roots->threads++;
 }
 
-static void mark_threads(struct gc_roots *roots)
+static void mark_threads(struct gc_roots *roots, struct gc_member *member)
 {
-	struct gc_heap *heap = roots->heap;
 	struct gc_reader *r = &roots->reader;
-	u64 round = gc_world_round(heap->world);
+	u64 round = gc_world_round(roots->heap->world);
 	struct gc_mutator *m;
 
-	list_for_each_entry(m, &heap->mutator_list, node) {
+	list_for_each_entry(m, &member->mutators, member_node) {
 		if (!gc_reader_go_on(r))
 			return;
-		if (m->mm != r->mm || m->retired || m->marked == round)
+		if (m->retired || m->marked == round)
 			continue;
 		if (m->round == round || m->task == current) {
 			m->marked = round;
@@ -344,9 +344,10 @@ static void mark_hand_made(struct gc_roots *roots)
 	gc_rootset_put(set);
 }
 
-static int mark_process(struct gc_roots *roots, struct mm_struct *mm)
+static int mark_process(struct gc_roots *roots, struct gc_member *member)
 {
 	struct gc_reader *r = &roots->reader;
+	struct mm_struct *mm = member->mm;
 
 	if (!gc_reader_lock(r, mm))
 		return r->err;
@@ -354,13 +355,32 @@ static int mark_process(struct gc_roots *roots, struct mm_struct *mm)
 	if (!check_stable_address_space(mm)) {
 		/* Before the threads, of whose storage the headers tell. */
 		mark_data(roots);
-		mark_threads(roots);
+		mark_threads(roots, member);
 		mark_hand_made(roots);
 		roots->processes++;
 	}
 	gc_reader_unlock(r);
 	gc_reader_go_on(r);
 	return r->err;
+}
+
+/* Those that were not looked at before. */
+static int mark_members(struct gc_roots *roots)
+{
+	struct gc_world *world = roots->heap->world;
+	u64 round = gc_world_round(world);
+	struct gc_member *member;
+	int err;
+
+	list_for_each_entry(member, gc_world_members(world), present) {
+		if (member->marked == round)
+			continue;
+		member->marked = round;
+		err = mark_process(roots, member);
+		if (err)
+			return err;
+	}
+	return 0;
 }
 
 /* Objects that ALLOC has made and has not yet told its caller of. */
@@ -426,20 +446,14 @@ static int mark_late_threads(struct gc_roots *roots)
 int gc_roots_mark(struct gc_roots *roots)
 {
 	struct gc_heap *heap = roots->heap;
-	unsigned int done = 0;
 	int err;
 
 	lockdep_assert_held(&heap->lock);
 	mark_landing(roots);
 	do {
-		const struct gc_members *members =
-			gc_world_members(heap->world);
-
-		for (; done < members->nr; done++) {
-			err = mark_process(roots, members->mms[done]);
-			if (err)
-				return err;
-		}
+		err = mark_members(roots);
+		if (err)
+			return err;
 		err = mark_late_threads(roots);
 		if (!err)
 			err = gc_world_again(heap);
@@ -463,14 +477,14 @@ static void sweep_mutator(struct gc_roots *roots, struct gc_mutator *m)
 	}
 }
 
-static void sweep_process(struct gc_roots *roots, struct mm_struct *mm)
+static void sweep_process(struct gc_roots *roots, struct gc_member *member)
 {
 	struct gc_mutator *m;
 
-	if (!gc_reader_lock(&roots->reader, mm))
+	if (!gc_reader_lock(&roots->reader, member->mm))
 		return;
-	list_for_each_entry(m, &roots->heap->mutator_list, node)
-		if (m->mm == mm && !m->retired)
+	list_for_each_entry(m, &member->mutators, member_node)
+		if (!m->retired)
 			sweep_mutator(roots, m);
 	gc_reader_unlock(&roots->reader);
 }
@@ -485,11 +499,10 @@ static void sweep_process(struct gc_roots *roots, struct mm_struct *mm)
  */
 void gc_roots_sweep_owned(struct gc_roots *roots)
 {
-	const struct gc_members *members =
-		gc_world_members(roots->heap->world);
-	unsigned int i;
+	struct gc_member *member;
 
 	roots->reader.patient = false;
-	for (i = 0; i < members->nr; i++)
-		sweep_process(roots, members->mms[i]);
+	list_for_each_entry(member, gc_world_members(roots->heap->world),
+			    present)
+		sweep_process(roots, member);
 }

@@ -12,8 +12,8 @@
  *  2. looks for members: all address spaces that map the heap;
  *  3. looks for threads of members that it has not seen in this round, and
  *     queues a task work on each: QUEUED;
- *  4. interrupts all CPUs and waits until each has taken the interrupt, and saved
- *     the registers of whom it met there;
+ *  4. interrupts all processors where members may run, and waits until each has
+ *     taken the interrupt, and saved the registers of whom it met there;
  *  5. repeats 2 to 4 until nothing is new.
  *
  * A thread runs its task work before it executes another user instruction: it
@@ -24,6 +24,16 @@
  * interrupts off, and keeps them off until it is there.  A flag that was set
  * before is seen.  One that is set after finds the interrupt pending, which is
  * then taken in user mode; and its return reads the flags again.
+ *
+ * Where members may run is what mm_cpumask() says, read after all flags were set.
+ * A processor enters itself there, with a full barrier, before it loads an address
+ * space (switch_mm_irqs_off()), and leaves when it has loaded another one, since the
+ * kernel sends it there what it must forget of the page tables.  That is so, too,
+ * where processors are told of that by an instruction (INVLPGB): the address space
+ * may lose its global number and need interrupts again.  So a processor that is
+ * not found there enters itself later, only then takes a thread to user mode, and
+ * on the way reads flags that were set before; there is a full barrier in between
+ * on both sides.  Whoever ran there before has left it: his registers are saved.
  *
  * Threads that are born meanwhile:
  *  - a child of fork() or clone() by a member is either found in step 3, as it
@@ -46,14 +56,20 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/atomic.h>
+#include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/fs.h>
+#include <linux/idr.h>
 #include <linux/jiffies.h>
 #include <linux/kref.h>
 #include <linux/llist.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/pid.h>
+#include <linux/pid_namespace.h>
 #include <linux/rbtree.h>
+#include <linux/rculist.h>
+#include <linux/rhashtable.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -68,6 +84,7 @@
 #include "compat.h"
 #include "gfp.h"
 #include "heap.h"
+#include "member.h"
 #include "mutator.h"
 #include "regs.h"
 #include "stop.h"
@@ -83,6 +100,9 @@
 
 /* Then the last of them is on its way to user mode, and is to get there. */
 #define TURN_US		20
+
+/* Process numbers looked at before others get a turn. */
+#define NUMBERS_STEP	512
 
 /**
  * struct gc_newborn - the work that parks a child of fork() or clone()
@@ -109,6 +129,7 @@ struct gc_nursery {
 /**
  * struct gc_world - the threads of all processes that map a heap
  * @ref: the heap, and each queued work
+ * @lock: guards changes of @stopped and @round, and who takes from @newborns
  * @wait: where threads are parked
  * @parked: threads that are, or were and may be parked by other worlds before
  *	they are in user mode
@@ -117,16 +138,21 @@ struct gc_nursery {
  * @left_ns: when the last of those left whom it had parked
  * @stopped: threads have to park
  * @breached: one could not be parked
- * @node: in stopped_worlds
- * @members: address spaces found
+ * @members: struct gc_member found in this stop, by @present, in the order found;
+ *	each has a reference to the users of its address space
+ * @nr_members: length of @members
+ * @cpus: processors where one of them may run
  * @round: number of the stop
+ * @pass: number of the look for threads
  * @threads: found in the last stop
  * @capacity: works for children
  * @nurseries: memory of those works
  * @newborns: those that are free
+ * @rcu: fork's probe may still look at @stopped when the world goes
  */
 struct gc_world {
 	struct kref ref;
+	raw_spinlock_t lock;	/* stopped, round, taking from newborns */
 	wait_queue_head_t wait;
 	atomic_t parked;
 	wait_queue_head_t left;
@@ -134,18 +160,17 @@ struct gc_world {
 	u64 left_ns;
 	bool stopped;
 	bool breached;
-	struct list_head node;
-	struct gc_members members;
+	struct list_head members;
+	unsigned int nr_members;
+	cpumask_var_t cpus;
 	u64 round;
+	u64 pass;
 	unsigned int threads;
 	unsigned int capacity;
 	struct list_head nurseries;
 	struct llist_head newborns;
+	struct rcu_head rcu;
 };
-
-/* Worlds that are stopped, and their members, which fork's probe looks up. */
-static LIST_HEAD(stopped_worlds);
-static DEFINE_RAW_SPINLOCK(stopping_lock);
 
 static struct tracepoint *fork_tracepoint;
 
@@ -180,16 +205,23 @@ struct gc_world *gc_world_new(void)
 	if (!world)
 		return NULL;
 	kref_init(&world->ref);
+	raw_spin_lock_init(&world->lock);
 	init_waitqueue_head(&world->wait);
 	init_waitqueue_head(&world->left);
-	INIT_LIST_HEAD(&world->node);
+	INIT_LIST_HEAD(&world->members);
 	INIT_LIST_HEAD(&world->nurseries);
 	init_llist_head(&world->newborns);
-	if (newborns_reserve(world, NEWBORNS)) {
-		kfree(world);
-		return NULL;
-	}
+	if (!zalloc_cpumask_var(&world->cpus, GC_GFP))
+		goto free_world;
+	if (newborns_reserve(world, NEWBORNS))
+		goto free_cpus;
 	return world;
+
+free_cpus:
+	free_cpumask_var(world->cpus);
+free_world:
+	kfree(world);
+	return NULL;
 }
 
 static void world_release(struct kref *ref)
@@ -199,7 +231,8 @@ static void world_release(struct kref *ref)
 
 	list_for_each_entry_safe(nursery, next, &world->nurseries, node)
 		kvfree(nursery);
-	kfree(world);
+	free_cpumask_var(world->cpus);
+	kfree_rcu(world, rcu);
 }
 
 /**
@@ -367,19 +400,23 @@ static void newcomer_work(struct callback_head *work)
 	work_done(world);
 }
 
-static bool has_member(const struct gc_world *world, struct mm_struct *mm)
+/* Whether a stop has found that an address space maps the heap. */
+static bool is_found(const struct gc_member *member)
 {
-	unsigned int i;
+	return READ_ONCE(member->round) == READ_ONCE(member->world->round);
+}
 
-	for (i = 0; i < world->members.nr; i++)
-		if (world->members.mms[i] == mm)
-			return true;
-	return false;
+static struct gc_member *find_found(const struct gc_world *world,
+				    struct mm_struct *mm)
+{
+	struct gc_member *member = gc_member_find(world, mm);
+
+	return member && is_found(member) ? member : NULL;
 }
 
 static void newborn_park(struct gc_world *world, struct task_struct *child)
 {
-	/* One at a time takes from the list, under stopping_lock. */
+	/* One at a time takes from the list, under the world's lock. */
 	struct llist_node *free = llist_del_first(&world->newborns);
 	struct gc_newborn *newborn;
 
@@ -393,27 +430,59 @@ static void newborn_park(struct gc_world *world, struct task_struct *child)
 		llist_add(free, &world->newborns);
 }
 
+/* Only of a stopped world it is known that its heap is there. */
+static void born_in(struct gc_member *member, struct task_struct *child)
+{
+	struct gc_world *world = member->world;
+
+	if (!READ_ONCE(world->stopped))
+		return;
+	raw_spin_lock(&world->lock);
+	if (world->stopped && is_found(member))
+		newborn_park(world, child);
+	raw_spin_unlock(&world->lock);
+}
+
+/* A thread of members: it shares their address space. */
+static void born(struct task_struct *child)
+{
+	struct gc_member *member;
+	struct rhlist_head *pos;
+
+	rhl_for_each_entry_rcu(member, pos, gc_members_of(child->mm), hash)
+		born_in(member, child);
+}
+
 /*
- * sched_process_fork: the child is listed, and has not run.  A child of a member
- * is taken for a member too, as it may have the mapping.
+ * A process whose parent is a member is taken for one too, as it may have the
+ * mapping.  Is it found in a stop just now, then its threads are looked for after
+ * that, and it is listed.
+ */
+static void forked(struct mm_struct *parent_mm, struct task_struct *child)
+{
+	struct gc_member *member;
+	struct rhlist_head *pos;
+
+	rhl_for_each_entry_rcu(member, pos, gc_members_of(parent_mm), hash)
+		if (!find_found(member->world, child->mm))
+			born_in(member, child);
+}
+
+/*
+ * sched_process_fork: the child is listed, and has not run.  Who is no member, and
+ * whose world is not stopped, takes no lock here.
  */
 static void probe_fork(void *data, struct task_struct *parent,
 		       struct task_struct *child)
 {
-	struct gc_world *world;
-	unsigned long flags;
-
 	/* The child is listed before we look; the collector does it reversed. */
 	smp_mb();
-	if (list_empty(&stopped_worlds))
-		return;
-	raw_spin_lock_irqsave(&stopping_lock, flags);
-	list_for_each_entry(world, &stopped_worlds, node) {
-		if (has_member(world, child->mm) ||
-		    has_member(world, parent->mm))
-			newborn_park(world, child);
-	}
-	raw_spin_unlock_irqrestore(&stopping_lock, flags);
+	rcu_read_lock();
+	if (child->mm)
+		born(child);
+	if (child->mm && parent->mm && parent->mm != child->mm)
+		forked(parent->mm, child);
+	rcu_read_unlock();
 }
 
 /**
@@ -442,95 +511,132 @@ int gc_stop_newcomer(struct gc_world *world)
 
 static void world_publish(struct gc_world *world)
 {
-	raw_spin_lock_irq(&stopping_lock);
-	world->round++;
+	raw_spin_lock(&world->lock);
+	WRITE_ONCE(world->round, world->round + 1);
 	world->threads = 0;
 	world->breached = false;
 	WRITE_ONCE(world->stopped, true);
-	list_add(&world->node, &stopped_worlds);
-	raw_spin_unlock_irq(&stopping_lock);
-	/* Before the tasks are listed; pairs with the one in probe_fork(). */
-	smp_mb();
+	raw_spin_unlock(&world->lock);
 }
 
-static int members_reserve(struct gc_world *world, unsigned int capacity)
-{
-	struct gc_members *members = &world->members;
-	struct mm_struct **mms, **old;
+/**
+ * struct look - one look for members
+ * @heap: heap
+ * @spare: members for address spaces that are none
+ * @wanting: address spaces for which there was none
+ * @err: -ENOMEM when one could not be entered
+ */
+struct look {
+	struct gc_heap *heap;
+	struct list_head spare;
+	unsigned int wanting;
+	int err;
+};
 
-	if (capacity <= members->capacity)
-		return 0;
-	mms = kvmalloc_array(capacity, sizeof(*mms), GC_GFP);
-	if (!mms)
-		return -ENOMEM;
-	memcpy(mms, members->mms, members->nr * sizeof(*mms));
-	raw_spin_lock_irq(&stopping_lock);
-	old = members->mms;
-	members->mms = mms;
-	members->capacity = capacity;
-	raw_spin_unlock_irq(&stopping_lock);
-	kvfree(old);
-	return 0;
+/* Only what fork could not enter, for want of memory. */
+static void look_enter(struct look *l, struct mm_struct *mm)
+{
+	struct gc_member *member;
+
+	member = list_first_entry_or_null(&l->spare, struct gc_member, node);
+	if (!member) {
+		l->wanting++;
+		return;
+	}
+	list_del_init(&member->node);
+	l->err = gc_member_enter(l->heap, member, mm);
+	if (!l->err)
+		return;
+	list_add(&member->node, &l->spare);
+	if (l->err == -EEXIST)
+		l->err = 0;
 }
 
-static void member_add(struct gc_world *world, struct mm_struct *mm)
+/* Returns whether the address space is a member, or not used any more. */
+static bool look_at(struct gc_world *world, struct mm_struct *mm)
 {
-	raw_spin_lock_irq(&stopping_lock);
-	world->members.mms[world->members.nr++] = mm;
-	raw_spin_unlock_irq(&stopping_lock);
+	struct gc_member *member;
+	bool fresh;
+
+	rcu_read_lock();
+	member = gc_member_find(world, mm);
+	fresh = member && !is_found(member) && mmget_not_zero(mm);
+	rcu_read_unlock();
+	if (fresh) {
+		WRITE_ONCE(member->round, world->round);
+		list_add_tail(&member->present, &world->members);
+		world->nr_members++;
+	}
+	return member || !atomic_read(&mm->mm_users);
 }
 
 /*
- * Add the address spaces that map the heap and are not yet members.  The kernel
- * does not export its walk of the interval tree; a plain walk of the red-black
- * tree beneath gives all mappings too.  Returns how many did not fit.
+ * The kernel does not export its walk of the interval tree; a plain walk of the
+ * red-black tree beneath gives all mappings too.
  */
-static unsigned int members_look(struct gc_heap *heap)
+static void look_through(struct look *l)
 {
-	struct address_space *mapping = heap->inode->i_mapping;
-	struct gc_world *world = heap->world;
-	unsigned int missing = 0;
+	struct address_space *mapping = l->heap->inode->i_mapping;
 	struct rb_node *node;
 
+	l->wanting = 0;
 	i_mmap_lock_read(mapping);
-	for (node = rb_first_cached(&mapping->i_mmap); node;
+	for (node = rb_first_cached(&mapping->i_mmap); node && !l->err;
 	     node = rb_next(node)) {
 		struct mm_struct *mm = rb_entry(node, struct vm_area_struct,
 						shared.rb)->vm_mm;
 
-		if (has_member(world, mm))
-			continue;
-		if (world->members.nr == world->members.capacity)
-			missing++;
-		else if (mmget_not_zero(mm))
-			member_add(world, mm);
+		if (!look_at(l->heap->world, mm)) {
+			look_enter(l, mm);
+			look_at(l->heap->world, mm);
+		}
+		cond_resched();
 	}
 	i_mmap_unlock_read(mapping);
-	return missing;
 }
 
+static void look_reserve(struct look *l)
+{
+	unsigned int i;
+
+	for (i = 0; i < l->wanting && !l->err; i++) {
+		struct gc_member *member = gc_member_alloc();
+
+		if (member)
+			list_add(&member->node, &l->spare);
+		else
+			l->err = -ENOMEM;
+	}
+}
+
+/* Add the address spaces that map the heap and have not been found yet. */
 static int members_find(struct gc_heap *heap)
 {
-	struct gc_world *world = heap->world;
-	unsigned int missing;
-	int err = 0;
+	struct look l = {
+		.heap = heap,
+		.spare = LIST_HEAD_INIT(l.spare),
+	};
+	struct gc_member *member, *next;
 
-	while (!err && (missing = members_look(heap)))
-		err = members_reserve(world, world->members.capacity + missing);
-	return err;
+	do {
+		look_through(&l);
+		look_reserve(&l);
+	} while (l.wanting && !l.err);
+	list_for_each_entry_safe(member, next, &l.spare, node)
+		gc_member_put(member);
+	return l.err;
 }
 
 static void members_drop(struct gc_world *world)
 {
-	struct gc_members members = world->members;
-	unsigned int i;
+	struct gc_member *member, *next;
 
-	raw_spin_lock_irq(&stopping_lock);
-	world->members = (struct gc_members) {};
-	raw_spin_unlock_irq(&stopping_lock);
-	for (i = 0; i < members.nr; i++)
-		mmput_async(members.mms[i]);
-	kvfree(members.mms);
+	list_for_each_entry_safe(member, next, &world->members, present) {
+		list_del_init(&member->present);
+		mmput_async(member->mm);
+		cond_resched();
+	}
+	world->nr_members = 0;
 }
 
 /* Have a thread park before its next user instruction, if it does not yet. */
@@ -571,11 +677,11 @@ struct catch {
 
 static struct gc_mutator *catch_mutator(struct catch *c,
 					struct task_struct *task,
-					struct mm_struct *mm)
+					struct gc_member *member)
 {
 	struct gc_mutator *m = gc_mutator_find(c->heap, task);
 
-	if (m && m->mm == mm)
+	if (m && m->member == member)
 		return m;
 	m = list_first_entry_or_null(&c->spare, struct gc_mutator, node);
 	if (!m)
@@ -583,53 +689,171 @@ static struct gc_mutator *catch_mutator(struct catch *c,
 	if (gc_mutator_find(c->heap, task))
 		gc_mutator_retire(c->heap, gc_mutator_find(c->heap, task));
 	list_del_init(&m->node);
-	c->err = gc_mutator_add(c->heap, m, task, mm);
+	c->err = gc_mutator_add(c->heap, m, task, member);
 	if (!c->err)
 		return m;
 	list_add(&m->node, &c->spare);
 	return NULL;
 }
 
-static void catch_thread(struct catch *c, struct task_struct *task)
+/* Returns whether the thread had been found before. */
+static bool catch_thread(struct catch *c, struct task_struct *task,
+			 struct gc_member *member)
 {
 	struct gc_world *world = c->heap->world;
-	struct mm_struct *mm = READ_ONCE(task->mm);
 	struct gc_mutator *m;
 
-	if (task == current || !mm || !has_member(world, mm) ||
-	    READ_ONCE(task->flags) & (GC_PF_NO_USER | PF_EXITING))
-		return;
-	m = catch_mutator(c, task, mm);
+	if (READ_ONCE(task->mm) != member->mm)
+		return false;
+	if (task == current)
+		return true;
+	if (READ_ONCE(task->flags) & (GC_PF_NO_USER | PF_EXITING))
+		return false;
+	m = catch_mutator(c, task, member);
 	if (!m) {
 		c->wanting++;
-		return;
+		return false;
 	}
+	m->pass = world->pass;
 	if (m->round == world->round)
-		return;
-	m->round = world->round;
+		return true;
+	WRITE_ONCE(m->round, world->round);
 	world->threads++;
 	c->found++;
 	mutator_hold(world, m);
+	return false;
+}
+
+/* Returns how many threads of a process had been found before. */
+static unsigned int catch_process(struct catch *c, struct task_struct *process,
+				  struct gc_member *member)
+{
+	unsigned int before = 0;
+	struct task_struct *task;
+
+	for_each_thread(process, task)
+		before += catch_thread(c, task, member);
+	return before;
+}
+
+static unsigned int catch_owner(struct catch *c, struct gc_member *member)
+{
+	struct task_struct *owner;
+	unsigned int before = 0;
+
+	rcu_read_lock();
+	owner = gc_mm_owner(member->mm);
+	if (owner)
+		before = catch_process(c, owner, member);
+	rcu_read_unlock();
+	return before;
+}
+
+/* The processes of threads that are known, and were not looked at in this pass. */
+static unsigned int catch_known(struct catch *c, struct gc_member *member)
+{
+	unsigned int before = 0;
+	struct gc_mutator *m;
+
+	list_for_each_entry(m, &member->mutators, member_node) {
+		if (m->retired || m->pass == c->heap->world->pass ||
+		    READ_ONCE(m->task->mm) != member->mm ||
+		    READ_ONCE(m->task->flags) & PF_EXITING)
+			continue;
+		rcu_read_lock();
+		before += catch_process(c, m->task, member);
+		rcu_read_unlock();
+		cond_resched();
+	}
+	return before;
 }
 
 /*
- * A leader's address space tells of all threads of its process, unless it has
- * ended before them.
+ * Most members are one process, and it can be found from them.  Returns whether
+ * nobody else can have the address space: each thread that has it, born or about
+ * to be, counts among its users.  So when all users that were there before we
+ * looked are threads that had been found before that, and one is this stop's own
+ * reference, then nobody was missed; whoever came later is their child.  Other
+ * references to the users only make us look further.
  */
-static void catch_threads(struct catch *c)
+static bool catch_member(struct catch *c, struct gc_member *member)
 {
-	struct task_struct *leader, *task;
+	unsigned int users = atomic_read(&member->mm->mm_users), before;
+
+	/* The users are counted before the threads are listed. */
+	smp_mb();
+	before = catch_owner(c, member);
+	before += catch_known(c, member);
+	return users == before + 1;
+}
+
+static bool catch_members(struct catch *c)
+{
+	struct gc_world *world = c->heap->world;
+	struct gc_member *member;
+	bool all = true;
+
+	c->wanting = 0;
+	world->pass++;
+	list_for_each_entry(member, &world->members, present) {
+		all &= catch_member(c, member);
+		cond_resched();
+	}
+	return all;
+}
+
+/* A process's address space is that of each of its threads, but who has ended. */
+static struct mm_struct *process_mm(struct task_struct *process)
+{
+	struct mm_struct *mm = READ_ONCE(process->mm);
+	struct task_struct *task;
+
+	if (likely(mm))
+		return mm;
+	for_each_thread(process, task) {
+		mm = READ_ONCE(task->mm);
+		if (mm)
+			return mm;
+	}
+	return NULL;
+}
+
+static void catch_if_found(struct catch *c, struct task_struct *process)
+{
+	struct gc_member *member;
+	struct mm_struct *mm;
+
+	if (READ_ONCE(process->flags) & PF_KTHREAD)
+		return;
+	mm = process_mm(process);
+	member = mm ? find_found(c->heap->world, mm) : NULL;
+	if (member)
+		catch_process(c, process, member);
+}
+
+/*
+ * Look at all processes of the machine: by number, so that others get a turn now
+ * and then, and each that is there all the time is met.
+ */
+static void catch_everywhere(struct catch *c)
+{
+	struct task_struct *process;
+	unsigned int steps = 0;
+	struct pid *pid;
+	int number = 1;
 
 	c->wanting = 0;
 	rcu_read_lock();
-	for_each_process(leader) {
-		struct mm_struct *mm = READ_ONCE(leader->mm);
-
-		if (READ_ONCE(leader->flags) & PF_KTHREAD ||
-		    (mm && !has_member(c->heap->world, mm)))
+	while ((pid = idr_get_next(&init_pid_ns.idr, &number))) {
+		process = pid_task(pid, PIDTYPE_TGID);
+		if (process)
+			catch_if_found(c, process);
+		number++;
+		if (++steps % NUMBERS_STEP)
 			continue;
-		for_each_thread(leader, task)
-			catch_thread(c, task);
+		rcu_read_unlock();
+		cond_resched();
+		rcu_read_lock();
 	}
 	rcu_read_unlock();
 }
@@ -664,8 +888,11 @@ static int world_catch(struct gc_heap *heap)
 		.spare = LIST_HEAD_INIT(c.spare),
 	};
 
+	/* Members are published before the threads are listed: see probe_fork(). */
+	smp_mb();
 	do {
-		catch_threads(&c);
+		if (!catch_members(&c) && !c.found && !c.wanting)
+			catch_everywhere(&c);
 		catch_reserve(&c);
 	} while (c.wanting && !c.err);
 	catch_end(&c);
@@ -673,35 +900,55 @@ static int world_catch(struct gc_heap *heap)
 }
 
 /**
- * struct interruption - of all CPUs
- * @world: world
+ * struct interruption - of the processors where members may run
+ * @heap: heap
  * @missed: a thread of it was there whose registers could not be saved
  */
 struct interruption {
-	struct gc_world *world;
+	struct gc_heap *heap;
 	bool missed;
 };
 
-/* Runs on every CPU, on top of whatever it was doing. */
+/* Runs on the processor, on top of whatever it was doing. */
 static void interrupt(void *arg)
 {
 	struct interruption *i = arg;
+	struct gc_mutator *m;
+	bool held;
 
-	if (has_member(i->world, current->mm) && !gc_regs_save())
+	rcu_read_lock();
+	m = gc_mutator_find(i->heap, current);
+	held = m && READ_ONCE(m->round) == i->heap->world->round;
+	rcu_read_unlock();
+	if (held && !gc_regs_save())
 		WRITE_ONCE(i->missed, true);
+}
+
+static void choose_cpus(struct gc_world *world)
+{
+	struct gc_member *member;
+
+	cpumask_clear(world->cpus);
+	/* All works are queued before we look; see above. */
+	smp_mb();
+	list_for_each_entry(member, &world->members, present) {
+		gc_add_cpus(world->cpus, member->mm);
+		cond_resched();
+	}
 }
 
 /*
  * When it returns, whoever had been caught in user mode is in the kernel, and his
  * registers are in memory.  What cannot be interrupted yet is over soon.
  */
-static void interrupt_all(struct gc_world *world)
+static void interrupt_members(struct gc_heap *heap)
 {
-	struct interruption i = { .world = world };
+	struct interruption i = { .heap = heap };
 
 	do {
 		i.missed = false;
-		on_each_cpu(interrupt, &i, 1);
+		choose_cpus(heap->world);
+		on_each_cpu_mask(heap->world->cpus, interrupt, &i, true);
 		cond_resched();
 	} while (i.missed && !fatal_signal_pending(current));
 }
@@ -717,7 +964,7 @@ static void interrupt_all(struct gc_world *world)
 int gc_world_again(struct gc_heap *heap)
 {
 	struct gc_world *world = heap->world;
-	unsigned int before = world->members.nr;
+	unsigned int before = world->nr_members;
 	int found, threads = 0;
 
 	lockdep_assert_held(&heap->lock);
@@ -728,12 +975,12 @@ int gc_world_again(struct gc_heap *heap)
 		found = world_catch(heap);
 		if (found > 0) {
 			threads += found;
-			interrupt_all(world);
+			interrupt_members(heap);
 		}
 		if (fatal_signal_pending(current))
 			return -EINTR;
 	} while (found > 0);
-	return found < 0 ? found : threads + world->members.nr - before;
+	return found < 0 ? found : threads + world->nr_members - before;
 }
 
 /**
@@ -824,11 +1071,10 @@ void gc_world_start(struct gc_heap *heap)
 	struct gc_world *world = heap->world;
 
 	lockdep_assert_held(&heap->lock);
-	raw_spin_lock_irq(&stopping_lock);
-	list_del_init(&world->node);
+	raw_spin_lock(&world->lock);
 	world->started_ns = ktime_get_ns();
 	WRITE_ONCE(world->stopped, false);
-	raw_spin_unlock_irq(&stopping_lock);
+	raw_spin_unlock(&world->lock);
 	wake_up_all(&world->wait);
 	members_drop(world);
 }
@@ -848,11 +1094,11 @@ bool gc_world_breached(struct gc_world *world)
  * gc_world_members() - the address spaces of a stopped world
  * @world: stopped world
  *
- * Context: heap's lock held; valid until the next gc_world_again() or _start().
+ * Context: heap's lock held; gc_world_again() adds to its end.
  *
- * Return: the members.
+ * Return: list of struct gc_member by @present.
  */
-const struct gc_members *gc_world_members(struct gc_world *world)
+struct list_head *gc_world_members(struct gc_world *world)
 {
 	return &world->members;
 }

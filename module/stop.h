@@ -7,19 +7,7 @@
 
 struct gc_heap;
 struct gc_world;
-struct mm_struct;
-
-/**
- * struct gc_members - the address spaces of a stopped world
- * @mms: array; each is held by a reference to its users
- * @nr: entries in use
- * @capacity: entries that fit
- */
-struct gc_members {
-	struct mm_struct **mms;
-	unsigned int nr;
-	unsigned int capacity;
-};
+struct list_head;
 
 int gc_stop_init(void);
 void gc_stop_exit(void);
@@ -33,7 +21,7 @@ int gc_world_stop(struct gc_heap *heap);
 int gc_world_again(struct gc_heap *heap);
 bool gc_world_breached(struct gc_world *world);
 void gc_world_start(struct gc_heap *heap);
-const struct gc_members *gc_world_members(struct gc_world *world);
+struct list_head *gc_world_members(struct gc_world *world);
 u64 gc_world_round(struct gc_world *world);
 
 int gc_stop_newcomer(struct gc_world *world);

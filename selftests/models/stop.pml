@@ -6,7 +6,9 @@
  * The last thread is born by a clone() of the first.  A thread is in user mode or
  * in the kernel; on its way out it runs its works, and once more
  * looks for some with interrupts off.  It may enter the kernel at any time, which
- * is a system call, a fault, or the interrupt that the collector sends.  Anybody
+ * is a system call, a fault, or the interrupt that the collector sends.  It may be
+ * taken off its processor there, and has to be loaded again before it looks for works
+ * for the last time; the collector interrupts only where it saw one loaded.  Anybody
  * may be killed; who is killed executes no more user instruction.  A collector
  * holds the heap's lock from the beginning to the end; it, too, may be killed, or
  * give up, in the middle.  One of the two collects again and again.
@@ -20,6 +22,7 @@
  * With one of these defined the protocol is broken, and Spin has to say so:
  *   NO_PROBE       children are not caught when they are born
  *   NO_INTERRUPT   it does not wait until threads have left user mode
+ *   EARLY_MASK     it looks where threads may run before it has queued their works
  *   LATE_FREE      a work looks at the world first, and says FREE afterwards
  *   NO_WAKING      starting the world does not wake those who are parked
  *   NO_SETTLING    a stop does not wait for those whom the last one parked
@@ -44,6 +47,8 @@ bool killed[THREADS];
 bool exiting[THREADS];		/* task_work_add() fails */
 bool seen[THREADS];		/* gc_mutator.round is that of the stop */
 bool parked[THREADS];		/* counts in gc_world.parked */
+bool loaded[THREADS];		/* its processor is in mm_cpumask() */
+bool mask[THREADS];		/* gc_world.cpus */
 
 bool locked;			/* gc_heap.lock */
 bool stopped;			/* gc_world.stopped */
@@ -117,7 +122,12 @@ proctype thread(byte t)
 	bool held, has_cloned;
 
 to_user:
+	if
+	:: loaded[t] = false
+	:: skip
+	fi;
 	run_works(t);
+	loaded[t] = true;
 	atomic {
 		if
 		:: work[t] || newborn[t] -> goto to_user
@@ -170,16 +180,31 @@ inline catch_thread(t)
 	fi
 }
 
+/* choose_cpus() */
+inline choose()
+{
+	i = 0;
+	do
+	:: atomic { i < THREADS -> mask[i] = loaded[i]; i++ }
+	:: atomic { i == THREADS -> i = 0; break }
+	od
+}
+
 /* Whoever is in user mode is in the kernel for a moment. */
-inline interrupt_all()
+inline interrupt_members()
 {
 #ifdef NO_INTERRUPT
 	skip
 #else
+#ifndef EARLY_MASK
+	choose();
+#endif
 	i = 0;
 	do
-	:: atomic { i < THREADS && place[i] == USER -> place[i] = KERNEL; i++ }
-	:: atomic { i < THREADS && place[i] != USER -> i++ }
+	:: atomic { i < THREADS && place[i] == USER && mask[i] ->
+		place[i] = KERNEL; i++
+	   }
+	:: atomic { i < THREADS && !(place[i] == USER && mask[i]) -> i++ }
 	:: atomic { i == THREADS -> break }
 	od
 #endif
@@ -190,13 +215,16 @@ inline look()
 {
 	do
 	:: found = false;
+#ifdef EARLY_MASK
+	   choose();
+#endif
 	   i = 0;
 	   do
 	   :: atomic { i < THREADS -> catch_thread(i); i++ }
 	   :: atomic { i == THREADS -> break }
 	   od;
 	   if
-	   :: found -> interrupt_all()
+	   :: found -> interrupt_members()
 	   :: else -> break
 	   fi
 	od

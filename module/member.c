@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Life of members, and look-ups by address space.  See member.h. */
+#include <linux/mm_types.h>
+#include <linux/mutex.h>
+#include <linux/rhashtable.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "gfp.h"
+#include "heap.h"
+#include "member.h"
+
+/* Members that a heap may have before it looks for dead ones. */
+#define REAP_MIN	16U
+
+static const struct rhashtable_params member_params = {
+	.head_offset = offsetof(struct gc_member, hash),
+	.key_offset = offsetof(struct gc_member, mm),
+	.key_len = sizeof(struct mm_struct *),
+	.automatic_shrinking = true,
+};
+
+static struct rhltable members;
+
+/**
+ * gc_member_init() - a table without members
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int gc_member_init(void)
+{
+	return rhltable_init(&members, &member_params);
+}
+
+/**
+ * gc_member_exit() - undo gc_member_init()
+ *
+ * Context: no heap is left, and nobody looks members up.
+ */
+void gc_member_exit(void)
+{
+	rhltable_destroy(&members);
+}
+
+/**
+ * gc_members_init() - a heap that nobody uses yet
+ * @heap: heap
+ */
+void gc_members_init(struct gc_heap *heap)
+{
+	mutex_init(&heap->member_lock);
+	INIT_LIST_HEAD(&heap->member_list);
+	heap->reap_members_at = REAP_MIN;
+}
+
+/**
+ * gc_member_alloc() - a member that is not entered yet
+ *
+ * Context: may sleep.
+ *
+ * Return: the member with one reference, or NULL.
+ */
+struct gc_member *gc_member_alloc(void)
+{
+	struct gc_member *member = kzalloc(sizeof(*member), GC_GFP);
+
+	if (!member)
+		return NULL;
+	kref_init(&member->ref);
+	INIT_LIST_HEAD(&member->node);
+	INIT_LIST_HEAD(&member->mutators);
+	INIT_LIST_HEAD(&member->present);
+	return member;
+}
+
+static void member_release(struct kref *ref)
+{
+	struct gc_member *member = container_of(ref, struct gc_member, ref);
+
+	if (member->mm)
+		mmdrop(member->mm);
+	kfree_rcu(member, rcu);
+}
+
+/**
+ * gc_member_put() - drop a reference
+ * @member: member
+ *
+ * Context: may sleep.
+ */
+void gc_member_put(struct gc_member *member)
+{
+	kref_put(&member->ref, member_release);
+}
+
+/**
+ * gc_members_of() - all memberships of an address space
+ * @mm: address space
+ *
+ * Context: RCU read lock held; any context.
+ *
+ * Return: list for rhl_for_each_entry_rcu(), struct gc_member by @hash; or NULL.
+ */
+struct rhlist_head *gc_members_of(struct mm_struct *mm)
+{
+	return rhltable_lookup(&members, &mm, member_params);
+}
+
+/**
+ * gc_member_find() - an address space as a member of a heap
+ * @world: of the heap
+ * @mm: address space
+ *
+ * Context: RCU read lock held; any context.
+ *
+ * Return: the member; valid under RCU, and as long as the caller has a reference
+ * to the users of @mm and the heap is there.  NULL if it is none.
+ */
+struct gc_member *gc_member_find(const struct gc_world *world,
+				 struct mm_struct *mm)
+{
+	struct gc_member *member;
+	struct rhlist_head *pos;
+
+	rhl_for_each_entry_rcu(member, pos, gc_members_of(mm), hash)
+		if (member->world == world)
+			return member;
+	return NULL;
+}
+
+static bool too_many(struct mm_struct *mm)
+{
+	struct rhlist_head *pos;
+	unsigned int nr = 0;
+
+	for (pos = gc_members_of(mm); pos; pos = rcu_dereference(pos->next))
+		nr++;
+	return nr >= GC_MEMBERSHIPS_MAX;
+}
+
+static void member_remove(struct gc_heap *heap, struct gc_member *member,
+			  struct list_head *to)
+{
+	rhltable_remove(&members, &member->hash, member_params);
+	list_move(&member->node, to);
+	heap->nr_members--;
+}
+
+static void put_all(struct list_head *list)
+{
+	struct gc_member *member, *next;
+
+	list_for_each_entry_safe(member, next, list, node) {
+		gc_member_put(member);
+		cond_resched();
+	}
+}
+
+/* Those whom nobody uses any more; they can have no user again. */
+static void collect_dead(struct gc_heap *heap, struct list_head *dead)
+{
+	struct gc_member *member, *next;
+
+	list_for_each_entry_safe(member, next, &heap->member_list, node) {
+		if (!atomic_read(&member->mm->mm_users))
+			member_remove(heap, member, dead);
+		cond_resched();
+	}
+	heap->reap_members_at = max(REAP_MIN, 2 * heap->nr_members);
+}
+
+/**
+ * gc_members_reap() - forget address spaces that nobody uses any more
+ * @heap: heap
+ *
+ * Context: may sleep.
+ */
+void gc_members_reap(struct gc_heap *heap)
+{
+	LIST_HEAD(dead);
+
+	mutex_lock(&heap->member_lock);
+	collect_dead(heap, &dead);
+	mutex_unlock(&heap->member_lock);
+	put_all(&dead);
+}
+
+static int enter_locked(struct gc_heap *heap, struct gc_member *member,
+			struct mm_struct *mm)
+{
+	bool there, full;
+
+	lockdep_assert_held(&heap->member_lock);
+	rcu_read_lock();
+	there = gc_member_find(heap->world, mm);
+	full = too_many(mm);
+	rcu_read_unlock();
+	if (there)
+		return -EEXIST;
+	if (full)
+		return -ENOMEM;
+	member->mm = mm;
+	member->world = heap->world;
+	if (rhltable_insert(&members, &member->hash, member_params)) {
+		member->mm = NULL;
+		return -ENOMEM;
+	}
+	mmgrab(mm);
+	list_add(&member->node, &heap->member_list);
+	heap->nr_members++;
+	return 0;
+}
+
+/**
+ * gc_member_enter() - make an address space a member
+ * @heap: heap
+ * @member: from gc_member_alloc(); the heap takes the reference over
+ * @mm: address space; it has users
+ *
+ * Context: may sleep; maybe mmap_lock held, maybe i_mmap_rwsem.
+ *
+ * Return: 0; -EEXIST when it is one already, or -ENOMEM, also when it is a member of
+ * too many heaps; then @member is as before.
+ */
+int gc_member_enter(struct gc_heap *heap, struct gc_member *member,
+		    struct mm_struct *mm)
+{
+	LIST_HEAD(dead);
+	int err;
+
+	mutex_lock(&heap->member_lock);
+	if (heap->nr_members >= heap->reap_members_at)
+		collect_dead(heap, &dead);
+	err = enter_locked(heap, member, mm);
+	mutex_unlock(&heap->member_lock);
+	put_all(&dead);
+	return err;
+}
+
+/**
+ * gc_member_attach() - have an address space be a member
+ * @heap: heap
+ * @mm: address space; it has users
+ *
+ * Context: may sleep; maybe mmap_lock held.
+ *
+ * Return: 0, also when it was one before; or -ENOMEM.
+ */
+int gc_member_attach(struct gc_heap *heap, struct mm_struct *mm)
+{
+	struct gc_member *member;
+	int err;
+
+	if (gc_member_attached(heap, mm))
+		return 0;
+	member = gc_member_alloc();
+	if (!member)
+		return -ENOMEM;
+	err = gc_member_enter(heap, member, mm);
+	if (err)
+		gc_member_put(member);
+	return err == -EEXIST ? 0 : err;
+}
+
+/**
+ * gc_member_attached() - whether an address space is a member
+ * @heap: heap
+ * @mm: address space
+ *
+ * Context: any; gc_heap.lock and gc_heap.member_lock are not taken.
+ *
+ * Return: true if it is.
+ */
+bool gc_member_attached(struct gc_heap *heap, struct mm_struct *mm)
+{
+	bool attached;
+
+	rcu_read_lock();
+	attached = gc_member_find(heap->world, mm);
+	rcu_read_unlock();
+	return attached;
+}
+
+/**
+ * gc_members_destroy() - the heap ends
+ * @heap: heap; its mutators are gone
+ *
+ * Context: may sleep.
+ */
+void gc_members_destroy(struct gc_heap *heap)
+{
+	struct gc_member *member, *next;
+	LIST_HEAD(all);
+
+	mutex_lock(&heap->member_lock);
+	list_for_each_entry_safe(member, next, &heap->member_list, node)
+		member_remove(heap, member, &all);
+	mutex_unlock(&heap->member_lock);
+	put_all(&all);
+}
