@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The registers of a thread that is held. */
+/*
+ * The registers of a thread that is held.
+ *
+ * regs.c is the same on all processors; what is not is in one file for each, which
+ * Kbuild chooses: regs_x86_64.c.
+ */
 #ifndef GCHEAP_REGS_H
 #define GCHEAP_REGS_H
 
@@ -27,6 +32,10 @@ struct gc_regs {
 int gc_regs_init(struct gc_regs *regs);
 void gc_regs_destroy(struct gc_regs *regs);
 bool gc_regs_read(struct gc_regs *regs, struct gc_mutator *m);
+
+/* One processor's file: */
+size_t gc_regs_words(void);
+void gc_regs_read_task(struct gc_regs *regs, struct task_struct *task);
 bool gc_regs_save(void);
 
 #endif /* GCHEAP_REGS_H */
