@@ -2,6 +2,7 @@
 /* Life of a heap, and when it is to be collected.  See heap.h. */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
@@ -77,6 +78,7 @@ struct gc_heap *gc_heap_new(void)
 	INIT_WORK(&heap->sweeper, sweeper);
 	heap->size = default_size();
 	heap->percent = 100;
+	heap->opener = current_euid();
 	heap->born = ktime_get();
 	heap->world = gc_world_new();
 	if (!heap->world) {

@@ -27,6 +27,7 @@
 #include <linux/mutex.h>
 #include <linux/rhashtable-types.h>
 #include <linux/spinlock.h>
+#include <linux/uidgid.h>
 #include <linux/workqueue.h>
 
 #include "slab.h"
@@ -52,8 +53,10 @@ struct inode;
  * @mutator_list: all of those, and those that were retired from @mutators
  * @nr_mutators: length of @mutator_list
  * @reap_at: value of @nr_mutators that makes us look for dead ones
+ * @opener: effective user of who made the heap
  * @agings: struct gc_aging: all that a process has, or had at the last collection
  * @percent: growth before the next collection, GCHEAP_PERCENT_OFF for never
+ * @scan_all: GCHEAP_SCAN_ALL
  * @limit: memory beyond which it comes earlier, 0 for none
  * @goal: bytes in use at which the next collection is due
  * @born: when the heap was made
@@ -83,8 +86,10 @@ struct gc_heap {
 	struct list_head mutator_list;
 	unsigned int nr_mutators;
 	unsigned int reap_at;
+	kuid_t opener;
 	struct list_head agings;
 	s32 percent;
+	bool scan_all;
 	u64 limit;
 	u64 goal;
 	ktime_t born;

@@ -7,22 +7,36 @@
  * The dispatcher writes the structure back before it calls the handler too: so
  * a caller whose memory cannot be written learns it before anything is changed.
  */
+#include <linux/cred.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/gcheap.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/uidgid.h>
 
 #include "collect.h"
 #include "gfp.h"
 #include "heap.h"
 #include "ioctl.h"
 #include "map.h"
+#include "member.h"
 #include "mutator.h"
 #include "refill.h"
 #include "roots.h"
 #include "rootset.h"
+
+/**
+ * struct reopening - a REOPEN under way
+ * @reopen: what the caller sees of it
+ * @file: the heap's file; a reference until it is the caller's descriptor
+ */
+struct reopening {
+	struct gcheap_ioc_reopen reopen;
+	struct file *file;
+};
 
 union ioctl_args {
 	u32 size;
@@ -35,11 +49,13 @@ union ioctl_args {
 	struct gcheap_ioc_stats stats;
 	struct gcheap_ioc_root root;
 	struct gcheap_ioc_object object;
+	struct gcheap_ioc_attach attach;
+	struct reopening reopening;
 };
 
 /* The ABI's structures have no holes and no surprises in their sizes. */
 static_assert(sizeof(struct gcheap_class_info) == 16);
-static_assert(sizeof(struct gcheap_ioc_info) == 56);
+static_assert(sizeof(struct gcheap_ioc_info) == 64);
 static_assert(sizeof(struct gcheap_ioc_config) == 32);
 static_assert(sizeof(struct gcheap_slab) == 24 + 8 * GCHEAP_SLAB_WORDS);
 static_assert(sizeof(struct gcheap_slab_return) == 16);
@@ -51,6 +67,8 @@ static_assert(sizeof(struct gcheap_cycle) == 120);
 static_assert(sizeof(struct gcheap_ioc_stats) == 168 + 120);
 static_assert(sizeof(struct gcheap_ioc_root) == 24);
 static_assert(sizeof(struct gcheap_ioc_object) == 32);
+static_assert(sizeof(struct gcheap_ioc_attach) == 8);
+static_assert(sizeof(struct gcheap_ioc_reopen) == 24);
 static_assert(sizeof(unsigned long) == sizeof(u64));
 
 /* Classes copied to the caller at a time. */
@@ -78,6 +96,11 @@ static int info_classes(struct gcheap_class_info __user *to, u32 nr)
 	return 0;
 }
 
+static u32 behaviour(const struct gc_heap *heap)
+{
+	return READ_ONCE(heap->scan_all) ? GCHEAP_SCAN_ALL : 0;
+}
+
 static int ioctl_info(struct gc_heap *heap, union ioctl_args *args)
 {
 	struct gcheap_ioc_info *info = &args->info;
@@ -85,7 +108,7 @@ static int ioctl_info(struct gc_heap *heap, union ioctl_args *args)
 	u32 nr = min_t(u32, info->class_capacity, SIZE_CLASS_COUNT);
 	int err;
 
-	if (info->flags || info->reserved)
+	if (info->flags || info->behaviour || info->reserved)
 		return -EINVAL;
 	err = to ? info_classes(to, nr) : 0;
 	if (err)
@@ -98,15 +121,20 @@ static int ioctl_info(struct gc_heap *heap, union ioctl_args *args)
 	info->abi_version = GCHEAP_ABI_VERSION;
 	info->class_count = SIZE_CLASS_COUNT;
 	info->max_small = SIZE_CLASS_MAX;
+	info->behaviour = behaviour(heap);
+	info->uid = from_kuid_munged(current_user_ns(), heap->opener);
 	return 0;
 }
 
 #define CONFIG_FLAGS	(GCHEAP_CONFIG_PERCENT | GCHEAP_CONFIG_LIMIT | \
-			 GCHEAP_CONFIG_HEAP_SIZE)
+			 GCHEAP_CONFIG_HEAP_SIZE | GCHEAP_CONFIG_BEHAVIOUR)
 
 static bool config_valid(const struct gcheap_ioc_config *config)
 {
-	if (config->flags & ~CONFIG_FLAGS || config->reserved)
+	u32 known = config->flags & GCHEAP_CONFIG_BEHAVIOUR ?
+		    GCHEAP_SCAN_ALL : 0;
+
+	if (config->flags & ~CONFIG_FLAGS || config->behaviour & ~known)
 		return false;
 	if (config->flags & GCHEAP_CONFIG_PERCENT &&
 	    config->percent != GCHEAP_PERCENT_OFF &&
@@ -145,12 +173,16 @@ static int ioctl_config(struct gc_heap *heap, union ioctl_args *args)
 	old.percent = heap->percent;
 	old.limit = heap->limit;
 	old.heap_size = heap->size;
+	old.behaviour = behaviour(heap);
 	if (config->flags & GCHEAP_CONFIG_HEAP_SIZE)
 		err = config_size(heap, config->heap_size);
 	if (!err && config->flags & GCHEAP_CONFIG_PERCENT)
 		heap->percent = config->percent;
 	if (!err && config->flags & GCHEAP_CONFIG_LIMIT)
 		heap->limit = config->limit;
+	if (!err && config->flags & GCHEAP_CONFIG_BEHAVIOUR)
+		WRITE_ONCE(heap->scan_all,
+			   config->behaviour & GCHEAP_SCAN_ALL);
 	heap->goal = gc_heap_goal(heap);
 	mutex_unlock(&heap->lock);
 	*config = old;
@@ -222,7 +254,7 @@ static int ioctl_alloc(struct gc_heap *heap, union ioctl_args *args)
 }
 
 /* The object is in its caller's memory now, where the roots are. */
-static void alloc_landed(struct gc_heap *heap)
+static void alloc_landed(struct gc_heap *heap, union ioctl_args *args, int err)
 {
 	struct gc_mutator *m;
 
@@ -500,21 +532,67 @@ static int ioctl_object(struct gc_heap *heap, union ioctl_args *args)
 	return err;
 }
 
+static int ioctl_attach(struct gc_heap *heap, union ioctl_args *args)
+{
+	if (args->attach.flags)
+		return -EINVAL;
+	return gc_member_attach(heap, current->mm);
+}
+
+/*
+ * The caller gets a descriptor of what it maps, and so no more than it has.  The
+ * descriptor begins to exist when its number is in the caller's memory.
+ */
+static int ioctl_reopen(struct gc_heap *heap, union ioctl_args *args)
+{
+	struct gcheap_ioc_reopen *reopen = &args->reopening.reopen;
+	struct file *file;
+	int fd;
+
+	if (reopen->flags || reopen->reserved)
+		return -EINVAL;
+	file = gc_map_file(reopen->address);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0) {
+		fput(file);
+		return fd;
+	}
+	reopen->fd = fd;
+	args->reopening.file = file;
+	return 0;
+}
+
+static void reopen_landed(struct gc_heap *heap, union ioctl_args *args, int err)
+{
+	struct reopening *reopening = &args->reopening;
+
+	if (!reopening->file)
+		return;
+	if (!err) {
+		fd_install(reopening->reopen.fd, reopening->file);
+		return;
+	}
+	put_unused_fd(reopening->reopen.fd);
+	fput(reopening->file);
+}
+
 /**
  * struct ioctl_op - one call
  * @cmd: number, with the size of the structure that we know
  * @size: that size
  * @least: size of the structure's first version
  * @handler: does it
- * @landed: called when the result is in the caller's memory, or could not be
- *	put there
+ * @landed: called when the result is in the caller's memory, or with an error
+ *	when there is none or it could not be put there
  */
 struct ioctl_op {
 	unsigned int cmd;
 	size_t size;
 	size_t least;
 	int (*handler)(struct gc_heap *heap, union ioctl_args *args);
-	void (*landed)(struct gc_heap *heap);
+	void (*landed)(struct gc_heap *heap, union ioctl_args *args, int err);
 };
 
 #define OP(number, type, last, function, after)			\
@@ -523,7 +601,7 @@ struct ioctl_op {
 	  .handler = (function), .landed = (after) }
 
 static const struct ioctl_op ioctl_ops[] = {
-	OP(GCHEAP_IOC_INFO, gcheap_ioc_info, reserved, ioctl_info, NULL),
+	OP(GCHEAP_IOC_INFO, gcheap_ioc_info, behaviour, ioctl_info, NULL),
 	OP(GCHEAP_IOC_CONFIG, gcheap_ioc_config, heap_size, ioctl_config, NULL),
 	OP(GCHEAP_IOC_ALLOC, gcheap_ioc_alloc, cycle, ioctl_alloc, alloc_landed),
 	OP(GCHEAP_IOC_REFILL, gcheap_ioc_refill, live, ioctl_refill, NULL),
@@ -533,6 +611,9 @@ static const struct ioctl_op ioctl_ops[] = {
 	OP(GCHEAP_IOC_ROOT_ADD, gcheap_ioc_root, length, ioctl_root_add, NULL),
 	OP(GCHEAP_IOC_ROOT_DEL, gcheap_ioc_root, length, ioctl_root_del, NULL),
 	OP(GCHEAP_IOC_OBJECT, gcheap_ioc_object, usable, ioctl_object, NULL),
+	OP(GCHEAP_IOC_ATTACH, gcheap_ioc_attach, flags, ioctl_attach, NULL),
+	OP(GCHEAP_IOC_REOPEN, gcheap_ioc_reopen, reserved, ioctl_reopen,
+	   reopen_landed),
 };
 
 /* The structure's size in the number may be another version's. */
@@ -558,7 +639,7 @@ static int run_op(const struct ioctl_op *op, struct gc_heap *heap,
 	if (!err && writes && copy_to_user(to, args, size))
 		err = -EFAULT;
 	if (op->landed)
-		op->landed(heap);
+		op->landed(heap, args, err);
 	return err;
 }
 

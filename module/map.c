@@ -192,6 +192,8 @@ int gc_map_mmap(struct file *file, struct vm_area_struct *vma)
 	if (in_compat_syscall() || !(vma->vm_flags & VM_SHARED) ||
 	    vma->vm_flags & VM_EXEC || vma->vm_pgoff)
 		return -EINVAL;
+	if (!gc_member_attached(heap, vma->vm_mm))
+		return -EPERM;
 	roots = gc_rootset_new();
 	if (!roots)
 		return -ENOMEM;
@@ -255,8 +257,13 @@ unsigned long gc_map_area(struct file *file, unsigned long addr,
 
 	if (in_compat_syscall() || pgoff || len != READ_ONCE(heap->size))
 		return -EINVAL;
+	if (flags & MAP_FIXED && base && addr != base)
+		return -EINVAL;
+	/* Before anything makes room for the mapping. */
+	if (!gc_member_attached(heap, current->mm))
+		return -EPERM;
 	if (flags & MAP_FIXED)
-		return base && addr != base ? -EINVAL : addr;
+		return addr;
 	if (!base)
 		return first_area(file, addr, len);
 	if (base > TASK_SIZE || len > TASK_SIZE - base)
@@ -286,6 +293,29 @@ struct vm_area_struct *gc_map_vma(struct gc_heap *heap, struct mm_struct *mm)
 	    vma->vm_file->private_data != heap)
 		return NULL;
 	return vma;
+}
+
+/**
+ * gc_map_file() - the file of the heap that the calling process maps somewhere
+ * @addr: user address
+ *
+ * Context: may sleep; mmap_lock not held.
+ *
+ * Return: the file, with a reference for the caller; or ERR_PTR(): -ENOENT when
+ * no heap is mapped there, -EINTR.
+ */
+struct file *gc_map_file(unsigned long addr)
+{
+	struct file *file = ERR_PTR(-ENOENT);
+	struct vm_area_struct *vma;
+
+	if (mmap_read_lock_killable(current->mm))
+		return ERR_PTR(-EINTR);
+	vma = vma_lookup(current->mm, addr);
+	if (vma && vma->vm_ops == &map_ops)
+		file = get_file(vma->vm_file);
+	mmap_read_unlock(current->mm);
+	return file;
 }
 
 /**

@@ -452,8 +452,17 @@ helper int raw_open(size_t heap_size)
 	return fd;
 }
 
+/* Become a member of the heap: its errno, 0 when it succeeded. */
+helper int raw_attach(int fd)
+{
+	struct gcheap_ioc_attach request = { .size = sizeof(request) };
+
+	return call(fd, GCHEAP_IOC_ATTACH, &request);
+}
+
 helper void *raw_map(int fd)
 {
+	must(!raw_attach(fd));
 	return mmap(NULL, raw_info(fd).heap_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 }
 

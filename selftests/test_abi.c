@@ -26,6 +26,8 @@ union request {
 	struct gcheap_ioc_stats stats;
 	struct gcheap_ioc_root root;
 	struct gcheap_ioc_object object;
+	struct gcheap_ioc_attach attach;
+	struct gcheap_ioc_reopen reopen;
 	char room[1024];
 };
 
@@ -79,6 +81,11 @@ static void prepare_object(union request *request, void *base)
 	request->object.address = (uintptr_t)base;
 }
 
+static void prepare_reopen(union request *request, void *base)
+{
+	request->reopen.address = (uintptr_t)base;
+}
+
 #define OPERATION(number_, structure, flags_, mapped_, prepare_)		\
 	{									\
 		.name = #number_, .number = GCHEAP_IOC_##number_,		\
@@ -90,8 +97,8 @@ static void prepare_object(union request *request, void *base)
 static const struct operation operations[] = {
 	OPERATION(INFO, gcheap_ioc_info, 0, false, prepare_nothing),
 	OPERATION(CONFIG, gcheap_ioc_config,
-		  GCHEAP_CONFIG_PERCENT | GCHEAP_CONFIG_LIMIT | GCHEAP_CONFIG_HEAP_SIZE,
-		  false, prepare_nothing),
+		  GCHEAP_CONFIG_PERCENT | GCHEAP_CONFIG_LIMIT | GCHEAP_CONFIG_HEAP_SIZE |
+		  GCHEAP_CONFIG_BEHAVIOUR, false, prepare_nothing),
 	OPERATION(ALLOC, gcheap_ioc_alloc, GCHEAP_NOSCAN, true, prepare_alloc),
 	OPERATION(REFILL, gcheap_ioc_refill, GCHEAP_NOSCAN, true, prepare_refill),
 	OPERATION(RELEASE, gcheap_ioc_release, GCHEAP_RELEASE_ALL, true, prepare_nothing),
@@ -100,6 +107,8 @@ static const struct operation operations[] = {
 	OPERATION(ROOT_ADD, gcheap_ioc_root, GCHEAP_ROOT_AGING, true, prepare_root),
 	OPERATION(ROOT_DEL, gcheap_ioc_root, 0, true, prepare_del),
 	OPERATION(OBJECT, gcheap_ioc_object, 0, false, prepare_object),
+	OPERATION(ATTACH, gcheap_ioc_attach, 0, false, prepare_nothing),
+	OPERATION(REOPEN, gcheap_ioc_reopen, 0, false, prepare_reopen),
 };
 
 /* The object that OBJECT finds */
@@ -225,16 +234,34 @@ TEST_F(abi, a_structure_that_cannot_be_written_is_efault)
 	}
 }
 
+/* Where the structure of the call's first version ended */
+static uint32_t least_size(const struct operation *op)
+{
+	return op->number == GCHEAP_IOC_INFO ? offsetof(struct gcheap_ioc_info, uid) :
+					       op->size;
+}
+
 TEST_F(abi, a_size_too_small_is_einval)
 {
 	const struct operation *op;
 	uint32_t size;
 
 	for_each_operation(op)
-		for (size = 0; size < op->size; size++) {
+		for (size = 0; size < least_size(op); size++) {
 			prepare(op, self->page)->size = size;
 			EXPECT_ERRNO(op, EINVAL, call(self->fd, op->number, self->page));
 		}
+}
+
+TEST_F(abi, an_older_structure_is_taken_and_not_written_beyond_its_end)
+{
+	uint32_t size = offsetof(struct gcheap_ioc_info, uid);
+	struct gcheap_ioc_info info = { .size = size, .uid = 0x1234567 };
+
+	ASSERT_EQ(0, call(self->fd, GCHEAP_IOC_INFO, &info));
+	EXPECT_EQ((uintptr_t)self->base, info.base);
+	EXPECT_EQ(size, info.size);
+	EXPECT_EQ(0x1234567, info.uid);
 }
 
 TEST_F(abi, a_larger_structure_is_taken_when_the_rest_is_zero)
@@ -300,7 +327,12 @@ TEST_F(abi, reserved_fields_that_are_not_zero_are_einval)
 	union request request = { .info = { .size = sizeof(request.info), .reserved = 1 } };
 
 	EXPECT_EQ(EINVAL, call(self->fd, GCHEAP_IOC_INFO, &request));
-	request = (union request){ .config = { .size = sizeof(request.config), .reserved = 1 } };
+	request = (union request){ .info = { .size = sizeof(request.info), .behaviour = 1 } };
+	EXPECT_EQ(EINVAL, call(self->fd, GCHEAP_IOC_INFO, &request));
+	request = (union request){ .reopen = { .size = sizeof(request.reopen), .reserved = 1 } };
+	EXPECT_EQ(EINVAL, call(self->fd, GCHEAP_IOC_REOPEN, &request));
+	request = (union request){ .config = { .size = sizeof(request.config),
+					       .behaviour = GCHEAP_SCAN_ALL } };
 	EXPECT_EQ(EINVAL, call(self->fd, GCHEAP_IOC_CONFIG, &request));
 	request = (union request){ .release = { .size = sizeof(request.release), .reserved = 1 } };
 	EXPECT_EQ(EINVAL, call(self->fd, GCHEAP_IOC_RELEASE, &request));
@@ -312,7 +344,7 @@ TEST_F(abi, unknown_calls_are_enotty)
 	struct termios terminal;
 	int available;
 
-	for (number = 0x0a; number < 0x100; number++)
+	for (number = 0x0c; number < 0x100; number++)
 		EXPECT_EQ(ENOTTY, call(self->fd, _IOWR(GCHEAP_IOC_MAGIC, number, uint64_t),
 				       self->page));
 	EXPECT_EQ(ENOTTY, call(self->fd, _IO(GCHEAP_IOC_MAGIC, 0), self->page));
@@ -415,6 +447,10 @@ TEST_F(abi, config_out_of_range_is_einval_and_changes_nothing)
 		{ .flags = GCHEAP_CONFIG_HEAP_SIZE, .heap_size = GCHEAP_SIZE_MIN - 1 },
 		{ .flags = GCHEAP_CONFIG_HEAP_SIZE, .heap_size = GCHEAP_SIZE_MAX + 1 },
 		{ .flags = GCHEAP_CONFIG_HEAP_SIZE, .heap_size = UINT64_MAX },
+		{ .flags = GCHEAP_CONFIG_BEHAVIOUR, .behaviour = 2 * GCHEAP_SCAN_ALL },
+		{ .flags = GCHEAP_CONFIG_BEHAVIOUR, .behaviour = UINT32_MAX },
+		{ .flags = GCHEAP_CONFIG_PERCENT, .percent = 200,
+		  .behaviour = GCHEAP_SCAN_ALL },
 	};
 	int fd = raw_open(HEAP_SIZE);
 	struct gcheap_ioc_config before = config_of(fd), after;
@@ -452,6 +488,25 @@ TEST_F(abi, config_returns_what_was_before)
 	config.heap_size = 1;
 	EXPECT_EQ(0, call(self->fd, GCHEAP_IOC_CONFIG, &config));
 	EXPECT_EQ(70, config_of(self->fd).percent);
+}
+
+TEST_F(abi, behaviours_are_set_read_back_and_told)
+{
+	struct gcheap_ioc_config config = {
+		.size = sizeof(config), .flags = GCHEAP_CONFIG_BEHAVIOUR,
+		.behaviour = GCHEAP_SCAN_ALL,
+	};
+
+	EXPECT_EQ(0, raw_info(self->fd).behaviour);
+	ASSERT_EQ(0, call(self->fd, GCHEAP_IOC_CONFIG, &config));
+	EXPECT_EQ(0, config.behaviour);
+	EXPECT_EQ(GCHEAP_SCAN_ALL, config_of(self->fd).behaviour);
+	EXPECT_EQ(GCHEAP_SCAN_ALL, raw_info(self->fd).behaviour);
+	EXPECT_TRUE(works_on(self->fd));
+	config.behaviour = 0;
+	ASSERT_EQ(0, call(self->fd, GCHEAP_IOC_CONFIG, &config));
+	EXPECT_EQ(GCHEAP_SCAN_ALL, config.behaviour);
+	EXPECT_EQ(0, raw_info(self->fd).behaviour);
 }
 
 TEST_F(abi, the_size_of_a_mapped_heap_is_ebusy)
@@ -1087,6 +1142,7 @@ TEST_F(abi, mmap_in_another_manner_is_einval)
 {
 	int fd = raw_open(HEAP_SIZE), i;
 
+	ASSERT_EQ(0, raw_attach(fd));
 	/* Before it has a place, and after */
 	for (i = 0; i < 2; i++) {
 		EXPECT_EQ(EINVAL, map_errno(fd, NULL, HEAP_SIZE / 2, RW, MAP_SHARED, 0));
@@ -1124,6 +1180,7 @@ TEST(no_heap_is_at_address_zero)
 	void *top = (void *)-4096ul;
 	char *base;
 
+	ASSERT_EQ(0, raw_attach(fd));
 	EXPECT_NE(0, map_errno(fd, NULL, 2 * MIB, RW, MAP_SHARED | MAP_FIXED, 0));
 	EXPECT_EQ(0, raw_info(fd).base);
 	base = mmap(top, 2 * MIB, RW, MAP_SHARED, fd, 0);

@@ -157,6 +157,7 @@ static int try_map(struct scene *scene)
 	int fd = raw_open(HEAP_SIZE), err;
 	void *base;
 
+	must(!raw_attach(fd));
 	arm(scene);
 	base = mmap(NULL, HEAP_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	err = base == MAP_FAILED ? errno : 0;
@@ -186,6 +187,57 @@ static int try_unmap_and_close(struct scene *scene)
 	return err;
 }
 
+/* The first member of a heap */
+static int try_become_member(struct scene *scene)
+{
+	struct scene other = *scene;
+	struct gcheap_ioc_attach request = { .size = sizeof(request) };
+	void *base;
+	int err;
+
+	other.fd = raw_open(HEAP_SIZE);
+	err = try_call(&other, GCHEAP_IOC_ATTACH, &request);
+	scene->came = other.came;
+	base = mmap(NULL, HEAP_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, other.fd, 0);
+	must(err ? base == MAP_FAILED && errno == EPERM : base != MAP_FAILED);
+	if (base == MAP_FAILED)
+		base = raw_map(other.fd);
+	must(works_on(other.fd));
+	must(!munmap(base, HEAP_SIZE));
+	must(!close(other.fd));
+	return err;
+}
+
+static int lowest_free_number(void)
+{
+	int fd = dup(0);
+
+	must(fd >= 0 && !close(fd));
+	return fd;
+}
+
+/* No descriptor is left behind by a call that could not tell of it. */
+static int try_reopen(struct scene *scene)
+{
+	struct gcheap_ioc_reopen request = {
+		.size = sizeof(request), .address = (uintptr_t)scene->base,
+	};
+	int before, err;
+
+	/* Its first use opens a file. */
+	arm(scene);
+	disarm(scene);
+	scene->came = false;
+	before = lowest_free_number();
+	err = try_call(scene, GCHEAP_IOC_REOPEN, &request);
+	if (!err) {
+		must(works_on(request.fd));
+		must(!close(request.fd));
+	}
+	must(lowest_free_number() == before);
+	return err;
+}
+
 /* A process of its own maps the heap. */
 static int try_attach(struct scene *scene)
 {
@@ -197,6 +249,7 @@ static int try_attach(struct scene *scene)
 	if (!child) {
 		nth_file = -1;
 		must(!munmap(scene->base, HEAP_SIZE));
+		must(!raw_attach(scene->fd));
 		arm(scene);
 		answer[0] = mmap(scene->base, HEAP_SIZE, PROT_READ | PROT_WRITE,
 				 MAP_SHARED | MAP_FIXED_NOREPLACE, scene->fd,
@@ -671,6 +724,8 @@ CHAIN(open, 0);
 CHAIN(map, 0);
 CHAIN(unmap_and_close, 0);
 CHAIN(attach, 0);
+CHAIN(become_member, 0);
+CHAIN(reopen, 0);
 CHAIN(info, 0);
 CHAIN(config, 0);
 CHAIN(stats, 0);

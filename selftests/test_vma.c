@@ -279,6 +279,7 @@ TEST_F(vma, of_another_heap_does_not_count)
 	int other = raw_open(HEAP_SIZE);
 
 	ASSERT_EQ(0, munmap(self->base, HEAP_SIZE));
+	ASSERT_EQ(0, raw_attach(other));
 	ASSERT_EQ(self->base, mmap(self->base, HEAP_SIZE, RW, MAP_FIXED | MAP_SHARED,
 				   other, 0));
 	EXPECT_EQ(ENXIO, raw_collect(self->fd));

@@ -14,11 +14,13 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 UAPI = os.path.join(HERE, "..", "..", "uapi")
-SIZES = {"gcheap_object": 8, "gcheap_slab_start": 8, "gcheap_root_start": 8}
+SIZES = {"gcheap_object": 8, "gcheap_slab_start": 8, "gcheap_root_start": 8,
+         "fd_gcheap": 4}
 
 
 def size_of(kind, structs):
-    """Bytes of a field of that type."""
+    """Bytes of a field of that type, which a direction may follow."""
+    kind = kind.removesuffix(" (out)")
     array = re.fullmatch(r"array\[(\w+), (\d+)\]", kind)
     if array:
         return size_of(array[1], structs) * int(array[2])

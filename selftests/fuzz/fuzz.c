@@ -266,6 +266,7 @@ static void executed(char **argv)
 	fuzz.heaps[0].fd = fd;
 	fuzz.heaps[0].size = info.heap_size;
 	fuzz.heaps[0].base = info.base;
+	raw_attach(fd);
 	mmap(NULL, info.heap_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	stream_run(&fuzz, strtoull(argv[3], NULL, 0), strtoull(argv[6], NULL, 0));
 	_exit(KSFT_PASS);

@@ -167,6 +167,7 @@ void choose_heap(struct stream *s);
 /* heaps.c */
 void do_ioctl(struct stream *s);
 void do_refill(struct stream *s);
+void do_attach(struct stream *s);
 
 /* memory.c */
 void do_memory(struct stream *s);

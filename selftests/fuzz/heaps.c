@@ -7,7 +7,7 @@
  */
 #include "fuzz.h"
 
-#define UNKNOWN_CALLS	0x0a
+#define UNKNOWN_CALLS	0x0c
 
 /* A quarter, or so, of all arguments are spoiled in one way or another. */
 static bool spoil(struct stream *s)
@@ -175,6 +175,7 @@ static void do_info(struct stream *s)
 
 	call_begin(s, "INFO");
 	info.flags = flags(s, 0);
+	info.behaviour = reserved(s);
 	info.reserved = reserved(s);
 	if (one_in(&s->random, 8)) {
 		info.class_capacity = any_value(s);
@@ -205,12 +206,17 @@ static void do_config(struct stream *s)
 
 	call_begin(s, "CONFIG");
 	config.flags = flags(s, GCHEAP_CONFIG_PERCENT | GCHEAP_CONFIG_LIMIT |
-			     GCHEAP_CONFIG_HEAP_SIZE);
+			     GCHEAP_CONFIG_HEAP_SIZE | GCHEAP_CONFIG_BEHAVIOUR);
 	config.percent = percents[below(&s->random, ARRAY_SIZE(percents))];
 	/* A small limit, or percentage, is a heap that does nothing but collect. */
 	config.limit = one_in(&s->random, 16) ? any_value(s) : 0;
 	config.heap_size = sizes[below(&s->random, ARRAY_SIZE(sizes))];
-	config.reserved = reserved(s);
+	config.behaviour = config.flags & GCHEAP_CONFIG_BEHAVIOUR &&
+			   one_in(&s->random, 4) ? GCHEAP_SCAN_ALL : 0;
+	if (one_in(&s->random, 40)) {
+		config.behaviour |= 2u << below(&s->random, 31);
+		call_refuse(s, EINVAL);
+	}
 	if (config.flags & GCHEAP_CONFIG_PERCENT &&
 	    config.percent != GCHEAP_PERCENT_OFF &&
 	    (config.percent < 1 || config.percent > GCHEAP_PERCENT_MAX))
@@ -522,6 +528,37 @@ static void do_object(struct stream *s)
 }
 
 /**
+ * do_attach() - GCHEAP_IOC_ATTACH
+ * @s: stream
+ */
+void do_attach(struct stream *s)
+{
+	struct gcheap_ioc_attach attach = { .size = sizeof(attach) };
+
+	call_begin(s, "ATTACH");
+	call_allow(s, ENOMEM);
+	attach.flags = flags(s, 0);
+	submit(s, GCHEAP_IOC_ATTACH, &attach, sizeof(attach));
+}
+
+/* A descriptor that lies in the heap's memory may be another number by now. */
+static void do_reopen(struct stream *s)
+{
+	struct gcheap_ioc_reopen reopen = { .size = sizeof(reopen) };
+
+	call_begin(s, "REOPEN");
+	call_allow(s, ENOENT);
+	call_allow(s, EMFILE);
+	call_allow(s, ENFILE);
+	reopen.flags = flags(s, 0);
+	reopen.address = any_address(s);
+	reopen.reserved = reserved(s);
+	if (submit(s, GCHEAP_IOC_REOPEN, &reopen, sizeof(reopen)) &&
+	    s->args[7] - (uintptr_t)s->arena < sizeof(*s->arena))
+		close(reopen.fd);
+}
+
+/**
  * do_ioctl() - one of them
  * @s: stream
  */
@@ -531,10 +568,10 @@ void do_ioctl(struct stream *s)
 		unsigned int weight;
 		void (*make)(struct stream *s);
 	} calls[] = {
-		{ 3700, do_object }, { 1200, do_info }, { 1200, do_stats },
+		{ 3400, do_object }, { 1200, do_info }, { 1200, do_stats },
 		{ 1000, do_release }, { 1000, do_root_del }, { 400, do_alloc },
 		{ 400, do_root_add }, { 800, do_config }, { 297, do_refill },
-		{ 3, do_collect },
+		{ 200, do_attach }, { 100, do_reopen }, { 3, do_collect },
 	};
 	uint64_t i = 0, ticket = below(&s->random, 10000);
 

@@ -68,10 +68,13 @@ void do_map(struct stream *s)
 		MAP_POPULATE, MAP_NORESERVE, MAP_LOCKED, MAP_NONBLOCK, MAP_STACK,
 	};
 	int prot = PROT_READ | PROT_WRITE, flags = MAP_SHARED;
+	bool attached = !one_in(&s->random, 16);
 	uintptr_t address = map_address(s, &flags), at;
 	uint64_t length = s->size, offset = 0, odd = any_value(s);
 	bool spoiled = one_in(&s->random, 6);
 
+	if (attached)
+		do_attach(s);
 	call_begin(s, "mmap");
 	allow_all(s, errors);
 	switch (below(&s->random, spoiled ? 6 : 1)) {

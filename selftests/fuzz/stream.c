@@ -186,6 +186,7 @@ static void do_pass(struct stream *s)
 	if (fd < 0)
 		return;
 	keep_heap(s, fd, raw_info(fd).base);
+	raw_attach(fd);
 	mmap(NULL, s->heap->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 }
 

@@ -149,6 +149,7 @@ static int read_info(int fd, struct gcheap_ioc_info *info, struct gcheap_class_i
 /* Map the heap behind @fd and describe it; the lock is held. */
 static int heap_map(struct gcheap *heap, int fd)
 {
+	struct gcheap_ioc_attach attach = { .size = sizeof(attach) };
 	struct gcheap_class_info classes[GCH_CLASSES_MAX];
 	struct gcheap_ioc_info info;
 	__u32 count;
@@ -156,6 +157,8 @@ static int heap_map(struct gcheap *heap, int fd)
 	int err;
 
 	err = read_info(fd, &info, classes);
+	if (!err)
+		err = call(fd, GCHEAP_IOC_ATTACH, &attach);
 	if (err)
 		return err;
 	base = mmap((void *)(uintptr_t)info.base, info.heap_size, PROT_READ | PROT_WRITE,

@@ -2,9 +2,21 @@
 /*
  * gcheap: a garbage-collected heap for user processes, /dev/gcheap.
  *
- * open() makes a heap, mmap() of the descriptor maps it, ioctl() allocates
- * from it and collects it.  The last close() of the descriptor and munmap()
- * of the mapping, in all processes, end it.
+ * open() makes a heap, ATTACH makes the calling process a member of it, mmap()
+ * of the descriptor maps it, further ioctl()s allocate from it and collect it.
+ * The last close() of the descriptor and munmap() of the mapping, in all
+ * processes, end it.
+ *
+ * Members
+ *	Those who map a heap trust each other completely: each can write all that
+ *	is in it, has the others stopped by a collection, at a time and for as
+ *	long as it likes, and learns from what a collection reclaims what words
+ *	are in their memory and registers.  So a descriptor alone, or a
+ *	mapping of it by a program that takes it for something else, makes
+ *	nobody a member: ATTACH comes before mmap, and does so for the calling
+ *	process, until it execs or ends.  A child of fork() that inherits the
+ *	mapping is a member as long as it has that one; to map the heap
+ *	(again) it has to attach itself.  INFO tells who opened the heap.
  *
  * mmap
  *	Offset 0, MAP_SHARED, length exactly gcheap_ioc_info.heap_size.  The
@@ -12,6 +24,7 @@
  *	there (the kernel proposes that address by itself).
  *	EINVAL	   another length, offset, MAP_PRIVATE, PROT_EXEC, another base,
  *		   or a 32-bit process
+ *	EPERM	   no ATTACH by this process
  *	EEXIST	   the base's range is occupied in this process, be it by the
  *		   heap itself
  *	The mapping is one piece: mremap(), mprotect() of a part and munmap()
@@ -33,6 +46,13 @@
  *	the call below says otherwise.  Those who need a mapping of the heap in
  *	the calling process (REFILL, RELEASE, ALLOC, COLLECT, ROOT_ADD,
  *	ROOT_DEL) give ENXIO without.
+ *
+ * ABI versions (gcheap_ioc_info.abi_version)
+ *	1	   had no ATTACH: whoever mapped a heap was a member of it; no
+ *		   REOPEN; no GCHEAP_CONFIG_BEHAVIOUR and GCHEAP_SCAN_ALL, in
+ *		   whose place there was a field that is zero; and gcheap_ioc_info
+ *		   ended before uid.
+ *	2	   this one.  A program for version 1 gets EPERM from mmap.
  */
 #ifndef _UAPI_LINUX_GCHEAP_H
 #define _UAPI_LINUX_GCHEAP_H
@@ -40,7 +60,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define GCHEAP_ABI_VERSION	1
+#define GCHEAP_ABI_VERSION	2
 
 /* A slab has at most so many slots, hence so many words of bitmap. */
 #define GCHEAP_SLAB_SLOTS	1024
@@ -77,6 +97,9 @@ struct gcheap_class_info {
  * @classes: in: array of struct gcheap_class_info to fill, or 0
  * @class_capacity: in: entries of @classes; as many as there are, and fit, are
  *	filled in, by ascending size
+ * @behaviour: in: zero; out: as gcheap_ioc_config.behaviour
+ * @uid: out: effective user id of who opened the heap, as the caller's user
+ *	namespace knows it (the overflow id, 65534, when it does not)
  * @reserved: zero
  */
 struct gcheap_ioc_info {
@@ -90,13 +113,38 @@ struct gcheap_ioc_info {
 	__u32 max_small;
 	__aligned_u64 classes;
 	__u32 class_capacity;
+	__u32 behaviour;
+	__u32 uid;
 	__u32 reserved;
+};
+
+/**
+ * struct gcheap_ioc_attach - GCHEAP_IOC_ATTACH: become a member of the heap
+ * @size: sizeof(struct gcheap_ioc_attach)
+ * @flags: zero
+ *
+ * The calling process may map the heap from now on, until it execs or ends;
+ * so may a vfork child's parent, whose memory the child has.  Before mmap it has
+ * no other effect.  Who is a member already stays one.
+ *
+ * ENOMEM: no memory.
+ */
+struct gcheap_ioc_attach {
+	__u32 size;
+	__u32 flags;
 };
 
 /* gcheap_ioc_config.flags: which fields to set */
 #define GCHEAP_CONFIG_PERCENT	0x1
 #define GCHEAP_CONFIG_LIMIT	0x2
 #define GCHEAP_CONFIG_HEAP_SIZE	0x4
+#define GCHEAP_CONFIG_BEHAVIOUR	0x8
+
+/*
+ * gcheap_ioc_config.behaviour: each private writable mapping of a member counts
+ * as roots, as far as it was ever written: malloc's memory and all stacks included.
+ */
+#define GCHEAP_SCAN_ALL		0x1
 
 /* gcheap_ioc_config.percent: the heap is collected only when told, or full */
 #define GCHEAP_PERCENT_OFF	(-1)
@@ -113,7 +161,8 @@ struct gcheap_ioc_info {
  * @percent: growth of the heap over what lived at the last collection before
  *	the next one, 1 to GCHEAP_PERCENT_MAX, or GCHEAP_PERCENT_OFF; 100 at
  *	first
- * @reserved: zero
+ * @behaviour: set of GCHEAP_SCAN_ALL, from the next collection on; none at
+ *	first.  Zero unless @flags says to set it
  * @limit: bytes of memory beyond which the heap is collected earlier than
  *	@percent says; 0 is none, and the setting at first.  A soft limit: when
  *	more than that is live, the heap grows on
@@ -127,7 +176,7 @@ struct gcheap_ioc_config {
 	__u32 size;
 	__u32 flags;
 	__s32 percent;
-	__u32 reserved;
+	__u32 behaviour;
 	__aligned_u64 limit;
 	__aligned_u64 heap_size;
 };
@@ -454,6 +503,29 @@ struct gcheap_ioc_object {
 	__aligned_u64 usable;
 };
 
+/**
+ * struct gcheap_ioc_reopen - GCHEAP_IOC_REOPEN: a descriptor of a mapped heap
+ * @size: sizeof(struct gcheap_ioc_reopen)
+ * @flags: zero
+ * @address: any address in the calling process's mapping of the heap
+ * @fd: out: a new descriptor of the heap, close-on-exec
+ * @reserved: zero
+ *
+ * For a process whose descriptors were all closed, by closefrom(3) or daemon(3):
+ * the heap lives on while it is mapped, and this gives a descriptor of it.  Any
+ * descriptor of /dev/gcheap will do for the call; that one's heap is not touched.
+ *
+ * ENOENT: no heap is mapped there.
+ * EMFILE, ENFILE: no more descriptors for this process, files for the machine.
+ */
+struct gcheap_ioc_reopen {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 address;
+	__s32 fd;
+	__u32 reserved;
+};
+
 #define GCHEAP_IOC_MAGIC	0xC6
 
 #define GCHEAP_IOC_INFO		_IOWR(GCHEAP_IOC_MAGIC, 0x00, struct gcheap_ioc_info)
@@ -466,5 +538,7 @@ struct gcheap_ioc_object {
 #define GCHEAP_IOC_ROOT_ADD	_IOW(GCHEAP_IOC_MAGIC, 0x07, struct gcheap_ioc_root)
 #define GCHEAP_IOC_ROOT_DEL	_IOW(GCHEAP_IOC_MAGIC, 0x08, struct gcheap_ioc_root)
 #define GCHEAP_IOC_OBJECT	_IOWR(GCHEAP_IOC_MAGIC, 0x09, struct gcheap_ioc_object)
+#define GCHEAP_IOC_ATTACH	_IOW(GCHEAP_IOC_MAGIC, 0x0A, struct gcheap_ioc_attach)
+#define GCHEAP_IOC_REOPEN	_IOWR(GCHEAP_IOC_MAGIC, 0x0B, struct gcheap_ioc_reopen)
 
 #endif /* _UAPI_LINUX_GCHEAP_H */
