@@ -84,10 +84,12 @@ void gc_map_put_inode(struct inode *inode)
 }
 
 /*
- * Map the pages from a fault's address on as far as they are in use.  A page
- * that is mapped meanwhile by another thread is none of our business; when the
- * page table itself has gone meanwhile, or there is no memory for one, the
- * kernel proper knows what to do about the one page that is wanted.
+ * Map the pages from a fault's address on as far as they are in use.  When there is
+ * an entry in the page table for the first one already, it may be another thread's,
+ * which has been quicker, or a marker of the kernel's that the fault is to take
+ * away: userfaultfd's, of a page that is to be write-protected when it comes.
+ * The kernel proper knows which, as it does when the page table itself has gone
+ * meanwhile, or there is no memory for one.
  */
 static vm_fault_t map_fault(struct vm_fault *vmf)
 {
@@ -96,7 +98,6 @@ static vm_fault_t map_fault(struct vm_fault *vmf)
 	unsigned long addr = vmf->address & PAGE_MASK;
 	struct page *pages[FAULT_AROUND];
 	unsigned long nr, left, max;
-	int err;
 
 	max = min(FAULT_AROUND, (vma->vm_end - addr) >> PAGE_SHIFT);
 	for (nr = 0; nr < max; nr++) {
@@ -107,8 +108,8 @@ static vm_fault_t map_fault(struct vm_fault *vmf)
 	if (!nr)
 		return VM_FAULT_SIGBUS;
 	left = nr;
-	err = vm_insert_pages(vma, addr, pages, &left);
-	if (!err || err == -EBUSY || left < nr)
+	vm_insert_pages(vma, addr, pages, &left);
+	if (left < nr)
 		return VM_FAULT_NOPAGE;
 	get_page(pages[0]);
 	vmf->page = pages[0];
@@ -214,6 +215,15 @@ put_roots:
 	return err;
 }
 
+/*
+ * Is there room?  The kernel proper says so by taking the address up: what it has
+ * below a stack for growing is no room.
+ */
+static bool is_free(struct file *file, unsigned long addr, unsigned long len)
+{
+	return gc_unmapped_area(file, addr, len, 0, 0) == addr;
+}
+
 static unsigned long first_area(struct file *file, unsigned long addr,
 				unsigned long len)
 {
@@ -226,7 +236,7 @@ static unsigned long first_area(struct file *file, unsigned long addr,
 		addr = AREA_START + round_down(get_random_u64() % AREA_SIZE,
 					       PMD_SIZE);
 	if (addr < TASK_SIZE && len <= TASK_SIZE - addr &&
-	    !find_vma_intersection(current->mm, addr, addr + len))
+	    is_free(file, addr, len))
 		return addr;
 	/* Page tables are shared out best when the heap begins with one. */
 	area = gc_unmapped_area(file, 0, len + PMD_SIZE, 0, 0);
@@ -268,9 +278,7 @@ unsigned long gc_map_area(struct file *file, unsigned long addr,
 		return first_area(file, addr, len);
 	if (base > TASK_SIZE || len > TASK_SIZE - base)
 		return -EINVAL;
-	if (find_vma_intersection(current->mm, base, base + len))
-		return -EEXIST;
-	return base;
+	return is_free(file, base, len) ? base : -EEXIST;
 }
 
 /**

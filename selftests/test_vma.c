@@ -3,7 +3,9 @@
  * What a program does to the mapping of a heap: refused, or done as documented,
  * and without harm to the heap.
  */
+#include <linux/userfaultfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "common.h"
 
@@ -16,6 +18,12 @@
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE	25
 #endif
+#ifndef UFFD_FEATURE_WP_ASYNC
+#define UFFD_FEATURE_WP_ASYNC	0x8000
+#endif
+
+/* Processor time in which a page comes, or never, in seconds */
+#define FAULT_SECONDS	20
 
 static void *volatile object;
 
@@ -288,6 +296,90 @@ TEST_F(vma, of_another_heap_does_not_count)
 	ASSERT_EQ(0, munmap(self->base, HEAP_SIZE));
 	ASSERT_EQ(self->base, raw_map(self->fd));
 	close(other);
+}
+
+/* A stack that ends just behind a place; it may grow down into it. */
+static void *map_stack_behind(char *end)
+{
+	void *stack = mmap(end + 16 * PAGE, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS |
+			   MAP_FIXED_NOREPLACE | MAP_GROWSDOWN, -1, 0);
+
+	must(stack == end + 16 * PAGE);
+	return stack;
+}
+
+TEST_F(vma, leaves_stacks_room_to_grow)
+{
+	char *wish = self->base + 4 * HEAP_SIZE, *place;
+	void *stack = map_stack_behind(wish + HEAP_SIZE);
+	int other = raw_open(HEAP_SIZE);
+
+	ASSERT_EQ(0, raw_attach(other));
+	place = mmap(wish, HEAP_SIZE, RW, MAP_SHARED, other, 0);
+	ASSERT_NE(MAP_FAILED, place);
+	EXPECT_NE(wish, place);
+	ASSERT_EQ(0, munmap(place, HEAP_SIZE));
+	close(other);
+	/* The wish was as good as any. */
+	ASSERT_EQ(0, munmap(stack, PAGE));
+	other = raw_open(HEAP_SIZE);
+	ASSERT_EQ(0, raw_attach(other));
+	EXPECT_EQ(wish, mmap(wish, HEAP_SIZE, RW, MAP_SHARED, other, 0));
+	ASSERT_EQ(0, munmap(wish, HEAP_SIZE));
+	close(other);
+
+	/* A heap that has its place has no other. */
+	ASSERT_EQ(0, munmap(self->base, HEAP_SIZE));
+	stack = map_stack_behind(self->base + HEAP_SIZE);
+	EXPECT_EQ(EEXIST, ERRNO(raw_map(self->fd)));
+	ASSERT_EQ(0, munmap(stack, PAGE));
+	ASSERT_EQ(self->base, raw_map(self->fd));
+}
+
+/*
+ * Has the kernel note down which pages are to be write-protected when they come.
+ * It does so for any mapping since 6.7, but not in all versions for one of a
+ * device's.
+ */
+static bool protect_by_userfaultfd(char *base, size_t length)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_WP_ASYNC };
+	struct uffdio_register range = {
+		.range = { (uintptr_t)base, length },
+		.mode = UFFDIO_REGISTER_MODE_WP,
+	};
+	struct uffdio_writeprotect protect = {
+		.range = range.range, .mode = UFFDIO_WRITEPROTECT_MODE_WP,
+	};
+	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	if (uffd < 0 || ioctl(uffd, UFFDIO_API, &api) ||
+	    ioctl(uffd, UFFDIO_REGISTER, &range))
+		return false;
+	must(!ioctl(uffd, UFFDIO_WRITEPROTECT, &protect));
+	return true;
+}
+
+TEST_F(vma, comes_also_where_userfaultfd_write_protects_it)
+{
+	const struct rlimit time = { FAULT_SECONDS, FAULT_SECONDS };
+	pid_t pid = fork_child();
+	int status;
+
+	if (!pid) {
+		must(!setrlimit(RLIMIT_CPU, &time));
+		must(!madvise(self->base, HEAP_SIZE, MADV_DONTNEED));
+		if (!protect_by_userfaultfd(self->base, HEAP_SIZE))
+			_exit(KSFT_SKIP);
+		must(filled(object, OBJECT_SIZE, 3));
+		fill(object, OBJECT_SIZE, 3);
+		must(works_on(self->fd));
+		_exit(KSFT_PASS);
+	}
+	status = await_child(pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == KSFT_SKIP)
+		SKIP(return, "this kernel's userfaultfd does not know of heaps");
+	EXPECT_EQ(0, status);
 }
 
 /* The mapping alone keeps the heap alive. */
