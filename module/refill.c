@@ -138,6 +138,7 @@ static int give_back(struct gc_heap *heap, struct giving_back *g,
 		gc_slab_give_back(&heap->slabs, one->slab,
 				  one->has_unused ?
 				  (unsigned long *)one->unused : NULL);
+		cond_resched();
 	}
 	return err;
 }

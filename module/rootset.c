@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Sets of hand-made roots.  See rootset.h. */
 #include <linux/err.h>
+#include <linux/gcheap.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "gfp.h"
@@ -28,7 +30,7 @@ struct gc_rootset *gc_rootset_new(void)
  * @start: user address
  * @length: bytes
  *
- * Context: heap's lock held.
+ * Context: may sleep; heap's lock held.
  *
  * Return: the pairs with one more reference; or ERR_PTR(-ENOMEM), or
  * ERR_PTR(-EEXIST) when they are known with another length.
@@ -39,6 +41,7 @@ struct gc_aging *gc_aging_get(struct list_head *agings, unsigned long start,
 	struct gc_aging *aging;
 
 	list_for_each_entry(aging, agings, node) {
+		cond_resched();
 		if (aging->start != start)
 			continue;
 		if (aging->length != length)
@@ -111,6 +114,8 @@ void gc_rootset_get(struct gc_rootset *set)
 /**
  * gc_rootset_put() - one mapping less has the set
  * @set: set; freed with the last
+ *
+ * Context: may sleep.
  */
 void gc_rootset_put(struct gc_rootset *set)
 {
@@ -118,8 +123,10 @@ void gc_rootset_put(struct gc_rootset *set)
 
 	if (!refcount_dec_and_test(&set->ref))
 		return;
-	rbtree_postorder_for_each_entry_safe(root, next, &set->ranges, node)
+	rbtree_postorder_for_each_entry_safe(root, next, &set->ranges, node) {
 		root_free(root);
+		cond_resched();
+	}
 	kfree(set);
 }
 
@@ -148,11 +155,14 @@ static void root_insert(struct gc_rootset *set, struct gc_root *new)
 	}
 	rb_link_node(&new->node, parent, link);
 	rb_insert_color(&new->node, &set->ranges);
+	set->nr++;
 }
 
 /**
  * gc_rootset_copy() - a set of one's own
  * @set: set to copy
+ *
+ * Context: may sleep.
  *
  * Return: the copy with one reference, or NULL.
  */
@@ -176,6 +186,7 @@ struct gc_rootset *gc_rootset_copy(const struct gc_rootset *set)
 		if (new->aging)
 			refcount_inc(&new->aging->ref);
 		root_insert(copy, new);
+		cond_resched();
 	}
 	return copy;
 }
@@ -209,7 +220,8 @@ struct gc_root *gc_rootset_find(const struct gc_rootset *set,
  * @length: bytes
  * @aging: pairs that it is of, whose reference the set takes over; or NULL
  *
- * Return: 0, -EEXIST or -ENOMEM; then the reference stays the caller's.
+ * Return: 0, -EEXIST, -ENOSPC when the set is full, or -ENOMEM; then the reference
+ * stays the caller's.
  */
 int gc_rootset_add(struct gc_rootset *set, unsigned long start,
 		   unsigned long length, struct gc_aging *aging)
@@ -218,6 +230,8 @@ int gc_rootset_add(struct gc_rootset *set, unsigned long start,
 
 	if (gc_rootset_find(set, start))
 		return -EEXIST;
+	if (set->nr >= GCHEAP_ROOTS_MAX)
+		return -ENOSPC;
 	root = kzalloc(sizeof(*root), GC_GFP);
 	if (!root)
 		return -ENOMEM;
@@ -242,6 +256,7 @@ int gc_rootset_del(struct gc_rootset *set, unsigned long start)
 	if (!root)
 		return -ENOENT;
 	rb_erase(&root->node, &set->ranges);
+	set->nr--;
 	root_free(root);
 	return 0;
 }

@@ -4,8 +4,7 @@
  *
  * A set belongs to a mapping of the heap (vm_private_data).  fork() makes both
  * processes share it, and the first that changes it makes a copy.  Readers hold
- * the heap's lock, or own the set alone; gc_rootset_get() and _put() are for any
- * context.
+ * the heap's lock, or own the set alone; gc_rootset_get() is for any context.
  */
 #ifndef GCHEAP_ROOTSET_H
 #define GCHEAP_ROOTSET_H
@@ -51,10 +50,12 @@ struct gc_root {
 /**
  * struct gc_rootset - the ranges of a process
  * @ref: mappings that share the set
+ * @nr: number of ranges, at most GCHEAP_ROOTS_MAX
  * @ranges: struct gc_root by address
  */
 struct gc_rootset {
 	refcount_t ref;
+	unsigned int nr;
 	struct rb_root ranges;
 };
 

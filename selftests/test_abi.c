@@ -988,6 +988,35 @@ TEST_F(abi, a_root_range_need_not_be_mapped)
 	EXPECT_EQ(0, root_del(self->fd, self->page));
 }
 
+/* Addresses without memory, as reading so many ranges is not the point */
+TEST_F(abi, more_root_ranges_than_there_may_be_are_enospc)
+{
+	char *const nowhere = (char *)0x10000;
+	long i;
+	pid_t pid;
+
+	for (i = 0; i < GCHEAP_ROOTS_MAX; i++)
+		ASSERT_EQ(0, root_add(self->fd, nowhere + 8 * i, 8, 0));
+	EXPECT_EQ(ENOSPC, root_add(self->fd, nowhere + 8 * i, 8, 0));
+	EXPECT_EQ(EEXIST, root_add(self->fd, nowhere, 8, 0));
+	/* A child begins with as many. */
+	pid = fork_child();
+	if (!pid) {
+		must(root_add(self->fd, nowhere + 8 * i, 8, 0) == ENOSPC);
+		must(!root_del(self->fd, nowhere));
+		must(!root_add(self->fd, nowhere + 8 * i, 8, 0));
+		_exit(KSFT_PASS);
+	}
+	EXPECT_TRUE(child_succeeded(pid));
+	EXPECT_EQ(ENOSPC, root_add(self->fd, nowhere + 8 * i, 8, 0));
+	EXPECT_EQ(0, root_del(self->fd, nowhere));
+	EXPECT_EQ(0, root_add(self->fd, nowhere + 8 * i, 8, 0));
+	/* munmap forgets them. */
+	ASSERT_EQ(0, munmap(self->base, HEAP_SIZE));
+	ASSERT_EQ(self->base, raw_map(self->fd));
+	EXPECT_EQ(0, root_add(self->fd, nowhere, 8, 0));
+}
+
 TEST_F(abi, aging_ranges_lie_in_one_object)
 {
 	char *object = raw_alloc(self->fd, 1024);

@@ -4,6 +4,7 @@
  * nothing is freed too early for KASAN: the cases look at what they put.
  */
 #include <kunit/test.h>
+#include <linux/gcheap.h>
 #include <linux/mm.h>
 #include <linux/prandom.h>
 
@@ -78,6 +79,22 @@ static void same_start_twice_is_eexist(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gc_rootset_add(set, 0x1000, 128, NULL), -EEXIST);
 	KUNIT_EXPECT_EQ(test, gc_rootset_find(set, 0x1000)->length, 64);
 	KUNIT_EXPECT_EQ(test, count(set), 1);
+}
+
+static void full_set_is_enospc_until_one_is_removed(struct kunit *test)
+{
+	struct gc_rootset *set = managed(test, gc_rootset_new()), *copy;
+	unsigned long i;
+
+	for (i = 1; i <= GCHEAP_ROOTS_MAX; i++)
+		KUNIT_ASSERT_EQ(test, gc_rootset_add(set, 8 * i, 8, NULL), 0);
+	KUNIT_EXPECT_EQ(test, gc_rootset_add(set, 8 * i, 8, NULL), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, gc_rootset_add(set, 8, 8, NULL), -EEXIST);
+	copy = managed(test, gc_rootset_copy(set));
+	KUNIT_EXPECT_EQ(test, gc_rootset_add(copy, 8 * i, 8, NULL), -ENOSPC);
+	KUNIT_ASSERT_EQ(test, gc_rootset_del(set, 8), 0);
+	KUNIT_EXPECT_EQ(test, gc_rootset_add(set, 8 * i, 8, NULL), 0);
+	KUNIT_EXPECT_EQ(test, gc_rootset_add(set, 8, 8, NULL), -ENOSPC);
 }
 
 static void removing_what_is_not_there_is_enoent(struct kunit *test)
@@ -334,6 +351,7 @@ static void abandoned_pairs_stay_if_a_process_had_them(struct kunit *test)
 static struct kunit_case rootset_cases[] = {
 	KUNIT_CASE(added_range_is_found_by_its_start),
 	KUNIT_CASE(same_start_twice_is_eexist),
+	KUNIT_CASE(full_set_is_enospc_until_one_is_removed),
 	KUNIT_CASE(removing_what_is_not_there_is_enoent),
 	KUNIT_CASE(removed_start_can_be_added_again),
 	KUNIT_CASE(ranges_come_and_go_in_any_order),

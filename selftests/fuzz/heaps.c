@@ -62,6 +62,7 @@ static uintptr_t place_in_heap(struct stream *s, const char *image, size_t size)
 	call_allow(s, EPERM);
 	call_allow(s, ENOENT);
 	call_allow(s, EEXIST);
+	call_allow(s, ENOSPC);
 	call_allow(s, EBUSY);
 	s->refused = false;
 	return place;
@@ -480,6 +481,7 @@ static void do_root_add(struct stream *s)
 
 	call_begin(s, "ROOT_ADD");
 	call_allow(s, ENXIO);
+	call_allow(s, ENOSPC);
 	call_allow(s, EFAULT);
 	call_allow(s, EEXIST);
 	call_allow(s, ENOMEM);

@@ -457,6 +457,9 @@ struct gcheap_ioc_stats {
  */
 #define GCHEAP_ROOT_AGING	0x1
 
+/* Ranges that a process may have in one heap */
+#define GCHEAP_ROOTS_MAX	65536
+
 /**
  * struct gcheap_ioc_root - GCHEAP_IOC_ROOT_ADD and ROOT_DEL: a range of roots
  * @size: sizeof(struct gcheap_ioc_root)
@@ -474,6 +477,7 @@ struct gcheap_ioc_stats {
  * EEXIST: a range begins at @start already.
  * EFAULT: the range is not one of user addresses, or when aging not inside one
  *	object of the heap.
+ * ENOSPC: the process has GCHEAP_ROOTS_MAX ranges.
  * ENOMEM: no memory.
  * ROOT_DEL:
  * ENOENT: no range begins at @start.
