@@ -9,6 +9,7 @@
 #include <linux/pseudo_fs.h>
 #include <linux/random.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 
 #include "compat.h"
 #include "heap.h"
@@ -366,11 +367,14 @@ int gc_map_check(struct gc_heap *heap)
 	return mapped ? 0 : -ENXIO;
 }
 
-/* Stops at what is mapped already: then the rest is, or a fault brings it. */
+/*
+ * Stops at what is mapped already: then the rest is, or a fault brings it; and in
+ * a process that is being killed.
+ */
 static void populate(struct gc_heap *heap, struct vm_area_struct *vma,
 		     unsigned long first, unsigned long nr)
 {
-	while (nr) {
+	while (nr && !fatal_signal_pending(current)) {
 		unsigned long run = nr, left;
 		struct page **pages = gc_pages_run(&heap->slabs.pages, first,
 						   &run);
@@ -381,6 +385,7 @@ static void populate(struct gc_heap *heap, struct vm_area_struct *vma,
 			return;
 		first += run;
 		nr -= run;
+		cond_resched();
 	}
 }
 
