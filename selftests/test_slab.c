@@ -247,6 +247,74 @@ TEST_F(slab, realloc_keeps_content_and_zeroes_the_rest)
 	EXPECT_EQ(0x5a, object[9]);
 }
 
+/* From one size to another within one slot, and back */
+struct resizing {
+	void *(*alloc)(struct gcheap *heap, size_t size);
+	size_t size;
+	size_t less;
+};
+
+static const struct resizing resizings[] = {
+	{ gcheap_alloc, 8, 1 },
+	{ gcheap_alloc, 64, 0 },
+	{ gcheap_alloc, 112, 80 },
+	{ gcheap_alloc_noscan, 112, 57 },
+	{ gcheap_alloc, 32768, 20001 },
+	{ gcheap_alloc, 100000, 60000 },
+	{ gcheap_alloc_noscan, 100000, 60001 },
+};
+
+TEST_F(slab, realloc_that_shrinks_in_place_clears_the_tail)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(resizings); i++) {
+		const struct resizing *r = &resizings[i];
+		char *object = r->alloc(self->heap, r->size);
+		size_t usable = gcheap_usable_size(self->heap, object);
+		size_t least = r->less ? r->less : 1;
+
+		ASSERT_NE(NULL, object);
+		memset(object, 0x5a, usable);
+		ASSERT_EQ(object, gcheap_realloc(self->heap, object, r->less));
+		EXPECT_TRUE(all_zero(object + least, usable - least));
+		ASSERT_EQ(object, gcheap_realloc(self->heap, object, usable));
+		EXPECT_TRUE(all_zero(object + least, usable - least));
+		EXPECT_EQ(0x5a, object[least - 1]);
+		memset(object, 0xa5, usable);
+		ASSERT_EQ(object, gcheap_realloc(self->heap, object, usable));
+		EXPECT_EQ((char)0xa5, object[usable - 1]);
+	}
+}
+
+/* An array of pointers, in its last element the only one to an object */
+apart void shrink_array(void *arg)
+{
+	struct hidden *hidden = arg;
+	void **array = gcheap_alloc(hidden->heap, 112);
+
+	must(array);
+	array[13] = gcheap_alloc(hidden->heap, hidden->size);
+	must(array[13]);
+	hidden->object = hide(array[13]);
+	must(gcheap_realloc(hidden->heap, array, 104) == array);
+	*(void **)hidden->seed = array;
+}
+
+TEST_F(slab, realloc_that_shrinks_in_place_drops_what_was_in_the_tail)
+{
+	static void *array;
+	struct hidden hidden = {
+		.heap = self->heap, .size = 200, .seed = (uintptr_t)&array,
+	};
+
+	in_thread(shrink_array, &hidden);
+	collect(self->heap);
+	EXPECT_FALSE(is_allocated(self->heap, hidden.object));
+	EXPECT_EQ(array, gcheap_base(self->heap, array));
+	array = NULL;
+}
+
 TEST_F(slab, realloc_refuses_what_is_no_object)
 {
 	char *object = gcheap_alloc(self->heap, 100);

@@ -169,8 +169,10 @@ void *gcheap_alloc_noscan(struct gcheap *heap, size_t size);
  * @p: start of an object of the heap, or NULL: then as gcheap_alloc()
  * @size: bytes; 0 is taken as 1
  *
- * Bytes beyond the old object's size are zero.  When @p is still in use
- * elsewhere, its object stays as it was.  Scanned or not as @p's object is.
+ * Bytes beyond the old object's size, and all that gcheap_usable_size() tells
+ * beyond @size, are zero.  So when @p is returned, what was in its object beyond
+ * @size is gone, also for others who use it.  When a new object is returned,
+ * @p's stays as it was.  Scanned or not as @p's object is.
  *
  * Return: @p when its object has room and is not much too large, else a new
  * object; or NULL with errno ENOMEM, or EINVAL when @p is no object's start.

@@ -40,11 +40,23 @@ static bool fits(size_t usable, size_t size)
 	return size <= usable && (usable <= SHRINK_MIN || size >= usable / 2);
 }
 
+/*
+ * What the caller gives up by asking for less keeps nothing alive, and is zero
+ * when he asks for more again.
+ */
+static void *resize_in_place(char *p, size_t size, size_t usable)
+{
+	memset(p + size, 0, usable - size);
+	return p;
+}
+
 void *gcheap_realloc(struct gcheap *heap, void *p, size_t size)
 {
 	struct gcheap_ioc_object object;
 	void *new;
 
+	if (!size)
+		size = 1;
 	if (!p)
 		return gcheap_alloc(heap, size);
 	if (find(heap, p, &object) || object.start != (uintptr_t)p) {
@@ -52,7 +64,7 @@ void *gcheap_realloc(struct gcheap *heap, void *p, size_t size)
 		return NULL;
 	}
 	if (fits(object.usable, size))
-		return p;
+		return resize_in_place(p, size, object.usable);
 	if (object.flags & GCHEAP_NOSCAN)
 		new = gcheap_alloc_noscan(heap, size);
 	else
