@@ -5,11 +5,16 @@
 # waits for its end.  The command's output appears on stdout; LOGS gets
 #
 #   output    the same
+#   stamped   the same, each line after the seconds since the start, and a tab
 #   console   the kernel's messages
 #   control   what scripts/init tells the host
 #   keep      what the command put in $GCHEAP_DISK/keep, if it did
 #
-# Exits with the command's status, 124 when time ran out, 125 when the machine
+# However long it takes, a machine that goes on is left alone.  It is killed when
+# neither the command nor the kernel said anything for SECONDS, or the command
+# nothing for twice that, while the kernel keeps complaining.
+#
+# Exits with the command's status, 124 when the machine was killed, 125 when it
 # died.
 #
 # KVM is taken only where the processor has it: /dev/kvm exists on machines where
@@ -59,37 +64,95 @@ elif grep -q -s CONFIG_KCSAN=y "$kernel/config"; then
 fi
 arguments="$arguments ${GCHEAP_VM_ARGS:-}"
 
+# pass LINE: on, to whom it concerns
+pass()
+{
+	local tenths=$(((${EPOCHREALTIME/[.,]/} - start) / 100000))
+	printf '%s\n' "$1"
+	printf '%s\n' "$1" >&4
+	printf '%d.%d\t%s\n' $((tenths / 10)) $((tenths % 10)) "$1" >&5
+}
+
+# patience: how long it may be silent.  A kernel that boots says something all the
+# time.
+patience()
+{
+	if [ "$seconds" -gt 300 ] && ! grep -q started "$logs/control"; then
+		echo 300
+	else
+		echo "$seconds"
+	fi
+}
+
+# follow PROCESS: passes on what the machine says, line by line, and kills it when
+# it has nothing to say.  What counts is how often a wait was in vain, and no clock:
+# this machine may itself have been stopped meanwhile.
+follow()
+{
+	local start=${EPOCHREALTIME/[.,]/} line='' part step=5 silent=0
+	local console=0 size=0 now
+	while :; do
+		if IFS= read -r -t $step -u 3 part; then
+			pass "$line$part"
+			line=
+			silent=0
+			console=0
+			continue
+		elif [ $? -le 128 ]; then
+			[ -z "$line$part" ] || pass "$line$part"
+			return
+		fi
+		line=$line$part
+		silent=$((silent + step))
+		console=$((console + step))
+		now=$(stat -c %s "$logs/console" 2> /dev/null) || now=0
+		[ "$now" = "$size" ] || console=0
+		size=$now
+		if [ $console -ge "$(patience)" ] || [ $silent -ge $((2 * seconds)) ]; then
+			kill -KILL "$1"
+			killed=y
+			return
+		fi
+	done 4> "$logs/output" 5> "$logs/stamped"
+}
+
 boot()
 {
-	rm -f "$logs/disk" "$logs/keep"
+	rm -f "$logs/disk" "$logs/keep" "$logs/console"
 	truncate -s 64M "$logs/disk"
 	/sbin/mke2fs -q -t ext2 "$logs/disk"
 	: > "$logs/control"
+	killed=
 	status=0
-	timeout --foreground "$seconds" qemu-system-x86_64 -machine q35 "${machine[@]}" -smp $processors \
+	exec 3< <(exec qemu-system-x86_64 -machine q35 "${machine[@]}" -smp $processors \
 		-m "${GCHEAP_VM_MEMORY:-2G}" -nodefaults -no-user-config -display none \
 		-no-reboot -kernel "$kernel/vmlinuz" -initrd "$initramfs" \
 		-append "$arguments" \
 		-serial "file:$logs/console" -serial stdio \
 		-serial "file:$logs/control" \
 		-drive "file=$logs/disk,format=raw,if=virtio,cache=unsafe" \
-		< /dev/null 2> "$logs/qemu" | tee "$logs/output" ||
-		status=$?
+		< /dev/null 2> "$logs/qemu")
+	qemu=$!
+	follow $qemu
+	exec 3<&-
+	wait $qemu || status=$?
+	qemu=
 	/sbin/debugfs -R "dump keep $logs/keep" "$logs/disk" > /dev/null 2>&1 || true
 	rm -f "$logs/disk"
 }
-set -o pipefail
+qemu=
+trap '[ -z "$qemu" ] || kill -KILL "$qemu"' EXIT
 
 boot
-if [ "$status" = 0 ] && ! grep -q started "$logs/control"; then
-	say "the machine died before its init started, a known fault of emulated" \
+if ! grep -q started "$logs/control" && { [ "$status" = 0 ] || [ "$killed" ]; }; then
+	say "the machine did not come up to its init, a known fault of emulated" \
 	    "CPUs; booting once more (see $logs/console.first)"
 	mv "$logs/console" "$logs/console.first"
 	boot
 fi
 
 ended=$(tr -d '\r' < "$logs/control" | sed -n 's/^exit //p')
-[ "$status" != 124 ] || exit 124
+[ -z "$killed" ] || exit 124
 if [ "$status" != 0 ]; then
 	say "qemu: $(cat "$logs/qemu")"
 	exit 125

@@ -28,16 +28,15 @@ find . -name "*.gcda" | while read -r file; do
 done
 tar -C /tmp/gcov -cf "$GCHEAP_DISK/keep" .'
 
-export GCHEAP_TEST_SECONDS=1350
 status=0
 "$here/vm.sh" --kernel debug --kunit --build GCOV_PROFILE=y \
-	--module 'verify=1 poison=1' --time 3000 --log "$logs" \
+	--module 'verify=1 poison=1' --log "$logs" \
 	-- "run-tests ${TESTS:+kunit $TESTS unload}; $collect" |
 	grep --line-buffered -E '^(# begin| *not ok )' || status=$?
 [ -s "$logs/keep" ] || die "no data from the machine (status $status): see $logs"
 tar -C "$logs/data" -xf "$logs/keep"
-tr -d '\r' < "$logs/output" | awk -v lane=coverage -v died= \
-	-f "$here/results.awk" > "$logs/results"
+awk -v lane=coverage -v died= -v logs="$logs" -f "$here/results.awk" \
+	"$logs/stamped" > "$logs/results"
 
 # The notes beside the data, both in the compiler's place.
 find "$logs/data" -name '*.gcda' | while read -r data; do

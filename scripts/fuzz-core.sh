@@ -49,7 +49,7 @@ END
 
 say "make fuzz-core SEED=$seed"
 verdict=pass
-timeout $((${TIME:-60} + 120)) "$logs/fuzz_core" -seed="$seed" -max_len=8192 -len_control=0 \
+timeout $((${TIME:-60} + 600)) "$logs/fuzz_core" -seed="$seed" -max_len=8192 -len_control=0 \
 	-timeout=60 -max_total_time="${TIME:-60}" -artifact_prefix="$logs/" \
 	"$logs/corpus" "$logs/seeds" > "$logs/log" 2>&1 || verdict=fail
 if [ $verdict = fail ]; then
@@ -59,6 +59,6 @@ if [ $verdict = fail ]; then
 	done
 fi
 grep -E '^Done|DONE' "$logs/log" >&2 || true
-printf '%s\tfuzz-core: the core does what its model does\t%s\n' \
+printf '%s\tfuzz-core: the core does what its model does\t%s\t0\n' \
 	$verdict "$logs/log" > "$logs/results"
 [ $verdict = pass ]

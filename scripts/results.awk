@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# Reads what run-tests printed; prints 'pass', 'fail' or 'skip', a tab, and the
-# name of each case.  A program that did not end, ran fewer cases than it
-# announced, or failed without naming a case is a failed case itself.
+# Reads what run-tests printed, as boot.sh stamped it; prints 'pass', 'fail' or
+# 'skip', the name of each case, the log, and the seconds it took, with tabs between.
+# A program that did not end, ran fewer cases than it announced, or failed without
+# naming a case is a failed case itself.
 
 function result(verdict, name)
 {
-	print verdict "\t" lane " " step (name == "" ? "" : ": " name)
+	printf "%s\t%s %s%s\t%s\t%.1f\n", verdict, lane, step,
+	       name == "" ? "" : ": " name, logs, now - since
+	since = now
 }
 
 function finish(why)
@@ -27,10 +30,11 @@ function finish(why)
 	step = ""
 }
 
-{ sub(/\r$/, "") }
+{ now = $1; sub(/^[0-9.]+\t/, ""); sub(/\r$/, "") }
 
 /^# begin / {
 	step = $3
+	since = now
 	# KUnit's suites are lines without an indent, its cases have four spaces.
 	indent = step == "kunit" ? "    " : ""
 	planned = seen = failed = 0

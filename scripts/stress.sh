@@ -23,7 +23,7 @@ here=$(dirname "$(realpath "$0")")
 program=$1
 kernel=${KERNEL:-debug}
 clone=$(realpath "$here/..")
-logs=${RESULTS:-$cache/logs/$(echo "$clone" | sha256sum | cut -c1-12)/$program}
+logs=${RESULTS:-$cache/logs/$(echo "$clone" | sha256sum | cut -c1-12)/$program-$kernel}
 endless=100000000
 
 # limit VALUE DEFAULT: 0 is no limit.
@@ -47,16 +47,14 @@ torture)
 *)	die "stress.sh: no program $program" ;;
 esac
 
-# The program keeps its time itself; what it does afterwards takes some, too.
+# The program keeps its time itself.
 export GCHEAP_ARGUMENTS=$arguments
-export GCHEAP_TEST_SECONDS=$((time + time / 10 + 400))
-export LANE_SECONDS=$((GCHEAP_TEST_SECONDS + 300))
 say "$program $arguments"
 "$here/lane.sh" --no-kunit "$kernel" "$logs" "$program"
 
 cat "$logs"/boot*/output | tr -d '\r' | grep -E '^# (to repeat|seed|thread|process) ' |
 	sort -u | head -n 20 || true
-grep '^fail' "$logs/results" | while IFS=$'\t' read -r _ name log; do
+grep '^fail' "$logs/results" | while IFS=$'\t' read -r _ name log _; do
 	echo "FAILED $name (see $log)"
 done || true
 passed=$(grep -c '^pass' "$logs/results" || true)

@@ -4,10 +4,11 @@
 # vm.sh [OPTION]... [--] COMMAND...: runs a command in a test machine that has
 # the module loaded, and the kselftests and run-tests in its PATH.  Prints the
 # command's output and what the kernel had to complain about; exits with the
-# command's status, 124 when time ran out, 125 when the machine died.
+# command's status, 124 when it was killed since nothing moved, 125 when the
+# machine died.
 #
 #   --kernel K     one of kernel.sh's; debug is the default
-#   --time S       give up after S seconds (600)
+#   --time S       give up when nothing was said for S seconds (900)
 #   --file F[:G]   also put the file or folder F there, as G (default /NAME)
 #   --log FOLDER   keep the machine's output, console and control there
 #   --kunit        build the module with its KUnit cases
@@ -25,7 +26,7 @@ here=$(dirname "$(realpath "$0")")
 . "$here/packages.sh"
 
 kernel=debug
-seconds=600
+seconds=900
 logs=
 files=()
 variables=()
@@ -77,7 +78,7 @@ say "booting $kernel"
 status=0
 "$here/boot.sh" "$folder" "$work/initramfs" "$logs" "$seconds" || status=$?
 case $status in
-124)	say "no end within $seconds seconds" ;;
+124)	say "not a word for $seconds seconds: the machine was killed" ;;
 125)	say "the machine died" ;;
 esac
 "$here/splats.sh" "$logs/console" >&2 || true

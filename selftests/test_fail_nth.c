@@ -759,7 +759,8 @@ static struct gcheap_ioc_stats stats_after_collection(int fd)
 	return stats;
 }
 
-TEST_F_TIMEOUT(fail_nth, loses_nothing_and_is_told, 600)
+/* Takes as long as it takes, and says how far it is: see scripts/run-tests. */
+TEST_F_TIMEOUT(fail_nth, loses_nothing_and_is_told, 3600)
 {
 	struct scene *scene = &self->scene;
 	unsigned int faults = 0;
@@ -778,6 +779,8 @@ TEST_F_TIMEOUT(fail_nth, loses_nothing_and_is_told, 600)
 		if (!scene->came)
 			break;
 		faults += !!err;
+		if (!(scene->n % 50))
+			TH_LOG("%u places so far", scene->n);
 	}
 	EXPECT_EQ(0, err);
 	ASSERT_GT(N_MAX, scene->n);
