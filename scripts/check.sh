@@ -1,16 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# check.sh: make check.  Without KERNEL: the checks that need no machine, all
-# tests on the debug kernel, and the kselftests on the stock 6.1.  KERNEL names
-# others, in a list; TESTS="test_stop test_map" some programs.
+# check.sh: make check.  Without KERNEL: the checks that need no machine, all tests
+# on the debug kernel and on the stock 6.1, and those that are about preemption once
+# more on 6.1 as a realtime kernel and with preempt=full.  KERNEL names others, in a
+# list; TESTS="test_stop test_map" some programs.
 #
-# The last line is the summary; before it come a table of the kernels, if there
-# are several, and what failed.
+# The last line is the summary; before it come a table of the kernels, if there are
+# several, the ten slowest tests, and what failed.
 set -eu
 
 here=$(dirname "$(realpath "$0")")
 . "$here/packages.sh"
+. "$here/jobs.sh"
 
 [ "$(distribution)" = debian ] ||
 	die "make check takes its kernels from Debian's mirror; make demo works here"
@@ -19,20 +21,79 @@ clone=$(realpath "$here/..")
 logs=$cache/logs/$(echo "$clone" | sha256sum | cut -c1-12)
 mkdir -p "$logs"
 all=$logs/results
-table=$logs/table
-: > "$all"
-: > "$table"
+stages=
+lanes=
 
-# stage NAME COMMAND...: runs it with a folder for logs, and takes its results.
-stage()
+# Where a thread goes wrong only when it is preempted in the middle of something, a
+# kernel that preempts more finds it sooner.
+preemption='test_frames test_roots test_threads test_running test_waiting'
+
+# Seconds on the debug kernel, by which its programs are shared out; others take ten.
+long='test_oom=300 test_fail_nth=200 test_threads=60 test_fork=60 test_eintr=60'
+
+# programs: those of TESTS, or all
+programs()
+{
+	if [ "${TESTS-}" ]; then
+		tr -s ' ' '\n' <<< "$TESTS"
+	else
+		(cd "$clone/selftests" && ls test_*.c) | sed 's/\.c$//'
+	fi
+}
+
+# share PART: programs for one of two machines, the longest first
+share()
+{
+	programs | awk -v long="$long" '
+	BEGIN { n = split(long, pairs); for (i = 1; i <= n; i++) {
+			split(pairs[i], pair, "="); seconds[pair[1]] = pair[2] } }
+	{ print ($1 in seconds ? seconds[$1] : 10), $1 }' | sort -k1,1rn -k2 |
+	awk -v part="$1" '
+	{ to = sum[1] <= sum[2] ? 1 : 2; sum[to] += $1; if (to == part) print $2 }'
+}
+
+# run_stage NAME COMMAND...: with a folder for logs, and results in there.
+run_stage()
 {
 	local name=$1 from=$SECONDS
 	shift
-	say "== $name"
-	"$@" || grep -q '^fail' "$logs/$name/results" 2> /dev/null ||
-		printf 'fail\t%s: %s\t%s\n' "$name" "stopped" "$logs/$name" >> "$all"
-	cat "$logs/$name/results" >> "$all" 2> /dev/null || true
-	say "== $name took $((SECONDS - from)) seconds"
+	say "begins"
+	"$@" || grep -q '^fail' "$logs/$name/results" 2> /dev/null || {
+		mkdir -p "$logs/$name"
+		printf 'fail\t%s: stopped\t%s\t0\n' "$name" "$logs/$name" \
+			>> "$logs/$name/results"
+	}
+	echo $((SECONDS - from)) > "$logs/$name/seconds"
+	say "took $((SECONDS - from)) seconds"
+}
+
+stage()
+{
+	stages="$stages $1"
+	rm -rf "${logs:?}/$1"
+	job "$1" run_stage "$@"
+}
+
+# lane NAME KERNEL PROGRAMS [OPTION]...: none when there are no programs.
+lane()
+{
+	local name=$1 kernel=$2 programs=$3
+	shift 3
+	[ "$programs" ] || return 0
+	lanes="$lanes $name"
+	# shellcheck disable=SC2086 # a list
+	stage "$name" "$here/lane.sh" "$@" "$kernel" "$logs/$name" $programs
+}
+
+# lanes_of KERNEL: debug takes two machines, as it takes longest.
+lanes_of()
+{
+	if [ "$1" = debug ]; then
+		lane debug debug "$(share 1)"
+		lane debug2 debug "$(share 2)" --no-kunit --name debug
+	else
+		lane "$1" "$1" "$(programs)"
+	fi
 }
 
 # count VERDICT FILE
@@ -41,36 +102,47 @@ count()
 	grep -c "^$1" "$2" || true
 }
 
-lane()
+row()
 {
-	local kernel=$1 from=$SECONDS results=$logs/$1/results release
-	# shellcheck disable=SC2086 # a list
-	stage "$kernel" "$here/lane.sh" "$kernel" "$logs/$kernel" ${TESTS-}
-	release=$(cat "$(cat "$logs/$kernel/kernel" 2> /dev/null)/release" 2> /dev/null) ||
-		release="$kernel: none"
-	printf '%-28s %8s %8s %8s %8s\n' "$release" "$(count pass "$results")" \
-		"$(count fail "$results")" "$(count skip "$results")" \
-		$((SECONDS - from)) >> "$table"
+	local folder=$logs/$1 release
+	release=$(cat "$(cat "$folder/kernel" 2> /dev/null)/release" 2> /dev/null) ||
+		release=none
+	printf '%-12s %-26s %7s %7s %7s %7s\n' "$1" "$release" \
+		"$(count pass "$folder/results")" "$(count fail "$folder/results")" \
+		"$(count skip "$folder/results")" "$(cat "$folder/seconds" || true)"
 }
 
+# 6.1 comes first, since it needs no kernel that has to be built; then what takes long.
 if [ "${KERNEL-}" ]; then
 	for kernel in $KERNEL; do
-		lane "$kernel"
+		lanes_of "$kernel"
 	done
 else
+	lanes_of 6.1
 	stage lint "$here/lint.sh" "$logs/lint"
+	lanes_of debug
 	stage model "$here/model.sh" "$logs/model"
 	stage fuzz-core "$here/fuzz-core.sh" "$logs/fuzz-core"
-	lane debug
-	lane 6.1
+	some=$(programs | grep -x -F -f <(tr ' ' '\n' <<< "$preemption") || true)
+	lane 6.1-rt 6.1-rt "$some"
+	GCHEAP_VM_ARGS=preempt=full lane 6.1-preempt 6.1 "$some" --name 6.1-preempt
 fi
+wait
 
-if [ "$(wc -l < "$table")" -gt 1 ]; then
-	printf '%-28s %8s %8s %8s %8s\n' kernel passed failed skipped seconds
-	cat "$table"
+: > "$all"
+for name in $stages; do
+	cat "$logs/$name/results" >> "$all" 2> /dev/null ||
+		printf 'fail\t%s: killed\t%s\t0\n' "$name" "$logs/$name" >> "$all"
+done
+if [ "$(wc -w <<< "$lanes")" -gt 1 ]; then
+	printf '%-12s %-26s %7s %7s %7s %7s\n' lane kernel passed failed skipped seconds
+	for name in $lanes; do
+		row "$name"
+	done
 fi
-
-grep '^fail' "$all" | while IFS=$'\t' read -r _ name log; do
+echo "the ten slowest tests, in seconds:"
+awk -F '\t' '$4 > 0 { printf "%8.1f  %s\n", $4, $2 }' "$all" | sort -rn | head -n 10
+grep '^fail' "$all" | while IFS=$'\t' read -r _ name log _; do
 	echo "FAILED $name (see $log)"
 done || true
 skipped=$(count skip "$all")
