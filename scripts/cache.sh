@@ -49,6 +49,22 @@ cached()
 	touch "$entry"
 }
 
+# telling REPORT COMMAND...: runs it, and every half a minute says what the function
+# REPORT prints: how far it is.
+telling()
+{
+	local report=$1 teller status=0
+	shift
+	while sleep 30 && kill -0 $$ 2> /dev/null; do
+		say "$($report)"
+	done &
+	teller=$!
+	"$@" || status=$?
+	kill $teller
+	wait $teller 2> /dev/null || true
+	return $status
+}
+
 # drop FOLDER: removes it, also when parts of it belong to root.
 drop()
 {

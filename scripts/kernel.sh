@@ -240,6 +240,21 @@ find_source()
 	done
 }
 
+compile()
+{
+	{
+		make -j "$(nproc)" KCSAN_SANITIZE=n bzImage &&
+			cp vmlinux.symvers Module.symvers &&
+			make -j "$(nproc)" modules_prepare
+	} > "$log" 2>&1
+}
+
+# Which files are compiled is up to the configuration; it is about as many.
+compiled()
+{
+	echo "compiled $(grep -c -E '^  (CC|AS|AR|LD) ' "$log") of some 1900 files"
+}
+
 # Only modules are instrumented for races: a kernel that is takes minutes to boot.
 build_own()
 {
@@ -254,13 +269,10 @@ build_own()
 		echo "$config" > ../wanted
 		KCONFIG_ALLCONFIG=../wanted make -s allnoconfig
 		check_config ../wanted .config
-		say "building the $kernel kernel (about five minutes)"
+		say "building the $kernel kernel (five minutes, or more where others work)"
 		log=$cache/$kernel-kernel.log
-		{
-			make -j "$(nproc)" KCSAN_SANITIZE=n bzImage
-			cp vmlinux.symvers Module.symvers
-			make -j "$(nproc)" modules_prepare
-		} > "$log" 2>&1 || die "the $kernel kernel does not build: see $log"
+		telling compiled compile ||
+			die "the $kernel kernel does not build: see $log"
 		make -s kernelrelease > "$folder/release"
 		cp arch/x86/boot/bzImage "$folder/vmlinuz"
 		cp .config "$folder/config"

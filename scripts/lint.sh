@@ -97,6 +97,8 @@ syzkaller()
 
 need python3 perl sparse shellcheck gcc libc6-dev
 source=$("$here/kernel.sh" source)
+# It may have to be built, which takes long: not in silence.
+"$here/kernel.sh" debug > /dev/null || true
 item "the size class table is up to date" size_classes
 item "syzkaller's descriptions agree with the header" syzkaller
 item "checkpatch --strict" checkpatch

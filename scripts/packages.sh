@@ -149,13 +149,26 @@ depends_in()
 		awk '{ print $NF }' | grep -E -x -- "$3"
 }
 
+# These two know the folder as $debs.
+download()
+(
+	cd "$debs" && apt_of "$1" apt-get -qq download "${@:2}"
+)
+
+fetched()
+{
+	echo "fetched $(du -sm "$debs" | cut -f 1) of $size MiB"
+}
+
 # unpack_from INDEX FOLDER PACKAGE...: downloads and unpacks them.
 unpack_from()
 {
-	local index=$1 folder=$2 debs deb
+	local index=$1 folder=$2 debs deb size
 	shift 2
+	size=$(apt_of "$index" apt-get -qq --print-uris download "$@" |
+		awk '{ bytes += $3 } END { printf "%d", bytes / 1048576 + 1 }')
 	debs=$(mktemp -d "$cache/debs.XXXXXX")
-	(cd "$debs" && apt_of "$index" apt-get -qq download "$@")
+	telling fetched download "$index" "$@"
 	for deb in "$debs"/*.deb; do
 		dpkg-deb --fsys-tarfile "$deb" |
 			tar -C "$folder" -x --keep-directory-symlink --no-same-owner
