@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* All that differs between the kernels we build for: 6.1 to 7.3. */
+/*
+ * All that differs between the kernels we build for: 6.1 to 7.3.  No other file asks
+ * for a version.  Nothing is owned here; each has the context and the locks of the
+ * kernel's function that it stands for.
+ */
 #ifndef GCHEAP_COMPAT_H
 #define GCHEAP_COMPAT_H
 

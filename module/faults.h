@@ -2,6 +2,9 @@
 /*
  * Faults: what the heap's checks of itself have found.  The checks only collect
  * them, so that they do not depend on who is told, and how.
+ *
+ * A set of faults belongs to a heap's pages, and the heap's lock guards it.  Adding
+ * to it waits for nobody.
  */
 #ifndef GCHEAP_FAULTS_H
 #define GCHEAP_FAULTS_H

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* How we ask for memory. */
+/*
+ * How we ask for memory.  Nothing is owned here.  Whoever asks may wait while the
+ * kernel reclaims pages, so no spinlock is held; the heap's lock may be.
+ */
 #ifndef GCHEAP_GFP_H
 #define GCHEAP_GFP_H
 

@@ -8,6 +8,9 @@
  * In a heap with poison a slot is free in one of two ways: its bit in the
  * allocation bitmap is clear, or its page belongs to no slab and was in use
  * before.  Memory fresh from the machine is zero.
+ *
+ * Nothing is owned here, and nobody waits; the caller holds the lock that keeps the
+ * memory free meanwhile: the heap's.
  */
 #ifndef GCHEAP_POISON_H
 #define GCHEAP_POISON_H

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The table of size classes, and the search in it. */
+/*
+ * The table of size classes, and the search in it.  The table is constant: nobody
+ * waits, and there is no lock.  The rows are made by scripts/gen_size_classes.py.
+ */
 #include <linux/build_bug.h>
 #include <linux/mm.h>
 

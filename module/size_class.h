@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Size classes: which slots serve a request, and how a slab is divided. */
+/*
+ * Size classes: which slots serve a request, and how a slab is divided.  A constant
+ * table, which user space reads by GCHEAP_IOC_INFO: it may be looked at anywhere.
+ */
 #ifndef GCHEAP_SIZE_CLASS_H
 #define GCHEAP_SIZE_CLASS_H
 
