@@ -28,7 +28,21 @@ need()
 	} || die "could not install$missing: see $cache/apt.log"
 }
 
+# alone COMMAND...: when no other run has to do with this machine's own packages;
+# apt itself waits for others when it installs, but not when it reads lists.
+alone()
+(
+	exec 8> "$cache/machine.lock"
+	flock 8
+	"$@" 8>&-
+)
+
 install_packages()
+{
+	alone install_now "$@"
+}
+
+install_now()
 {
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
 		-o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
@@ -127,7 +141,7 @@ fresh_index()
 read_lists()
 {
 	say "reading this machine's package lists"
-	as_root apt-get -qq update >&2
+	alone as_root apt-get -qq update >&2
 }
 
 # newest INDEX PATTERN: the newest package whose name matches.
