@@ -10,7 +10,7 @@
  *	collect	a collection
  *	heap	life and pacing of a heap
  *	roots	what processes refer to
- *	elf, tls, regs	the parts of that
+ *	elf, tls	parts of that
  *	reader	memory of processes
  *	map	the heap in a process's address space
  *	rootset	roots that a process has named
@@ -19,6 +19,7 @@
  *	stop	stopping the world
  *	mutator	threads that use a heap
  *	member	address spaces that use a heap
+ *	regs, regs_x86_64	registers of threads
  *	verify, audit	checks of the collector
  *	mark	from pointers to objects
  *	slab	objects

@@ -3,7 +3,7 @@
 #
 # build.sh KERNEL FOLDER [VARIABLE=VALUE]...: builds gcheap.ko for a kernel of
 # kernel.sh, with these make variables (GCHEAP_KUNIT=y), and puts it in FOLDER,
-# with the build's output in FOLDER/build.log.
+# with the build's output in FOLDER/build.log and a link to the objects.
 #
 # The build happens in a copy, so that several kernels' objects do not mix, and
 # in the cache, so that only what changed is built again.  Warnings are errors:
@@ -70,3 +70,4 @@ if grep -i 'warning:' "$output/build.log" | grep -v 'differs from the one' >&2; 
 	die "the module builds with warnings"
 fi
 cp "$build/gcheap.ko" "$output/"
+ln -sfn "$build" "$output/objects"

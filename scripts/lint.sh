@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # lint.sh LOGS: the checks that need no machine: generated files, descriptions,
-# checkpatch, sparse, shellcheck.  Puts one line for each in LOGS/results.
+# checkpatch, sparse, the order of the files, shellcheck.  Puts one line for each in LOGS/results.
 set -eu
 
 here=$(dirname "$(realpath "$0")")
@@ -84,6 +84,43 @@ sparse()
 		! grep -E '(/module/|/uapi/)[^ ]*: (warning|error)' "$logs/build.log"
 }
 
+# order SOURCE: the files that a comment there lists, each calling only those below
+order()
+{
+	sed -n '/each calls only those below it:$/,/^ \*\//s/^ \*\t\([a-z_0-9, ]*\)\t.*/\1/p' \
+		"$1" | tr -d , | xargs -n 1
+}
+
+# layers SOURCE OBJECTS: no object refers to a symbol of one that is listed before it.
+layers()
+{
+	# shellcheck disable=SC2046 # a list
+	(cd "$2" && nm -A $(order "$OLDPWD/$1" | sed 's/$/.o/')) |
+	awk -v order="$(order "$1" | xargs)" '
+	BEGIN { n = split(order, names, " "); for (i = 1; i <= n; i++) place[names[i]] = i }
+	{ file = $1; sub(/\.o:.*/, "", file); type = $(NF - 1) }
+	type == "U" { uses[file, $NF] }
+	type ~ /^[A-TV-Z]$/ { defines[$NF] = file }
+	END { for (use in uses) { split(use, part, SUBSEP)
+			if (!(part[2] in defines))
+				continue
+			to = defines[part[2]]
+			if (place[to] <= place[part[1]]) {
+				print part[1] " uses " part[2] " of " to
+				wrong = 1 } }
+		exit wrong || !n }'
+}
+
+module_layers()
+{
+	diff <(order module/main.c | sort) \
+		<(sed -n 's|.*[ \t]module/\([a-z_0-9]*\)\.o.*|\1|p' Kbuild | sort) || {
+		echo "main.c's list (<) is not what Kbuild builds (>)"
+		return 1
+	}
+	layers module/main.c "$logs/objects/module"
+}
+
 shell()
 {
 	shellcheck -x -P SCRIPTDIR:scripts:. scripts/*.sh scripts/run-tests .ci/run
@@ -103,4 +140,5 @@ item "the size class table is up to date" size_classes
 item "syzkaller's descriptions agree with the header" syzkaller
 item "checkpatch --strict" checkpatch
 item "sparse" sparse
+item "each file of the module calls only those below it" module_layers
 item "shellcheck" shell
