@@ -48,7 +48,7 @@ bool exiting[THREADS];		/* task_work_add() fails */
 bool seen[THREADS];		/* gc_mutator.round is that of the stop */
 bool parked[THREADS];		/* counts in gc_world.parked */
 bool loaded[THREADS];		/* its processor is in mm_cpumask() */
-bool mask[THREADS];		/* gc_world.cpus */
+bool aimed[THREADS];		/* gc_world.cpus */
 
 bool locked;			/* gc_heap.lock */
 bool stopped;			/* gc_world.stopped */
@@ -185,7 +185,7 @@ inline choose()
 {
 	i = 0;
 	do
-	:: atomic { i < THREADS -> mask[i] = loaded[i]; i++ }
+	:: atomic { i < THREADS -> aimed[i] = loaded[i]; i++ }
 	:: atomic { i == THREADS -> i = 0; break }
 	od
 }
@@ -201,10 +201,10 @@ inline interrupt_members()
 #endif
 	i = 0;
 	do
-	:: atomic { i < THREADS && place[i] == USER && mask[i] ->
+	:: atomic { i < THREADS && place[i] == USER && aimed[i] ->
 		place[i] = KERNEL; i++
 	   }
-	:: atomic { i < THREADS && !(place[i] == USER && mask[i]) -> i++ }
+	:: atomic { i < THREADS && !(place[i] == USER && aimed[i]) -> i++ }
 	:: atomic { i == THREADS -> break }
 	od
 #endif
