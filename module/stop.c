@@ -47,6 +47,13 @@
  * someone ran, and what was marked is worth nothing.  As a thread that is held has
  * at most one child, the next attempt has one for each thread.
  *
+ * Who collects is whoever found it due, and may have less of the processor than
+ * those it holds: be nice, or throttled by its cgroup.  So realtime threads are
+ * parked at a lock that the collector has, and lend it their priority, which ends
+ * a throttling too.  The others are parked at a wait queue, where the system may
+ * freeze them when it suspends; they lend nothing, as the kernel knows no
+ * inheritance among those who share processors fairly.
+ *
  * A queued work holds the mutator, the world and the module, not the heap.  It
  * cannot be taken back from a thread: that is what may keep the module from
  * being unloaded while a thread which once used a heap is asleep.
@@ -70,6 +77,7 @@
 #include <linux/rbtree.h>
 #include <linux/rculist.h>
 #include <linux/rhashtable.h>
+#include <linux/rtmutex.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -131,6 +139,8 @@ struct gc_nursery {
  * @ref: the heap, and each queued work
  * @lock: guards changes of @stopped and @round, and who takes from @newborns
  * @wait: where threads are parked
+ * @urgent: held by the collector while the world is stopped; realtime threads are
+ *	parked here
  * @parked: threads that are, or were and may be parked by other worlds before
  *	they are in user mode
  * @left: where the next collector waits for the last of them
@@ -154,6 +164,7 @@ struct gc_world {
 	struct kref ref;
 	raw_spinlock_t lock;	/* stopped, round, taking from newborns */
 	wait_queue_head_t wait;
+	struct rt_mutex urgent;
 	atomic_t parked;
 	wait_queue_head_t left;
 	u64 started_ns;
@@ -207,6 +218,7 @@ struct gc_world *gc_world_new(void)
 	kref_init(&world->ref);
 	raw_spin_lock_init(&world->lock);
 	init_waitqueue_head(&world->wait);
+	rt_mutex_init(&world->urgent);
 	init_waitqueue_head(&world->left);
 	INIT_LIST_HEAD(&world->members);
 	INIT_LIST_HEAD(&world->nurseries);
@@ -251,10 +263,27 @@ static bool world_holds_me(struct gc_world *world)
 	       !fatal_signal_pending(current);
 }
 
+/* The collector has the lock, and with it the priority of who waits for it. */
+static void wait_urgently(struct gc_world *world)
+{
+	if (!rt_mutex_lock_killable(&world->urgent))
+		rt_mutex_unlock(&world->urgent);
+}
+
+static void wait_patiently(struct gc_world *world)
+{
+	wait_event_state(world->wait, !READ_ONCE(world->stopped),
+			 (TASK_KILLABLE | TASK_FREEZABLE));
+}
+
 static void wait_for_start(struct gc_world *world)
 {
-	while (world_holds_me(world))
-		wait_event_killable(world->wait, !READ_ONCE(world->stopped));
+	while (world_holds_me(world)) {
+		if (current->prio < MAX_RT_PRIO)
+			wait_urgently(world);
+		else
+			wait_patiently(world);
+	}
 }
 
 /* The time is there for who finds that nobody is parked any more. */
@@ -1051,6 +1080,8 @@ int gc_world_stop(struct gc_heap *heap)
 		err = newborns_reserve(world, world->threads + NEWBORNS);
 	if (err)
 		return err;
+	/* Nobody has it for longer than it takes to let it go. */
+	rt_mutex_lock(&world->urgent);
 	world_publish(world);
 	err = gc_world_again(heap);
 	if (err < 0) {
@@ -1075,7 +1106,9 @@ void gc_world_start(struct gc_heap *heap)
 	world->started_ns = ktime_get_ns();
 	WRITE_ONCE(world->stopped, false);
 	raw_spin_unlock(&world->lock);
+	/* All are woken at the priority that is lent. */
 	wake_up_all(&world->wait);
+	rt_mutex_unlock(&world->urgent);
 	members_drop(world);
 }
 
@@ -1142,6 +1175,10 @@ void gc_stop_exit(void)
 {
 	tracepoint_probe_unregister(fork_tracepoint, probe_fork, NULL);
 	tracepoint_synchronize_unregister();
-	/* A task work drops its reference to us some instructions too early. */
+	/*
+	 * A task work drops its reference to us some instructions too early.  Where
+	 * the kernel may take the processor from it there, this waits until it is
+	 * through (TASKS_RCU, see Kbuild); else nothing more than RCU is needed.
+	 */
 	synchronize_rcu_tasks();
 }
