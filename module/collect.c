@@ -192,9 +192,11 @@ static u64 allocated_after(struct gc_heap *heap)
 	struct gc_slab *slab;
 	u64 owned = 0;
 
-	list_for_each_entry(slab, &heap->slabs.owned, node)
+	list_for_each_entry(slab, &heap->slabs.owned, node) {
 		owned += (u64)bitmap_weight(gc_slab_handed_bits(slab),
 					    slab->slots) * slab->object_size;
+		cond_resched();
+	}
 	return heap->slabs.live - owned;
 }
 
