@@ -734,8 +734,12 @@ static bool catch_thread(struct catch *c, struct task_struct *task,
 
 	if (READ_ONCE(task->mm) != member->mm)
 		return false;
-	if (task == current)
+	if (task == current) {
+		m = gc_mutator_find(c->heap, current);
+		if (m)
+			m->pass = world->pass;
 		return true;
+	}
 	if (READ_ONCE(task->flags) & (GC_PF_NO_USER | PF_EXITING))
 		return false;
 	m = catch_mutator(c, task, member);
@@ -765,6 +769,15 @@ static unsigned int catch_process(struct catch *c, struct task_struct *process,
 	return before;
 }
 
+/*
+ * A child that fork() still makes owns its address space already.  What is queued on
+ * it before it is listed is lost.
+ */
+static bool is_listed(struct task_struct *task)
+{
+	return pid_task(task_pid(task), PIDTYPE_PID) == task;
+}
+
 static unsigned int catch_owner(struct catch *c, struct gc_member *member)
 {
 	struct task_struct *owner;
@@ -772,7 +785,7 @@ static unsigned int catch_owner(struct catch *c, struct gc_member *member)
 
 	rcu_read_lock();
 	owner = gc_mm_owner(member->mm);
-	if (owner)
+	if (owner && is_listed(owner))
 		before = catch_process(c, owner, member);
 	rcu_read_unlock();
 	return before;
