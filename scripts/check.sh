@@ -26,7 +26,7 @@ lanes=
 
 # Where a thread goes wrong only when it is preempted in the middle of something, a
 # kernel that preempts more finds it sooner.
-preemption='test_frames test_roots test_threads test_running test_waiting'
+preemption='test_frames test_join test_ends test_held test_roots test_threads test_running'
 
 # Seconds on the debug kernel, by which its programs are shared out; others take ten.
 long='test_oom=300 test_fail_nth=200 test_threads=60 test_fork=60 test_eintr=60'
