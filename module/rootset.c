@@ -24,6 +24,23 @@ struct gc_rootset *gc_rootset_new(void)
 	return set;
 }
 
+static void count(const struct gc_rootset *set, long bytes)
+{
+	if (set->bytes)
+		atomic_long_add(bytes, set->bytes);
+}
+
+/**
+ * gc_rootset_count() - count the memory of a set, and of all copies of it
+ * @set: set without ranges
+ * @bytes: counter that outlives them, or NULL
+ */
+void gc_rootset_count(struct gc_rootset *set, atomic_long_t *bytes)
+{
+	set->bytes = bytes;
+	count(set, sizeof(*set));
+}
+
 /**
  * gc_aging_get() - the pairs at an address, known before or not
  * @agings: the heap's list of all
@@ -96,8 +113,9 @@ void gc_aging_forget(struct gc_aging *aging)
 	gc_aging_put(aging);
 }
 
-static void root_free(struct gc_root *root)
+static void root_free(const struct gc_rootset *set, struct gc_root *root)
 {
+	count(set, -(long)sizeof(*root));
 	gc_aging_put(root->aging);
 	kfree(root);
 }
@@ -124,9 +142,10 @@ void gc_rootset_put(struct gc_rootset *set)
 	if (!refcount_dec_and_test(&set->ref))
 		return;
 	rbtree_postorder_for_each_entry_safe(root, next, &set->ranges, node) {
-		root_free(root);
+		root_free(set, root);
 		cond_resched();
 	}
+	count(set, -(long)sizeof(*set));
 	kfree(set);
 }
 
@@ -156,6 +175,7 @@ static void root_insert(struct gc_rootset *set, struct gc_root *new)
 	rb_link_node(&new->node, parent, link);
 	rb_insert_color(&new->node, &set->ranges);
 	set->nr++;
+	count(set, sizeof(*new));
 }
 
 /**
@@ -173,6 +193,7 @@ struct gc_rootset *gc_rootset_copy(const struct gc_rootset *set)
 
 	if (!copy)
 		return NULL;
+	gc_rootset_count(copy, set->bytes);
 	for (node = rb_first(&set->ranges); node; node = rb_next(node)) {
 		const struct gc_root *root = rb_entry(node, struct gc_root,
 						      node);
@@ -257,6 +278,6 @@ int gc_rootset_del(struct gc_rootset *set, unsigned long start)
 		return -ENOENT;
 	rb_erase(&root->node, &set->ranges);
 	set->nr--;
-	root_free(root);
+	root_free(set, root);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #ifndef GCHEAP_ROOTSET_H
 #define GCHEAP_ROOTSET_H
 
+#include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/rbtree.h>
 #include <linux/refcount.h>
@@ -52,11 +53,13 @@ struct gc_root {
  * @ref: mappings that share the set
  * @nr: number of ranges, at most GCHEAP_ROOTS_MAX
  * @ranges: struct gc_root by address
+ * @bytes: where the memory that it takes is counted, or NULL
  */
 struct gc_rootset {
 	refcount_t ref;
 	unsigned int nr;
 	struct rb_root ranges;
+	atomic_long_t *bytes;
 };
 
 struct gc_aging *gc_aging_get(struct list_head *agings, unsigned long start,
@@ -66,6 +69,7 @@ void gc_aging_abandon(struct gc_aging *aging);
 void gc_aging_forget(struct gc_aging *aging);
 
 struct gc_rootset *gc_rootset_new(void);
+void gc_rootset_count(struct gc_rootset *set, atomic_long_t *bytes);
 void gc_rootset_get(struct gc_rootset *set);
 void gc_rootset_put(struct gc_rootset *set);
 bool gc_rootset_shared(const struct gc_rootset *set);
