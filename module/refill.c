@@ -163,6 +163,9 @@ int gc_release(struct gc_heap *heap, const struct gcheap_ioc_release *release)
 	err = gc_map_check(heap);
 	if (err)
 		return err;
+	/* Who asks only whether the heap is mapped does not wait for a collection. */
+	if (!release->flags && !release->nr_back)
+		return 0;
 	err = giving_back_init(&g, release->nr_back, release->back);
 	if (err)
 		return err;
