@@ -7,6 +7,7 @@
  *
  * GCHEAP_TRACE=1 in the environment prints a line for each collection.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,31 +38,32 @@ static void check(int kept, const char *promise)
 	exit(1);
 }
 
+/* What went wrong, and what helps */
+static void fail(const char *what)
+{
+	fprintf(stderr, "demo: %s: %s\n", what, gcheap_strerror(errno));
+	exit(1);
+}
+
 static struct gcheap_stats read_stats(struct gcheap *heap)
 {
 	struct gcheap_stats stats;
 
-	if (gcheap_read_stats(heap, &stats)) {
-		perror("demo: gcheap_read_stats");
-		exit(1);
-	}
+	if (gcheap_read_stats(heap, &stats))
+		fail("gcheap_read_stats");
 	return stats;
 }
 
 static void collect(struct gcheap *heap)
 {
-	if (gcheap_collect(heap)) {
-		perror("demo: gcheap_collect");
-		exit(1);
-	}
+	if (gcheap_collect(heap))
+		fail("gcheap_collect");
 }
 
 static void *must(void *object)
 {
-	if (!object) {
-		perror("demo: allocation");
-		exit(1);
-	}
+	if (!object)
+		fail("allocation");
 	return object;
 }
 
@@ -182,10 +184,8 @@ int main(void)
 {
 	struct gcheap *heap = gcheap_open(NULL);
 
-	if (!heap) {
-		perror("demo: gcheap_open");
-		return 1;
-	}
+	if (!heap)
+		fail("gcheap_open");
 	show_pool(heap);
 	show_collector(heap);
 	show_structure(heap);

@@ -4,6 +4,8 @@
  * unloaded just as long as there are any.
  */
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "common.h"
 #include "machine.h"
@@ -421,6 +423,57 @@ TEST_F(module, cannot_be_unloaded_while_a_heap_is_open)
 	ASSERT_NE(NULL, heap);
 	EXPECT_NE(NULL, gcheap_alloc(heap, 100));
 	gcheap_close(heap);
+}
+
+/* The demonstration, and what it says to its user */
+static int run_demo(char *said, size_t size)
+{
+	int fds[2], status;
+	ssize_t length;
+	pid_t pid;
+
+	must(!pipe2(fds, O_CLOEXEC));
+	pid = fork_child();
+	if (!pid) {
+		dup2(fds[1], STDERR_FILENO);
+		execlp("demo", "demo", NULL);
+		_exit(KSFT_SKIP);
+	}
+	close(fds[1]);
+	length = read(fds[0], said, size - 1);
+	must(length >= 0);
+	said[length] = '\0';
+	close(fds[0]);
+	status = await_child(pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int open_error(void)
+{
+	return gcheap_open(NULL) ? 0 : errno;
+}
+
+TEST_F(module, that_is_not_loaded_is_told_from_one_that_is_not_permitted)
+{
+	char said[512];
+
+	ASSERT_TRUE(comes_true(is_unloaded, NULL));
+	EXPECT_EQ(ENOENT, open_error());
+	EXPECT_NE(NULL, strstr(gcheap_strerror(ENOENT), "load the module"));
+	EXPECT_EQ(1, run_demo(said, sizeof(said)));
+	EXPECT_NE(NULL, strstr(said, "load the module"));
+
+	/* A node that somebody made; who answers there depends on the number. */
+	ASSERT_EQ(0, mknod("/dev/gcheap", S_IFCHR | 0666, makedev(10, 201)));
+	EXPECT_EQ(ENODEV, open_error());
+	ASSERT_EQ(0, unlink("/dev/gcheap"));
+	ASSERT_EQ(0, mknod("/dev/gcheap", S_IFCHR | 0666, makedev(60, 7)));
+	EXPECT_EQ(ENODEV, open_error());
+	ASSERT_EQ(0, unlink("/dev/gcheap"));
+	ASSERT_EQ(0, mknod("/dev/gcheap", S_IFCHR | 0666, makedev(1, 3)));
+	EXPECT_EQ(ENODEV, open_error());
+	ASSERT_EQ(0, unlink("/dev/gcheap"));
+	EXPECT_NE(NULL, strstr(gcheap_strerror(ENODEV), "load the module"));
 }
 
 TEST_F(module, cannot_be_unloaded_while_a_heap_is_only_mapped)

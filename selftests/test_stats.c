@@ -221,6 +221,35 @@ TEST_F(stats, a_limit_makes_collections_earlier)
 	EXPECT_EQ(0, collections(self->heap));
 }
 
+/* Ranges of roots take memory of the kernel's. */
+#define RANGES		1000
+#define RANGE_MIN	32
+
+TEST_F(stats, gc_sys_has_the_ranges_of_roots)
+{
+	static void *words[RANGES];
+	uint64_t before = stats_of(self->heap).gc_sys, with, in_a_child, after;
+	pid_t pid;
+	int i;
+
+	for (i = 0; i < RANGES; i++)
+		ASSERT_EQ(0, gcheap_root_add(self->heap, &words[i], sizeof(words[i])));
+	with = stats_of(self->heap).gc_sys;
+	EXPECT_LE(before + RANGES * RANGE_MIN, with);
+	/* A child shares its parent's until it changes them. */
+	pid = fork_child();
+	if (!pid) {
+		must(!gcheap_root_del(self->heap, &words[0]));
+		in_a_child = stats_of(self->heap).gc_sys;
+		_exit(in_a_child < with + (RANGES - 1) * RANGE_MIN);
+	}
+	EXPECT_TRUE(child_succeeded(pid));
+	for (i = 0; i < RANGES; i++)
+		ASSERT_EQ(0, gcheap_root_del(self->heap, &words[i]));
+	after = stats_of(self->heap).gc_sys;
+	EXPECT_GT(before + RANGES * RANGE_MIN, after);
+}
+
 TEST_F(stats, options_are_those_of_the_calls)
 {
 	const struct gcheap_options options = {
@@ -238,7 +267,7 @@ TEST_F(stats, options_out_of_range_are_refused)
 {
 	static const struct gcheap_options bad[] = {
 		{ .size = 1000 }, { .size = (2ul << 40) }, { .percent = 100001 },
-		{ .flags = 1 },
+		{ .flags = 2 },
 	};
 	size_t i;
 

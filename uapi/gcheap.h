@@ -2,12 +2,31 @@
 /*
  * libgcheap: a garbage-collected heap that the kernel keeps, for C programs.
  *
- * Allocate, drop, never free: what no thread's registers or stack, no global,
- * no thread-local variable, no range given to gcheap_root_add() and no living
- * object of the heap points to any more is reclaimed.  A pointer counts where
- * it is stored at an address that is a multiple of 8, also one into the middle
- * of an object.  Memory from malloc() or mmap() is not looked at: give it to
- * gcheap_root_add() when it holds pointers into the heap.
+ * Allocate, drop, never free: what nothing refers to any more is reclaimed.
+ *
+ * What counts as a reference is a pointer, stored at an address that is a multiple
+ * of 8, to an object's first byte or into its middle,
+ *
+ * - in a register of any thread, on the stack that it runs on, on those that it
+ *   was interrupted on by a signal, and in its thread-local variables;
+ * - in global and static variables of the program and its libraries;
+ * - in a range given to gcheap_root_add();
+ * - in a living object of the heap, unless it is from gcheap_alloc_noscan().
+ *
+ * In registers and on stacks, an address one past an object's end counts for that
+ * object, too; in the heap and in data it does not.
+ *
+ * Memory from malloc() or mmap() does not count.  Give it to gcheap_root_add(), or
+ * open the heap with GCHEAP_SCAN_ALL.  Some of it is easily forgotten: what
+ * std::vector and the like store, stacks of coroutines that do not run, C++
+ * exceptions in flight, arguments of std::thread and std::async before the thread
+ * has begun, pthread_setspecific() beyond a thread's first 32 keys.
+ *
+ * What only the kernel holds never counts: data of epoll, user_data of io_uring,
+ * values of timers and signals on their way, control blocks of asynchronous I/O,
+ * what is in a pipe, a file, or memory shared with others.  Keep a second reference.
+ *
+ * Those who share a heap trust each other: each can write to all that is in it.
  *
  * All functions may be called by any thread at any time; none may be called by
  * a signal handler that can interrupt another of them on the same thread.
@@ -25,15 +44,25 @@ extern "C" {
 struct gcheap;
 struct gcheap_pool;
 
+/*
+ * gcheap_options.flags: references in any memory of the process that is private and
+ * writable count: malloc's, that from mmap(), all stacks.  Collections take longer,
+ * in proportion to how much of that was ever written.
+ *
+ * It comes by itself in programs that run under Valgrind, or are built with
+ * AddressSanitizer and have detect_stack_use_after_return on.
+ */
+#define GCHEAP_SCAN_ALL		0x1
+
 /**
  * struct gcheap_options - how to make a heap; zero means the default
  * @size: hard limit of the heap's size in bytes, 1 MiB to 1 TiB; default: the
- *	machine's memory
+ *	machine's memory, but at most half of the addresses that RLIMIT_AS leaves
  * @limit: memory in bytes beyond which the heap is collected earlier than
  *	@percent says; default: none
  * @percent: growth over the live heap before the next collection; default: 100;
  *	negative: collect only when told to, or when the heap is full
- * @flags: zero
+ * @flags: GCHEAP_SCAN_ALL or zero
  */
 struct gcheap_options {
 	size_t size;
@@ -62,7 +91,7 @@ struct gcheap_options {
  * @pause_max_ns: longest pause
  * @num_gc: collections completed
  * @num_forced_gc: of them asked for by gcheap_collect()
- * @gc_sys: bytes of memory that the collector itself needs
+ * @gc_sys: bytes of memory that the collector itself needs, ranges of roots included
  * @gc_cpu_ns: time spent collecting
  * @num_classes: entries of @by_size in use; the last is of the large objects
  * @by_size: counts of each size class by ascending size: @size bytes of a slot
@@ -105,8 +134,10 @@ struct gcheap_stats {
  * letting them go, took how long.
  *
  * Return: the heap, or NULL with errno: ENOENT or ENODEV (module not loaded),
- * EACCES (not permitted to open the device), EINVAL (an option out of range),
- * EMFILE, ENFILE, ENOMEM.
+ * EPROTONOSUPPORT (the module is of another version), EACCES or EPERM (not
+ * permitted to open the device), EINVAL (an option out of range), EAGAIN (memory
+ * that will be is locked by mlockall(), and RLIMIT_MEMLOCK does not allow for a heap
+ * of this size), EMFILE, ENFILE, ENOMEM.  gcheap_strerror() tells what helps.
  */
 struct gcheap *gcheap_open(const struct gcheap_options *opts);
 
@@ -119,7 +150,8 @@ struct gcheap *gcheap_open(const struct gcheap_options *opts);
  * process has mapped already (inherited by fork, or attached before) works too.
  *
  * Return: the heap, or NULL with errno: EBADF or ENOTTY (not a heap), EEXIST
- * (the addresses are occupied in this process), EINVAL, EMFILE, ENOMEM.
+ * (the addresses are occupied in this process), EPROTONOSUPPORT, EAGAIN, EMFILE,
+ * ENOMEM: as gcheap_open().
  */
 struct gcheap *gcheap_attach(int fd);
 
@@ -129,9 +161,24 @@ struct gcheap *gcheap_attach(int fd);
  *
  * For passing to another process.  It stays the heap's, and has FD_CLOEXEC set.
  *
- * Return: the descriptor.
+ * A program that closes it, by closefrom(3) or otherwise, can go on: the library
+ * gets another one as soon as it needs it, for which it opens /dev/gcheap.  A file
+ * that has got the number meanwhile is let alone.
+ *
+ * Return: the descriptor; or -1 with errno when it was closed and there is no other
+ * to be had: EBADF (the device cannot be opened, or the heap is not mapped any more),
+ * EMFILE, ENFILE, ENOMEM.  Each other function may fail with these, too, then.
  */
 int gcheap_fd(const struct gcheap *heap);
+
+/**
+ * gcheap_strerror() - what an errno from this library means, and what helps
+ * @err: errno
+ *
+ * Return: a line without its end; that of strerror() for what the library does not
+ * give.
+ */
+const char *gcheap_strerror(int err);
 
 /**
  * gcheap_close() - stop using a heap

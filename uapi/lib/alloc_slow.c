@@ -10,6 +10,7 @@
 
 #include "alloc.h"
 #include "cache.h"
+#include "call.h"
 #include "trace.h"
 
 /*
@@ -20,7 +21,7 @@ static bool reclaim(struct gcheap *heap)
 {
 	struct gcheap_ioc_collect request = { .size = sizeof(request) };
 
-	return gch_cache_flush(heap) && !gch_call(heap, GCHEAP_IOC_COLLECT, &request);
+	return gch_cache_flush_all(heap) && !gch_call(heap, GCHEAP_IOC_COLLECT, &request);
 }
 
 /* Objects and errors share a register: memory might keep an object alive. */

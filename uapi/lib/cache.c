@@ -25,8 +25,8 @@
  * return to it in the child.)
  *
  * vfork: the child works on its parent's cache, which is right as far as slots
- * go; but REFILL refuses it, and RELEASE says EPERM.  Both leave the cache as it
- * is, for the parent to go on with.
+ * go; but REFILL refuses it, and RELEASE says EPERM.  Both leave the slabs as they
+ * are, for the parent to go on with; so does each other error.
  *
  * End of a thread: the destructor gives its slabs back with what is unused,
  * under the process's lock, as the heap may be being closed.  Destructors that
@@ -41,6 +41,7 @@
 #include <sys/mman.h>
 
 #include "cache.h"
+#include "call.h"
 #include "lock.h"
 #include "memory.h"
 #include "thread.h"
@@ -62,11 +63,7 @@ static struct gch_cache *cache_map(void)
 	struct gch_cache *cache;
 	int saved = errno;
 
-	cache = gch_map(sizeof(*cache));
-	if (cache && madvise(cache, sizeof(*cache), MADV_WIPEONFORK)) {
-		cache_unmap(cache);
-		cache = NULL;
-	}
+	cache = gch_map_own(sizeof(*cache));
 	/* Few pages are ever touched: no 2 MiB for them. */
 	if (cache)
 		madvise(cache, sizeof(*cache), MADV_NOHUGEPAGE);
@@ -147,8 +144,8 @@ static bool cache_flush(struct gch_cache *cache)
 	do {
 		n = back_fill(cache);
 		request.nr_back = n;
-		/* EPERM: a child of vfork(), and they are its parent's. */
-		if (gch_call(cache->heap, GCHEAP_IOC_RELEASE, &request) == -EPERM)
+		/* As in a child of vfork(): they are its parent's. */
+		if (gch_call(cache->heap, GCHEAP_IOC_RELEASE, &request))
 			return false;
 		back_done(cache, n);
 	} while (cache->retired);
@@ -163,10 +160,10 @@ static void thread_exit(void *unused)
 	gch_thread.leaving = true;
 	while ((cache = gch_thread.cache)) {
 		gch_thread.cache = cache->next;
-		gch_lock();
+		gch_lock(GCH_HEAPS);
 		if (cache->id && gch_heap_is(cache->heap, cache->id))
 			cache_flush(cache);
-		gch_unlock();
+		gch_unlock(GCH_HEAPS);
 		cache_unmap(cache);
 	}
 }
@@ -270,6 +267,33 @@ bool gch_cache_flush(struct gcheap *heap)
 	struct gch_cache *cache = cache_find(heap);
 
 	return cache && cache_flush(cache);
+}
+
+/**
+ * gch_cache_flush_all() - give all of the calling thread's slabs of all heaps back
+ * @heap: heap that is about to take back its own
+ *
+ * Should it be another heap after all (call.c), then no slots are handed out
+ * from slabs that the thread does not know to be gone.
+ *
+ * errno stays as it is.
+ *
+ * Return: true when there were any of @heap.
+ */
+bool gch_cache_flush_all(struct gcheap *heap)
+{
+	const bool had = gch_cache_flush(heap);
+	struct gch_cache *cache = gch_thread.cache;
+
+	if (!cache || !cache->next)
+		return had;
+	/* Others may be being closed. */
+	gch_lock(GCH_HEAPS);
+	for (; cache; cache = cache->next)
+		if (cache->id && cache->heap != heap && gch_heap_is(cache->heap, cache->id))
+			cache_flush(cache);
+	gch_unlock(GCH_HEAPS);
+	return had;
 }
 
 /**
@@ -423,7 +447,7 @@ static int bin_refill(struct gch_cache *cache, struct gch_bin *bin)
  *
  * errno stays as it is.
  *
- * Return: 0, -ENOMEM, or -EBUSY in a child of vfork().
+ * Return: 0, -ENOMEM, -EBUSY in a child of vfork(), or as gch_fd_of().
  */
 int gch_cache_fill(struct gch_cache *cache, struct gch_bin *bin)
 {

@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #include "cache.h"
-#include "heap.h"
+#include "call.h"
 #include "trace.h"
 
 static int fail(int err)
@@ -20,7 +20,7 @@ int gcheap_collect(struct gcheap *heap)
 	int err;
 
 	/* COLLECT takes the slabs too, but cannot know what is unused in them. */
-	gch_cache_flush(heap);
+	gch_cache_flush_all(heap);
 	err = gch_call(heap, GCHEAP_IOC_COLLECT, &request);
 	if (err)
 		return fail(err);

@@ -2,102 +2,32 @@
 /*
  * Opening, attaching and closing heaps.
  *
- * A struct gcheap lies in memory of its own, is in the list of all heaps for
- * ever, and is used again for another heap after it was closed.  Its id is what
- * makes it a heap: written last when one is opened, taken away first when it is
- * closed.  So at each instant, also at that of a fork by another thread, the
- * list is whole and each entry in it is either a complete heap or free.  (The
+ * Entries of the list (list.c) and their reference counts change under the lock
+ * GCH_HEAPS only.  Nothing that is a cancellation point is called under it.  (The
  * child of a fork that happened in the middle keeps a descriptor too many.)
- *
- * The list, ids and reference counts change under the lock (lock.c) only.
- * Reading the list and ids needs no lock.  Nothing that is a cancellation point
- * is called under it.
- *
- * None of this memory is a root for the collector (memory.c): a base address kept
- * here keeps no object.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
-#include <sys/ioctl.h>
+#include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "cache.h"
-#include "heap.h"
+#include "call.h"
+#include "checker.h"
+#include "list.h"
 #include "lock.h"
-#include "memory.h"
 #include "pool.h"
 #include "trace.h"
-
-#define DEVICE		"/dev/gcheap"
 
 /* A thread holds at most so much of one class, and of a small heap less. */
 #define BIN_BYTES	(256u << 10)
 #define BIN_HEAP_PART	256
 
-/* Both are 0 in a process without heaps. */
-static struct gcheap *heaps;
-static __u64 last_id;
-
-static int call(int fd, unsigned long number, void *request)
-{
-	int saved = errno;
-	int err;
-
-	if (!ioctl(fd, number, request))
-		return 0;
-	err = -errno;
-	errno = saved;
-	return err;
-}
-
-/**
- * gch_call() - ask the kernel
- * @heap: heap
- * @number: GCHEAP_IOC_*
- * @request: its structure
- *
- * errno stays as it is.
- *
- * Return: 0 or a negative errno.
- */
-int gch_call(const struct gcheap *heap, unsigned long number, void *request)
-{
-	return call(heap->fd, number, request);
-}
-
-/**
- * gch_heap_at() - the heap of this process with a certain base
- * @base: address of the heap
- *
- * Return: the heap, or NULL when none is open there.
- */
-struct gcheap *gch_heap_at(__u64 base)
-{
-	struct gcheap *heap;
-
-	for (heap = __atomic_load_n(&heaps, __ATOMIC_ACQUIRE); heap; heap = heap->next)
-		if (!gch_heap_is(heap, 0) && heap->base == base)
-			return heap;
-	return NULL;
-}
-
-/* An entry of the list that is no heap now; the lock is held. */
-static struct gcheap *heap_entry(void)
-{
-	struct gcheap *heap;
-
-	for (heap = __atomic_load_n(&heaps, __ATOMIC_ACQUIRE); heap; heap = heap->next)
-		if (gch_heap_is(heap, 0))
-			return heap;
-	heap = gch_map(sizeof(*heap));
-	if (!heap)
-		return NULL;
-	heap->next = __atomic_load_n(&heaps, __ATOMIC_ACQUIRE);
-	__atomic_store_n(&heaps, heap, __ATOMIC_RELEASE);
-	return heap;
-}
+/* Sizes of heaps are multiples of this. */
+#define SIZE_STEP	(2u << 20)
 
 static __u32 slabs_wanted(__u64 heap_size, __u32 slab_size)
 {
@@ -140,10 +70,22 @@ static int read_info(int fd, struct gcheap_ioc_info *info, struct gcheap_class_i
 		.classes = (uintptr_t)classes,
 		.class_capacity = classes ? GCH_CLASSES_MAX : 0,
 	};
-	err = call(fd, GCHEAP_IOC_INFO, info);
+	err = gch_fd_call(fd, GCHEAP_IOC_INFO, info);
 	if (err)
 		return err;
-	return info->abi_version == GCHEAP_ABI_VERSION ? 0 : -ENODEV;
+	return info->abi_version == GCHEAP_ABI_VERSION ? 0 : -EPROTONOSUPPORT;
+}
+
+/* Another process may have made the heap, and known nothing of this one. */
+static int scan_all_if_checked(int fd)
+{
+	struct gcheap_ioc_config config = {
+		.size = sizeof(config),
+		.flags = GCHEAP_CONFIG_BEHAVIOUR,
+		.behaviour = GCHEAP_SCAN_ALL,
+	};
+
+	return gch_is_checked() ? gch_fd_call(fd, GCHEAP_IOC_CONFIG, &config) : 0;
 }
 
 /* Map the heap behind @fd and describe it; the lock is held. */
@@ -158,7 +100,10 @@ static int heap_map(struct gcheap *heap, int fd)
 
 	err = read_info(fd, &info, classes);
 	if (!err)
-		err = call(fd, GCHEAP_IOC_ATTACH, &attach);
+		err = gch_fd_call(fd, GCHEAP_IOC_ATTACH, &attach);
+	if (err)
+		return err;
+	err = scan_all_if_checked(fd);
 	if (err)
 		return err;
 	base = mmap((void *)(uintptr_t)info.base, info.heap_size, PROT_READ | PROT_WRITE,
@@ -180,19 +125,79 @@ static void heap_unmap(const struct gcheap *heap)
 	munmap((void *)(uintptr_t)heap->base, heap->size);
 }
 
-static void heap_publish(struct gcheap *heap)
+/* Bytes of addresses that the process has in use; 0 when that cannot be known */
+static __u64 addresses_used(void)
 {
-	__atomic_store_n(&heap->id, ++last_id, __ATOMIC_RELEASE);
+	int fd = syscall(SYS_openat, AT_FDCWD, "/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	char text[32] = "";
+
+	if (fd < 0)
+		return 0;
+	syscall(SYS_read, fd, text, sizeof(text) - 1);
+	syscall(SYS_close, fd);
+	return strtoull(text, NULL, 10) * sysconf(_SC_PAGESIZE);
+}
+
+/*
+ * Where addresses are limited (RLIMIT_AS) a heap of the default size has no more
+ * than half of those that are left: stacks, malloc and libraries want some, too.
+ */
+static __u64 addresses_left(void)
+{
+	struct rlimit limit;
+	__u64 used;
+
+	if (getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur == RLIM_INFINITY)
+		return ~0ull;
+	used = addresses_used();
+	return limit.rlim_cur > used ? (limit.rlim_cur - used) / 2 : 0;
+}
+
+static int set_size(int fd, __u64 size)
+{
+	struct gcheap_ioc_config config = {
+		.size = sizeof(config),
+		.flags = GCHEAP_CONFIG_HEAP_SIZE,
+		.heap_size = size / SIZE_STEP * SIZE_STEP,
+	};
+
+	return gch_fd_call(fd, GCHEAP_IOC_CONFIG, &config);
+}
+
+/*
+ * Map a new heap of the default size.  What seemed to be left may be elsewhere
+ * than in one piece, or gone by now.
+ */
+static int map_default(struct gcheap *heap, int fd)
+{
+	const __u64 left = addresses_left();
+	struct gcheap_ioc_config config = { .size = sizeof(config) };
+	__u64 size;
+	int err;
+
+	err = gch_fd_call(fd, GCHEAP_IOC_CONFIG, &config);
+	if (err || left >= config.heap_size)
+		return err ? err : heap_map(heap, fd);
+	for (size = left; size >= SIZE_STEP; size /= 2) {
+		err = set_size(fd, size);
+		if (!err)
+			err = heap_map(heap, fd);
+		if (err != -ENOMEM)
+			return err;
+	}
+	return -ENOMEM;
 }
 
 static int configure(int fd, const struct gcheap_options *opts)
 {
 	struct gcheap_ioc_config config = { .size = sizeof(config) };
 
-	if (!opts)
-		return 0;
-	if (opts->flags)
+	if (opts->flags & ~GCHEAP_SCAN_ALL)
 		return -EINVAL;
+	if (opts->flags) {
+		config.flags |= GCHEAP_CONFIG_BEHAVIOUR;
+		config.behaviour = GCHEAP_SCAN_ALL;
+	}
 	if (opts->percent) {
 		config.flags |= GCHEAP_CONFIG_PERCENT;
 		config.percent = opts->percent < 0 ? GCHEAP_PERCENT_OFF : opts->percent;
@@ -205,17 +210,17 @@ static int configure(int fd, const struct gcheap_options *opts)
 		config.flags |= GCHEAP_CONFIG_HEAP_SIZE;
 		config.heap_size = opts->size;
 	}
-	return call(fd, GCHEAP_IOC_CONFIG, &config);
+	return config.flags ? gch_fd_call(fd, GCHEAP_IOC_CONFIG, &config) : 0;
 }
 
-static int open_locked(int fd, struct gcheap **out)
+static int open_locked(int fd, const struct gcheap_options *opts, struct gcheap **out)
 {
-	struct gcheap *heap = heap_entry();
+	struct gcheap *heap = gch_heap_entry();
 	int err;
 
 	if (!heap)
 		return -ENOMEM;
-	err = heap_map(heap, fd);
+	err = opts->size ? heap_map(heap, fd) : map_default(heap, fd);
 	if (err)
 		return err;
 	err = gch_trace_start(heap);
@@ -223,54 +228,63 @@ static int open_locked(int fd, struct gcheap **out)
 		heap_unmap(heap);
 		return err;
 	}
-	heap_publish(heap);
+	gch_heap_publish(heap);
 	*out = heap;
 	return 0;
 }
 
+/* What answers to this call is not what the device is supposed to be. */
+static int device_error(int err)
+{
+	return err == -ENOTTY ? -ENODEV : err;
+}
+
 struct gcheap *gcheap_open(const struct gcheap_options *opts)
 {
+	static const struct gcheap_options defaults;
 	struct gcheap *heap;
 	int fd, err;
 
+	if (!opts)
+		opts = &defaults;
 	err = gch_lock_init();
 	if (err)
 		goto fail;
-	fd = open(DEVICE, O_RDWR | O_CLOEXEC);
+	fd = gch_device_open();
+	err = fd;
 	if (fd < 0)
-		return NULL;
-	err = configure(fd, opts);
+		goto fail;
+	fd = gch_fd_move(fd);
+	err = device_error(configure(fd, opts));
 	if (err)
 		goto fail_close;
-	gch_lock();
+	gch_lock(GCH_HEAPS);
 	err = gch_cache_init();
 	if (!err)
-		err = open_locked(fd, &heap);
-	gch_unlock();
+		err = device_error(open_locked(fd, opts, &heap));
+	gch_unlock(GCH_HEAPS);
 	if (err)
 		goto fail_close;
 	return heap;
 
 fail_close:
-	close(fd);
+	syscall(SYS_close, fd);
 fail:
 	errno = -err;
 	return NULL;
 }
 
 /*
- * Is the heap behind @fd mapped in this process?  A call that needs a mapping
- * and does nothing tells: its base alone would not, as another heap of this
- * process may have the same.
+ * When this process has the heap already, that keeps the descriptor that it has.
+ * Its base alone would not tell: another heap of this process may have the same.
  */
-static bool is_mapped(int fd)
+static struct gcheap *heap_behind(int fd, const struct gcheap_ioc_info *info)
 {
-	struct gcheap_ioc_release nothing = { .size = sizeof(nothing) };
+	struct gcheap *heap = info->base ? gch_heap_at(info->base) : NULL;
 
-	return call(fd, GCHEAP_IOC_RELEASE, &nothing) != -ENXIO;
+	return heap && gch_fd_mapped(fd) ? heap : NULL;
 }
 
-/* When this process had the heap already, it keeps the descriptor that it had. */
 static int attach_locked(int fd, struct gcheap **out)
 {
 	struct gcheap_ioc_info info;
@@ -280,19 +294,20 @@ static int attach_locked(int fd, struct gcheap **out)
 	err = read_info(fd, &info, NULL);
 	if (err)
 		return err;
-	heap = info.base ? gch_heap_at(info.base) : NULL;
-	if (heap && is_mapped(fd)) {
+	heap = heap_behind(fd, &info);
+	if (heap) {
+		syscall(SYS_close, fd);
 		heap->refs++;
 		*out = heap;
 		return 0;
 	}
-	heap = heap_entry();
+	heap = gch_heap_entry();
 	if (!heap)
 		return -ENOMEM;
 	err = heap_map(heap, fd);
 	if (err)
 		return err;
-	heap_publish(heap);
+	gch_heap_publish(heap);
 	*out = heap;
 	return 0;
 }
@@ -305,57 +320,58 @@ struct gcheap *gcheap_attach(int fd)
 	err = gch_lock_init();
 	if (err)
 		goto fail;
-	fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	fd = gch_fd_dup(fd);
+	err = fd;
 	if (fd < 0)
-		return NULL;
-	gch_lock();
+		goto fail;
+	gch_lock(GCH_HEAPS);
 	err = gch_cache_init();
 	if (!err)
 		err = attach_locked(fd, &heap);
-	gch_unlock();
+	gch_unlock(GCH_HEAPS);
 	if (err)
 		goto fail_close;
-	if (heap->fd != fd)
-		close(fd);
 	return heap;
 
 fail_close:
-	close(fd);
+	syscall(SYS_close, fd);
 fail:
 	errno = -err;
 	return NULL;
 }
 
+/* Heaps are not in memory that could not be written. */
 int gcheap_fd(const struct gcheap *heap)
 {
-	return heap->fd;
+	int fd = gch_fd_of((struct gcheap *)heap);
+
+	if (fd >= 0)
+		return fd;
+	errno = -fd;
+	return -1;
 }
 
-/* End this process's part in a heap, and return its descriptor. */
-static int close_locked(struct gcheap *heap)
+/* End this process's part in a heap. */
+static void close_locked(struct gcheap *heap)
 {
 	if (--heap->refs)
-		return -1;
+		return;
 	gch_cache_drop(heap);
 	gch_trace_stop(heap);
 	gch_pool_forget(heap);
-	/* From here on the other threads' caches of it are known as stale. */
-	__atomic_store_n(&heap->id, 0, __ATOMIC_SEQ_CST);
+	gch_heap_retract(heap);
+	gch_fd_close(heap);
 	heap_unmap(heap);
-	return heap->fd;
 }
 
 void gcheap_close(struct gcheap *heap)
 {
 	int saved = errno;
-	int fd;
 
 	if (!heap)
 		return;
-	gch_lock();
-	fd = close_locked(heap);
-	gch_unlock();
-	if (fd >= 0)
-		close(fd);
+	gch_lock(GCH_HEAPS);
+	close_locked(heap);
+	gch_unlock(GCH_HEAPS);
 	errno = saved;
 }

@@ -1,6 +1,23 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0 */
 /*
- * The heap as the library sees it, and the calls into the kernel.
+ * The heap as the library sees it.
+ *
+ * The library's files, from the top down; each calls only those below it:
+ *
+ *	heap	opening, attaching and closing heaps
+ *	pool	objects for reuse
+ *	object	objects that exist
+ *	collect, stats	collections, and how a heap is doing
+ *	alloc	allocation, as nearly every time
+ *	alloc_slow	and with the kernel's help
+ *	cache	each thread's slabs
+ *	trace	a line for each collection
+ *	list	the heaps of this process
+ *	call	calls into the kernel, and the descriptor for them
+ *	checker	programs that keep a program's pointers elsewhere
+ *	lock	the process's locks
+ *	memory	the library's own memory
+ *	error	what an errno means
  *
  * Inside the library functions return 0 or a negative errno; errno itself is
  * touched only where a function of gcheap.h returns.  Names shared by its files
@@ -47,7 +64,7 @@ struct gch_class {
  * struct gcheap - a heap that this process has mapped
  * @id: unique in this process and never used again; 0 while closed
  * @max_small: largest size that the caches serve
- * @fd: the heap's descriptor
+ * @fd: the heap's descriptor, unless the program has closed it: see call.c
  * @class_count: entries of @classes in use
  * @refs: gcheap_open() and gcheap_attach() calls not yet closed
  * @base: address of the heap
@@ -61,7 +78,11 @@ struct gch_class {
  *
  * The memory is never given back, only used for another heap: @id may be read
  * at any time, to see whether it is still the heap that one knew.  The rest
- * does not change while the heap is open, except @refs (under the lock).
+ * does not change while the heap is open, except @refs (under the lock GCH_HEAPS)
+ * and @fd (under GCH_DESCRIPTORS).
+ *
+ * It is found by the collector where that searches all memory, so it holds no
+ * address of an object: at @base there is none.
  */
 struct gcheap {
 	__u64 id;
@@ -76,9 +97,6 @@ struct gcheap {
 	struct gch_class classes[GCH_CLASSES_MAX];
 	__u8 bin_of[GCH_SMALL_MAX / GCH_SIZE_STEP + 1];
 };
-
-int gch_call(const struct gcheap *heap, unsigned long number, void *request);
-struct gcheap *gch_heap_at(__u64 base);
 
 /**
  * gch_heap_is() - is this still the heap that one knew?

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0
 /*
- * The process's one lock, which a child of fork() finds open.
+ * The process's locks, which a child of fork() finds open.
  *
- * It orders opening, attaching and closing heaps, and the end of threads that
- * hold slabs.  Allocation never takes it.
+ * Allocation takes none, unless the heap's descriptor is gone.
  *
- * Another thread may hold it at the time of a fork, and that thread is not there
+ * Another thread may hold one at the time of a fork, and that thread is not there
  * in the child to open it.  Handlers of pthread_atfork() would not see a bare
- * fork or clone system call; so the lock lies in a page that the kernel wipes in
+ * fork or clone system call; so the locks lie in a page that the kernel wipes in
  * the child, and a wiped lock is an open one.  In turn whatever is done under it
  * must leave the memory of the process usable at each instant, as heap.c does.
  */
@@ -24,10 +23,10 @@
 
 enum { OPEN, HELD, CONTENDED };
 
-static unsigned int *lock_word;
+static unsigned int *lock_words;
 
 /**
- * gch_lock_init() - make the lock, before the first heap of the process
+ * gch_lock_init() - make the locks, before the first heap of the process
  *
  * Return: 0, -ENOMEM, or -EINVAL when the kernel cannot wipe memory on fork.
  */
@@ -37,31 +36,31 @@ int gch_lock_init(void)
 	unsigned int *none = NULL;
 	void *page;
 
-	if (__atomic_load_n(&lock_word, __ATOMIC_ACQUIRE))
+	if (__atomic_load_n(&lock_words, __ATOMIC_ACQUIRE))
 		return 0;
-	page = gch_map(size);
+	page = gch_map_own(size);
 	if (!page)
 		return -errno;
-	if (madvise(page, size, MADV_WIPEONFORK)) {
-		int err = -errno;
-
-		gch_unmap(page, size);
-		return err;
-	}
-	if (!__atomic_compare_exchange_n(&lock_word, &none, page, false,
+	if (!__atomic_compare_exchange_n(&lock_words, &none, page, false,
 					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		gch_unmap(page, size);
 	return 0;
 }
 
+static unsigned int *word_of(enum gch_lock which)
+{
+	return __atomic_load_n(&lock_words, __ATOMIC_ACQUIRE) + which;
+}
+
 /**
- * gch_lock() - take the lock
+ * gch_lock() - take a lock
+ * @which: lock
  *
  * errno stays as it is.
  */
-void gch_lock(void)
+void gch_lock(enum gch_lock which)
 {
-	unsigned int *word = __atomic_load_n(&lock_word, __ATOMIC_ACQUIRE);
+	unsigned int *word = word_of(which);
 	unsigned int seen = OPEN;
 	int saved = errno;
 
@@ -74,13 +73,14 @@ void gch_lock(void)
 }
 
 /**
- * gch_unlock() - give the lock back
+ * gch_unlock() - give a lock back
+ * @which: lock
  *
  * errno stays as it is.
  */
-void gch_unlock(void)
+void gch_unlock(enum gch_lock which)
 {
-	unsigned int *word = __atomic_load_n(&lock_word, __ATOMIC_ACQUIRE);
+	unsigned int *word = word_of(which);
 	int saved = errno;
 
 	if (__atomic_exchange_n(word, OPEN, __ATOMIC_RELEASE) == CONTENDED)

@@ -1,10 +1,21 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0 */
-/* The process's one lock, which a child of fork() finds open. */
+/* The process's locks, which a child of fork() finds open. */
 #ifndef GCH_LOCK_H
 #define GCH_LOCK_H
 
+/**
+ * enum gch_lock - the locks, the outer one first
+ * @GCH_HEAPS: opening, attaching and closing heaps, and the end of threads that
+ *	hold slabs
+ * @GCH_DESCRIPTORS: getting another descriptor of a heap
+ */
+enum gch_lock {
+	GCH_HEAPS,
+	GCH_DESCRIPTORS,
+};
+
 int gch_lock_init(void);
-void gch_lock(void);
-void gch_unlock(void);
+void gch_lock(enum gch_lock which);
+void gch_unlock(enum gch_lock which);
 
 #endif /* GCH_LOCK_H */

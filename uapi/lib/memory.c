@@ -2,12 +2,15 @@
 /*
  * Memory of the library's own, which is no root.
  *
- * It is full of addresses, of slabs and of heaps, which are those of their first
- * objects too, and the collector must not take them for references.  It does not
+ * It is full of addresses, of slabs, which are those of their first objects too,
+ * and the collector must not take them for references.  By default it does not
  * look at anonymous memory; but it has to look at a thread's stack up to its end,
  * and at what follows the data of a library, which is its bss.  The kernel likes
  * to put new memory right behind either, and makes one mapping of stack and what
  * follows.  So an inaccessible page comes first.
+ *
+ * With GCHEAP_SCAN_ALL it looks at anonymous memory too, except where that is both
+ * wiped in a child of fork() and kept out of core dumps.
  */
 #include <errno.h>
 #include <sys/mman.h>
@@ -38,8 +41,31 @@ void *gch_map(size_t size)
 }
 
 /**
+ * gch_map_own() - get memory in which the collector never looks
+ * @size: bytes
+ *
+ * A child of fork() finds it full of zeros.
+ *
+ * Return: as gch_map(); EINVAL when the kernel cannot wipe memory on fork.
+ */
+void *gch_map_own(size_t size)
+{
+	void *memory = gch_map(size);
+	int err;
+
+	if (!memory)
+		return NULL;
+	if (!madvise(memory, size, MADV_WIPEONFORK) && !madvise(memory, size, MADV_DONTDUMP))
+		return memory;
+	err = errno;
+	gch_unmap(memory, size);
+	errno = err;
+	return NULL;
+}
+
+/**
  * gch_unmap() - give memory back
- * @memory: memory from gch_map()
+ * @memory: memory from gch_map() or gch_map_own()
  * @size: its size
  */
 void gch_unmap(void *memory, size_t size)

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 void *gch_map(size_t size);
+void *gch_map_own(size_t size);
 void gch_unmap(void *memory, size_t size);
 
 #endif /* GCH_MEMORY_H */

@@ -7,13 +7,15 @@
 #include <errno.h>
 #include <string.h>
 
-#include "heap.h"
+#include "call.h"
 
 /* Below this many bytes nothing is gained by moving to a smaller object. */
 #define SHRINK_MIN	64
 
-static int find(const struct gcheap *heap, const void *p, struct gcheap_ioc_object *object)
+static int find(struct gcheap *heap, const void *p, struct gcheap_ioc_object *object)
 {
+	if ((uintptr_t)p - heap->base >= heap->size)
+		return -ENOENT;
 	*object = (struct gcheap_ioc_object) {
 		.size = sizeof(*object),
 		.address = (uintptr_t)p,

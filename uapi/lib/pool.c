@@ -28,7 +28,8 @@
 #include <stdalign.h>
 #include <unistd.h>
 
-#include "heap.h"
+#include "call.h"
+#include "list.h"
 #include "pool.h"
 #include "thread.h"
 

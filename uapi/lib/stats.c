@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cache.h"
-#include "heap.h"
+#include "call.h"
 
 static void copy_classes(struct gcheap_stats *out, const struct gcheap_class_stats *classes,
 			 __u32 count)
