@@ -127,7 +127,7 @@ struct gcheap_ioc_info {
  * so may a vfork child's parent, whose memory the child has.  Before mmap it has
  * no other effect.  Who is a member already stays one.
  *
- * ENOMEM: no memory.
+ * ENOMEM: no memory, or the process is a member of 1,024 heaps.
  */
 struct gcheap_ioc_attach {
 	__u32 size;
