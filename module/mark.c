@@ -2,6 +2,11 @@
 /*
  * The mark queue and the loop that empties it.
  *
+ * A marker belongs to the collector that made it, its queue with it; the marks
+ * are the slabs'.  It waits for nobody but the allocator of memory, and lets others
+ * have the processor between two looks at objects.  It takes no lock: the caller
+ * holds the heap's and has the world stopped.
+ *
  * The queue is a stack of segments that grows with the depth of the structure;
  * in front of it a small FIFO gives the processor time to fetch an object
  * before it is scanned (the idea: Cher, Hosking and Vitek, "Software
@@ -185,11 +190,42 @@ static noinline void mark_root(struct gc_marker *m, size_t offset)
 	mark_offset(m, offset);
 }
 
-static __always_inline void look_at_root(struct gc_marker *m, size_t offset,
-					 size_t size)
+/*
+ * The byte before a word's is in the same object, or in the one that ends there,
+ * or in none.
+ */
+static noinline void mark_root_and_end(struct gc_marker *m, size_t offset)
 {
-	if (unlikely(offset < size))
+	mark_offset(m, offset);
+	mark_offset(m, offset - 1);
+}
+
+static __always_inline void look_at_root(struct gc_marker *m, size_t offset,
+					 size_t size, bool ends)
+{
+	if (likely(offset >= size))
+		return;
+	if (ends)
+		mark_root_and_end(m, offset);
+	else
 		mark_root(m, offset);
+}
+
+static __always_inline void look_at_roots(struct gc_marker *m,
+					  const unsigned long *words, size_t nr,
+					  size_t size, bool ends)
+{
+	const unsigned long base = m->base;
+	const unsigned long *end = words + nr;
+
+	for (; end - words >= 4; words += 4) {
+		look_at_root(m, READ_ONCE(words[0]) - base, size, ends);
+		look_at_root(m, READ_ONCE(words[1]) - base, size, ends);
+		look_at_root(m, READ_ONCE(words[2]) - base, size, ends);
+		look_at_root(m, READ_ONCE(words[3]) - base, size, ends);
+	}
+	for (; words < end; words++)
+		look_at_root(m, READ_ONCE(*words) - base, size, ends);
 }
 
 /**
@@ -202,18 +238,25 @@ static __always_inline void look_at_root(struct gc_marker *m, size_t offset,
  */
 void gc_mark_words(struct gc_marker *m, const unsigned long *words, size_t nr)
 {
-	const size_t size = heap_size(m);
-	const unsigned long base = m->base;
-	const unsigned long *end = words + nr;
+	look_at_roots(m, words, nr, heap_size(m), false);
+}
 
-	for (; end - words >= 4; words += 4) {
-		look_at_root(m, READ_ONCE(words[0]) - base, size);
-		look_at_root(m, READ_ONCE(words[1]) - base, size);
-		look_at_root(m, READ_ONCE(words[2]) - base, size);
-		look_at_root(m, READ_ONCE(words[3]) - base, size);
-	}
-	for (; words < end; words++)
-		look_at_root(m, READ_ONCE(*words) - base, size);
+/**
+ * gc_mark_words_and_ends() - mark what words point into, and what ends there
+ * @m: marker
+ * @words: array of roots, few of which point into the heap
+ * @nr: its length
+ *
+ * For registers and stacks: the address behind an object is legal in C, and all
+ * that a compiler keeps of an object that it counts down to from its end.
+ *
+ * Context: may sleep.
+ */
+void gc_mark_words_and_ends(struct gc_marker *m, const unsigned long *words,
+			    size_t nr)
+{
+	/* The last object may end where the heap does. */
+	look_at_roots(m, words, nr, heap_size(m) + 1, true);
 }
 
 static void *entry_address(struct gc_marker *m, const struct mark_entry *entry)
@@ -284,8 +327,8 @@ static void rescan_slab(struct gc_slab *slab, void *arg)
 		return;
 	for_each_set_bit(i, gc_slab_mark_bits(slab), slab->slots) {
 		if (slab->large) {
-			for (entry.index = 0; entry.index < slab->nr_pages;
-			     entry.index++) {
+			for (entry.index = 0; entry.index < slab->nr_pages &&
+			     go_on(m); entry.index++) {
 				mark_object(m, entry_address(m, &entry),
 					    PAGE_SIZE / sizeof(long));
 				m->budget -= PAGE_SIZE / sizeof(long);

@@ -2,6 +2,10 @@
 /*
  * Marking: from words that may be pointers to the objects that they keep.
  *
+ * A word keeps the object that it points into, wherever in it.  In registers and
+ * on stacks it also keeps the object that ends there.  In the heap and in data it
+ * does not: each reference to an object's start would keep the neighbour before.
+ *
  * The heap's slabs do not change while a marker is at work: the caller holds
  * the heap's lock and has the world stopped.
  */
@@ -39,6 +43,8 @@ int gc_marker_init(struct gc_marker *m, struct gc_slabs *gs,
 		   unsigned long base);
 void gc_marker_destroy(struct gc_marker *m);
 void gc_mark_words(struct gc_marker *m, const unsigned long *words, size_t nr);
+void gc_mark_words_and_ends(struct gc_marker *m, const unsigned long *words,
+			    size_t nr);
 int gc_mark_drain(struct gc_marker *m);
 
 #endif /* GCHEAP_MARK_H */

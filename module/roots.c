@@ -55,8 +55,13 @@ static void mark_words_twice(struct gc_roots *roots, const unsigned long *words,
 		part = min(nr, ARRAY_SIZE(copy));
 		for (i = 0; i < part; i++)
 			copy[i] = READ_ONCE(words[i]);
-		gc_mark_words(roots->marker, copy, part);
-		gc_verify_words(roots->verify, copy, part);
+		if (roots->ends) {
+			gc_mark_words_and_ends(roots->marker, copy, part);
+			gc_verify_words_and_ends(roots->verify, copy, part);
+		} else {
+			gc_mark_words(roots->marker, copy, part);
+			gc_verify_words(roots->verify, copy, part);
+		}
 	}
 }
 
@@ -66,6 +71,8 @@ static void mark_words(struct gc_roots *roots, const unsigned long *words,
 {
 	if (unlikely(roots->verify))
 		mark_words_twice(roots, words, nr);
+	else if (roots->ends)
+		gc_mark_words_and_ends(roots->marker, words, nr);
 	else
 		gc_mark_words(roots->marker, words, nr);
 }

@@ -2,6 +2,9 @@
 /*
  * The second marker.  See verify.h.
  *
+ * It owns its own bitmaps and writes to nothing else.  It waits for nobody, and
+ * takes no lock: the collector that made it holds the heap's.
+ *
  * Slabs stand in an array by address; an object is found by bisection and
  * division.  An object that is reached is grey until it has been scanned; the
  * walk takes the first slab with anything grey in it, time and again, until
@@ -183,6 +186,25 @@ static struct seen_slab *find_object(struct gc_verify *v, unsigned long word,
 	return test_bit(*index, gc_slab_alloc_bits(seen->slab)) ? seen : NULL;
 }
 
+static void take_root(struct seen_slab *seen, u32 index)
+{
+	if (test_bit(index, gc_slab_alloc_bits(seen->slab)))
+		__set_bit(index, seen->roots);
+}
+
+/* The object whose last byte is the one before @word. */
+static void take_what_ends_at(struct gc_verify *v, unsigned long word)
+{
+	struct seen_slab *seen = find_slab(v, word - v->base - 1);
+	size_t bytes;
+
+	if (!seen)
+		return;
+	bytes = word - v->base - seen->start;
+	if (bytes % seen->slab->object_size == 0)
+		take_root(seen, bytes / seen->slab->object_size - 1);
+}
+
 /**
  * gc_verify_words() - take words for roots
  * @v: marking
@@ -200,6 +222,23 @@ void gc_verify_words(struct gc_verify *v, const unsigned long *words,
 		if (seen)
 			__set_bit(index, seen->roots);
 	}
+}
+
+/**
+ * gc_verify_words_and_ends() - take words for roots, as registers and stacks have
+ *	them
+ * @v: marking
+ * @words: array
+ * @nr: its length
+ */
+void gc_verify_words_and_ends(struct gc_verify *v, const unsigned long *words,
+			      size_t nr)
+{
+	size_t i;
+
+	gc_verify_words(v, words, nr);
+	for (i = 0; i < nr; i++)
+		take_what_ends_at(v, words[i]);
 }
 
 static unsigned long *reached(struct gc_verify *v, struct seen_slab *seen)
@@ -274,8 +313,10 @@ int gc_verify_walk(struct gc_verify *v)
 {
 	size_t i;
 
-	for (i = 0; i < v->nr; i++)
+	for (i = 0; i < v->nr; i++) {
 		take_roots(v, &v->slabs[i]);
+		cond_resched();
+	}
 	while ((i = find_first_bit(v->grey, v->nr)) < v->nr) {
 		if (fatal_signal_pending(current))
 			return -EINTR;

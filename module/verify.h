@@ -29,6 +29,8 @@ void gc_verify_free(struct gc_verify *v);
 void gc_verify_begin(struct gc_verify *v);
 void gc_verify_words(struct gc_verify *v, const unsigned long *words,
 		     size_t nr);
+void gc_verify_words_and_ends(struct gc_verify *v, const unsigned long *words,
+			      size_t nr);
 int gc_verify_walk(struct gc_verify *v);
 void gc_verify_compare(struct gc_verify *v, struct gc_faults *faults);
 

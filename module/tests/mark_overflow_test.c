@@ -16,6 +16,7 @@
 #define gc_marker_init		scarce_marker_init
 #define gc_marker_destroy	scarce_marker_destroy
 #define gc_mark_words		scarce_mark_words
+#define gc_mark_words_and_ends	scarce_mark_words_and_ends
 #define gc_mark_drain		scarce_mark_drain
 
 /* Pages that the queue has, and may have. */

@@ -5,6 +5,7 @@
  * The heap has a base as if a process mapped it there.
  */
 #include <kunit/test.h>
+#include <linux/bitmap.h>
 #include <linux/mm.h>
 #include <linux/sizes.h>
 
@@ -15,17 +16,26 @@
 /* More than any stack of the kernel's could follow. */
 #define DEEP	100000UL
 
-static void mark_from(struct kunit *test, struct gc_slabs *gs,
-		      const unsigned long *words, size_t nr)
+typedef void (*take_words)(struct gc_marker *m, const unsigned long *words,
+			   size_t nr);
+
+static void mark_as(struct kunit *test, struct gc_slabs *gs, take_words take,
+		    const unsigned long *words, size_t nr)
 {
 	struct gc_marker marker;
 	int err = gc_marker_init(&marker, gs, HEAP_BASE);
 
 	KUNIT_ASSERT_EQ(test, err, 0);
-	gc_mark_words(&marker, words, nr);
+	take(&marker, words, nr);
 	err = gc_mark_drain(&marker);
 	gc_marker_destroy(&marker);
 	KUNIT_ASSERT_EQ(test, err, 0);
+}
+
+static void mark_from(struct kunit *test, struct gc_slabs *gs,
+		      const unsigned long *words, size_t nr)
+{
+	mark_as(test, gs, gc_mark_words, words, nr);
 }
 
 static void count_marks(struct gc_slab *slab, void *arg)
@@ -49,6 +59,18 @@ static u64 keeps(struct kunit *test, struct gc_slabs *gs, unsigned long word)
 	u64 nr;
 
 	mark_from(test, gs, &word, 1);
+	nr = marks(gs);
+	gc_slabs_unmark(gs);
+	return nr;
+}
+
+/* The same for a word that a register or a stack has. */
+static u64 keeps_there(struct kunit *test, struct gc_slabs *gs,
+		       unsigned long word)
+{
+	u64 nr;
+
+	mark_as(test, gs, gc_mark_words_and_ends, &word, 1);
 	nr = marks(gs);
 	gc_slabs_unmark(gs);
 	return nr;
@@ -101,6 +123,105 @@ static void bytes_beside_an_object_do_not_keep_it(struct kunit *test)
 	mark_from(test, gs, &word, 1);
 	KUNIT_EXPECT_FALSE(test, bare_heap_is_marked(gs, object[1]));
 	KUNIT_EXPECT_TRUE(test, bare_heap_is_marked(gs, object[2]));
+}
+
+/* Alone in its slab, at the front, in the middle, at the back. */
+static void address_behind_an_object_keeps_it_on_a_stack(struct kunit *test)
+{
+	struct gc_slabs *gs = bare_heap_new(test, BARE_HEAP_PAGES);
+	unsigned int c, i;
+
+	for (c = 0; c < SIZE_CLASS_COUNT; c++) {
+		const struct size_class *class = &size_classes[c];
+		const u32 slots[] = { 0, class->slots / 2, class->slots - 1 };
+		size_t size = class->object_size;
+		size_t first = bare_heap_alloc(test, gs, size, true);
+		struct gc_slab *slab = bare_heap_slab(gs, first);
+
+		for (i = 0; i < ARRAY_SIZE(slots); i++) {
+			unsigned long end = HEAP_BASE + first +
+					    (slots[i] + 1) * size;
+
+			bitmap_zero(gc_slab_alloc_bits(slab), slab->slots);
+			__set_bit(slots[i], gc_slab_alloc_bits(slab));
+			KUNIT_ASSERT_EQ(test, keeps_there(test, gs, end), 1);
+			KUNIT_ASSERT_EQ(test, keeps_there(test, gs, end - 1), 1);
+			KUNIT_ASSERT_EQ(test, keeps_there(test, gs, end + 1), 0);
+			KUNIT_ASSERT_EQ(test, keeps_there(test, gs,
+							  end - size), 1);
+			KUNIT_ASSERT_EQ(test, keeps_there(test, gs,
+							  end - size - 1), 0);
+			KUNIT_ASSERT_EQ(test, keeps(test, gs, end), 0);
+		}
+		bitmap_zero(gc_slab_alloc_bits(slab), slab->slots);
+		__set_bit(0, gc_slab_alloc_bits(slab));
+	}
+}
+
+static void address_between_two_objects_keeps_both_on_a_stack(struct kunit *test)
+{
+	struct gc_slabs *gs = bare_heap_new(test, BARE_HEAP_PAGES);
+	size_t one = bare_heap_alloc(test, gs, 64, true);
+	size_t other = bare_heap_alloc(test, gs, 64, true);
+
+	KUNIT_ASSERT_EQ(test, other, one + 64);
+	KUNIT_EXPECT_EQ(test, keeps_there(test, gs, HEAP_BASE + other), 2);
+	KUNIT_EXPECT_EQ(test, keeps_there(test, gs, HEAP_BASE + other + 1), 1);
+	KUNIT_EXPECT_EQ(test, keeps(test, gs, HEAP_BASE + other), 1);
+}
+
+/* Behind it are free pages, then a slab. */
+static void address_behind_a_large_object_keeps_it_on_a_stack(struct kunit *test)
+{
+	struct gc_slabs *gs = bare_heap_new(test, BARE_HEAP_PAGES);
+	size_t large = bare_heap_alloc(test, gs, SZ_32K + 1, false);
+	unsigned long end = HEAP_BASE + large +
+			    bare_heap_slab(gs, large)->object_size;
+
+	KUNIT_ASSERT_NULL(test, bare_heap_slab(gs, end - HEAP_BASE));
+	KUNIT_EXPECT_EQ(test, keeps_there(test, gs, end), 1);
+	KUNIT_EXPECT_EQ(test, keeps_there(test, gs, end + 1), 0);
+	KUNIT_EXPECT_EQ(test, keeps(test, gs, end), 0);
+	KUNIT_ASSERT_EQ(test, HEAP_BASE + bare_heap_alloc(test, gs, 8, false),
+			end);
+	KUNIT_EXPECT_EQ(test, keeps_there(test, gs, end), 2);
+	KUNIT_EXPECT_EQ(test, keeps(test, gs, end), 1);
+}
+
+static void address_behind_the_whole_heap_keeps_its_last_object(struct kunit *test)
+{
+	struct gc_slabs *gs = bare_heap_new(test, 32);
+	unsigned long end = HEAP_BASE + 32 * PAGE_SIZE;
+
+	KUNIT_ASSERT_EQ(test, bare_heap_alloc(test, gs, 32 * PAGE_SIZE, false), 0);
+	KUNIT_ASSERT_EQ(test, gs->pages.frontier, 32);
+	KUNIT_EXPECT_EQ(test, keeps_there(test, gs, end), 1);
+	KUNIT_EXPECT_EQ(test, keeps_there(test, gs, end + 1), 0);
+	KUNIT_EXPECT_EQ(test, keeps(test, gs, end), 0);
+	KUNIT_EXPECT_EQ(test, keeps_there(test, gs, HEAP_BASE), 1);
+	KUNIT_EXPECT_EQ(test, keeps_there(test, gs, HEAP_BASE - 1), 0);
+}
+
+static void address_behind_nothing_keeps_nothing(struct kunit *test)
+{
+	struct gc_slabs *gs = bare_heap_new(test, BARE_HEAP_PAGES);
+	size_t object, byte, end;
+	struct gc_slab *slab;
+
+	KUNIT_EXPECT_EQ(test, keeps_there(test, gs, HEAP_BASE), 0);
+	gs->pages.reserved = 1;
+	object = bare_heap_alloc(test, gs, 48, false);
+	KUNIT_EXPECT_EQ(test, keeps_there(test, gs, HEAP_BASE), 0);
+	KUNIT_EXPECT_EQ(test, keeps_there(test, gs, HEAP_BASE + 8), 0);
+	slab = bare_heap_slab(gs, object);
+	end = slab->offset + (slab->nr_pages << PAGE_SHIFT);
+	/* Free slots, the tail, and the free pages behind. */
+	for (byte = object + 49; byte <= end; byte++)
+		KUNIT_ASSERT_EQ(test, keeps_there(test, gs, HEAP_BASE + byte), 0);
+	end = gs->pages.frontier << PAGE_SHIFT;
+	KUNIT_EXPECT_EQ(test, keeps_there(test, gs, HEAP_BASE + end), 0);
+	KUNIT_EXPECT_EQ(test, keeps_there(test, gs, 0), 0);
+	KUNIT_EXPECT_EQ(test, keeps_there(test, gs, ULONG_MAX), 0);
 }
 
 static void words_outside_of_the_heap_keep_nothing(struct kunit *test)
@@ -387,6 +508,11 @@ static void killed_caller_gets_eintr(struct kunit *test)
 static struct kunit_case mark_cases[] = {
 	KUNIT_CASE(each_byte_of_an_object_keeps_it),
 	KUNIT_CASE(bytes_beside_an_object_do_not_keep_it),
+	KUNIT_CASE(address_behind_an_object_keeps_it_on_a_stack),
+	KUNIT_CASE(address_between_two_objects_keeps_both_on_a_stack),
+	KUNIT_CASE(address_behind_a_large_object_keeps_it_on_a_stack),
+	KUNIT_CASE(address_behind_the_whole_heap_keeps_its_last_object),
+	KUNIT_CASE(address_behind_nothing_keeps_nothing),
 	KUNIT_CASE(words_outside_of_the_heap_keep_nothing),
 	KUNIT_CASE(address_of_the_heap_keeps_nothing),
 	KUNIT_CASE(words_keep_nothing_in_an_empty_heap),

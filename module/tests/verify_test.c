@@ -95,6 +95,45 @@ static void both_markings_agree_on_random_graphs(struct kunit *test)
 	}
 }
 
+/* Each word in turn: the bounds of objects, and what is beside those. */
+static void both_markings_agree_on_ends_of_objects(struct kunit *test)
+{
+	struct both *both = both_new(test, 1);
+	struct graph *graph = both->graph;
+	unsigned long words[5 * GRAPH_ROOTS];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
+		struct graph_node *node = &graph->nodes[i / 5 * 97];
+
+		words[i] = HEAP_BASE + node->offset + node->size + i % 5 - 2;
+	}
+	KUNIT_ASSERT_EQ(test, gc_marker_init(&both->marker, graph->gs,
+					     HEAP_BASE), 0);
+	gc_verify_begin(both->verify);
+	gc_mark_words_and_ends(&both->marker, words, ARRAY_SIZE(words));
+	gc_verify_words_and_ends(both->verify, words, ARRAY_SIZE(words));
+	KUNIT_ASSERT_EQ(test, gc_verify_walk(both->verify), 0);
+	mark_rest(test, both);
+	KUNIT_EXPECT_EQ(test, compare(test, both), 0);
+}
+
+static void end_that_was_not_marked_is_found(struct kunit *test)
+{
+	struct both *both = both_new(test, 6);
+	struct graph_node *node = find_node(test, both, false);
+	unsigned long word = HEAP_BASE + node->offset + node->size;
+
+	KUNIT_ASSERT_EQ(test, gc_marker_init(&both->marker, both->graph->gs,
+					     HEAP_BASE), 0);
+	gc_verify_begin(both->verify);
+	gc_mark_words(&both->marker, &word, 1);
+	gc_verify_words_and_ends(both->verify, &word, 1);
+	KUNIT_ASSERT_EQ(test, gc_verify_walk(both->verify), 0);
+	mark_rest(test, both);
+	KUNIT_EXPECT_GE(test, compare(test, both), 1);
+}
+
 static void object_that_was_not_marked_is_found(struct kunit *test)
 {
 	struct both *both = both_new(test, 1);
@@ -169,6 +208,8 @@ static void walk_ends_when_the_caller_is_killed(struct kunit *test)
 
 static struct kunit_case verify_cases[] = {
 	KUNIT_CASE(both_markings_agree_on_random_graphs),
+	KUNIT_CASE(both_markings_agree_on_ends_of_objects),
+	KUNIT_CASE(end_that_was_not_marked_is_found),
 	KUNIT_CASE(object_that_was_not_marked_is_found),
 	KUNIT_CASE(object_that_is_marked_for_nothing_is_found),
 	KUNIT_CASE(stores_during_the_marking_are_no_fault),
