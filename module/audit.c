@@ -2,6 +2,9 @@
 /*
  * The audit of slabs and pages: each slab by itself, the sums over all slabs
  * against the heap's counters, and the tree of pages against both.
+ *
+ * It owns nothing, changes nothing but the list of faults, and waits for nobody;
+ * the caller holds the heap's lock, and no other is taken.
  */
 #include <linux/bitmap.h>
 #include <linux/mm.h>
@@ -19,8 +22,9 @@
  * @objects: objects that are allocated, by class: what owners may yet hand out
  *	does not count
  * @bytes: the same, all classes
+ * @held: bytes that are held
  * @in_use: bytes in use as pacing has it: what owners may yet hand out counts,
- *	what is not marked and not yet swept does not
+ *	what is held, or not marked and not yet swept, does not
  */
 struct audit {
 	struct gc_slabs *gs;
@@ -30,6 +34,7 @@ struct audit {
 	size_t meta_bytes;
 	u64 objects[SLAB_KINDS];
 	u64 bytes;
+	u64 held;
 	u64 in_use;
 };
 
@@ -81,6 +86,8 @@ static void audit_bits(struct audit *a, struct gc_slab *slab)
 	       bitmap_weight(alloc, slab->slots));
 	expect(a, "slots marked", slab->nr_marked,
 	       bitmap_weight(mark, slab->slots));
+	expect(a, "held slots are allocated",
+	       slab->nr_held <= slab->nr_alloc, true);
 	expect(a, "marked slots are allocated",
 	       bitmap_subset(mark, alloc, slab->slots), true);
 	expect(a, "marks beyond the last slot", beyond(slab, mark), 0);
@@ -141,7 +148,7 @@ static void audit_pages_of(struct audit *a, struct gc_slab *slab)
 
 static void add_up(struct audit *a, struct gc_slab *slab)
 {
-	u32 objects = slab->nr_alloc, in_use = slab->nr_alloc;
+	u32 objects = slab->nr_alloc, in_use = slab->nr_alloc - slab->nr_held;
 
 	if (slab->state == SLAB_OWNED)
 		objects -= bitmap_weight(gc_slab_handed_bits(slab),
@@ -152,6 +159,7 @@ static void add_up(struct audit *a, struct gc_slab *slab)
 	}
 	a->objects[slab->class_index] += objects;
 	a->bytes += (u64)objects * slab->object_size;
+	a->held += (u64)slab->nr_held * slab->object_size;
 	a->in_use += (u64)in_use * slab->object_size;
 	a->pages += slab->nr_pages;
 	a->meta_bytes += struct_size(slab, bits, 3 * slab->words);
@@ -214,6 +222,7 @@ static void audit_sums(struct audit *a)
 	expect(a, "memory of the slab structures", gs->meta_bytes,
 	       a->meta_bytes);
 	expect(a, "bytes allocated", gc_slabs_allocated(gs), a->bytes);
+	expect(a, "bytes held", gs->held, a->held);
 	expect(a, "bytes in use", gs->live + gs->since, a->in_use);
 	for (i = 0; i < SLAB_KINDS; i++)
 		expect(a, "objects of a class", gs->mallocs[i] - gs->frees[i],

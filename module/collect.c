@@ -14,6 +14,11 @@
  * The heap's lock is held all the time: whoever allocates waits.  A collector
  * that is killed gives up: marks are forgotten, the world runs on.
  *
+ * The marker, the second marker and what reads the roots are the collector's, and
+ * end with the collection.  The collector waits for the threads of the world, and
+ * for the memory of their processes, with patience that ends; so nobody whom it
+ * stops may hold the heap's lock, and what is locked below that is in heap.h.
+ *
  * With the parameter verify the world stays stopped until a second marking has
  * been compared with the first, and the heap's books have been checked.
  */

@@ -1,5 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Life of a heap, and when it is to be collected.  See heap.h. */
+/*
+ * Life of a heap, and when it is to be collected.  See heap.h, which has the order
+ * of its locks.
+ *
+ * The heap owns its slabs, mutators, roots and world.  It ends when its file and all
+ * mappings are gone: nobody can call then, but the sweeper, which is waited for.
+ * The sweeper takes the heap's lock for a few slabs at a time, and waits for nobody
+ * with it.
+ */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/cred.h>
@@ -190,7 +198,8 @@ size_t gc_heap_meta_bytes(const struct gc_heap *heap)
  *
  * Go's rule: what lived, and as much again at 100 percent.  A memory limit makes
  * it less, but leaves the program a sixteenth of what lives to work with, so
- * that a limit that is too small does not end in collecting all the time.
+ * that a limit that is too small does not end in collecting all the time.  What
+ * is held counts against the limit, but not as living: no collection helps there.
  *
  * Context: heap's lock held.
  *
@@ -198,16 +207,16 @@ size_t gc_heap_meta_bytes(const struct gc_heap *heap)
  */
 u64 gc_heap_goal(const struct gc_heap *heap)
 {
-	u64 live = heap->slabs.live, goal = U64_MAX, meta, least;
+	u64 live = heap->slabs.live, goal = U64_MAX, taken, least;
 
 	if (heap->percent != GCHEAP_PERCENT_OFF)
 		goal = max(live + mult_frac(live, (u64)heap->percent, 100ULL),
 			   GOAL_MIN * heap->percent / 100);
 	if (!heap->limit)
 		return goal;
-	meta = gc_heap_meta_bytes(heap);
+	taken = gc_heap_meta_bytes(heap) + heap->slabs.held;
 	least = live + max_t(u64, live / 16, SZ_256K);
-	return min(goal, max(heap->limit > meta ? heap->limit - meta : 0,
+	return min(goal, max(heap->limit > taken ? heap->limit - taken : 0,
 			     least));
 }
 

@@ -2,6 +2,13 @@
 /*
  * Backing a heap's addresses with pages, and handing out runs of them.
  *
+ * The tree and one reference to each page are the heap's.  A page outlives it when
+ * somebody else has a reference, and is then the last one's to free.  All is done
+ * under the heap's lock, which the caller holds, but gc_pages_page(), which faults
+ * call without a lock.  The only other lock is that of a page, when the page is
+ * given back; whoever has it does not wait for us.  Beside that only the allocator
+ * of memory is waited for.
+ *
  * Blocks double with the heap, from 32 KiB to 2 MiB: a heap of one object is
  * small, and a large one costs few allocations.  Memory comes from
  * __GFP_NORETRY, so that an exhausted machine or memory cgroup gives an error
@@ -200,6 +207,8 @@ static void unback(struct gc_pages *gp, unsigned long frontier)
 		chunk->pages[nr % CHUNK_PAGES] = NULL;
 		if (!__test_and_set_bit(nr % CHUNK_PAGES, chunk->used))
 			gp->free--;
+		if (nr % CHUNK_PAGES == 0)
+			cond_resched();
 	}
 }
 
@@ -289,6 +298,7 @@ static long find_in_chunk(struct gc_pages *gp, unsigned long nr)
 	for (c = gp->first_free; c < chunk_count(gp); c++) {
 		struct gc_chunk *chunk = chunk_of(gp, c * CHUNK_PAGES);
 
+		cond_resched();
 		if (chunk->longest < nr) {
 			if (!chunk->longest && c == gp->first_free)
 				gp->first_free++;
@@ -318,6 +328,7 @@ static unsigned long find_over_chunks(struct gc_pages *gp, unsigned long nr)
 		unsigned long head = find_first_bit(chunk->used, backed);
 		unsigned long last;
 
+		cond_resched();
 		if (run + head >= nr)
 			break;
 		if (head == backed) {
@@ -425,7 +436,7 @@ void gc_pages_free(struct gc_pages *gp, unsigned long first, unsigned long nr)
  *
  * From now on a page fault finds the pages (or finds them no more).
  *
- * Context: heap's lock held.
+ * Context: may sleep; heap's lock held.
  */
 void gc_pages_set_slab(struct gc_pages *gp, unsigned long first,
 		       unsigned long nr, struct gc_slab *slab)
@@ -436,6 +447,8 @@ void gc_pages_set_slab(struct gc_pages *gp, unsigned long first,
 
 		/* Pairs with the acquire in gc_pages_page(). */
 		smp_store_release(&region->slabs[c][first % CHUNK_PAGES], slab);
+		if (first % CHUNK_PAGES == CHUNK_PAGES - 1)
+			cond_resched();
 	}
 }
 
@@ -504,6 +517,64 @@ bool gc_pages_contiguous(struct gc_pages *gp, unsigned long first,
 			pfn = page_to_pfn(page);
 	}
 	return true;
+}
+
+/* The two counts of a page, which lie side by side. */
+union counts {
+	u64 both;
+	struct {
+		s32 mapped;	/* page tables that it is in, less one */
+		s32 refs;
+	};
+};
+
+static_assert(offsetof(struct page, _mapcount) % sizeof(union counts) == 0);
+static_assert(offsetof(struct page, _refcount) ==
+	      offsetof(struct page, _mapcount) + offsetof(union counts, refs));
+
+/*
+ * Whether somebody has a reference beside the heap's own and the page tables'.
+ * Who enters a page into a page table takes the reference first, and who takes it
+ * out drops it last: so what is left over at one instant is never too little, and
+ * a page that is held all the time always seems so.  Both counts are read at once,
+ * since between two reads a page table could come and another go.
+ */
+static bool page_lent(struct page *page)
+{
+	union counts counts = { .both = READ_ONCE(*(u64 *)&page->_mapcount) };
+
+	return counts.refs > 1 + counts.mapped + 1;
+}
+
+/**
+ * gc_pages_find_lent() - find a page that somebody outside has a reference to
+ * @gp: pages of the heap
+ * @first: number of the first page to look at
+ * @end: number of the page to stop at; all between are in use
+ *
+ * Outside are those who read and write a page without a page table: direct I/O,
+ * pipes, whoever has it pinned.  A reference that somebody takes for a moment
+ * counts as well.
+ *
+ * Context: may sleep; heap's lock held.
+ *
+ * Return: number of the first such page, or @end.
+ */
+unsigned long gc_pages_find_lent(struct gc_pages *gp, unsigned long first,
+				 unsigned long end)
+{
+	while (first < end) {
+		unsigned long run = end - first, i;
+		struct page **pages = gc_pages_run(gp, first, &run);
+
+		for (i = 0; i < run; i++)
+			if (page_lent(pages[i]))
+				return first + i;
+		first += run;
+		if (first < end)
+			cond_resched();
+	}
+	return end;
 }
 
 static void chunk_destroy(struct gc_chunk *chunk)

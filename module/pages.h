@@ -97,6 +97,8 @@ struct page **gc_pages_run(struct gc_pages *gp, unsigned long nr,
 void gc_pages_zero(struct gc_pages *gp, unsigned long first, unsigned long nr);
 bool gc_pages_contiguous(struct gc_pages *gp, unsigned long first,
 			 unsigned long nr);
+unsigned long gc_pages_find_lent(struct gc_pages *gp, unsigned long first,
+				 unsigned long end);
 
 /**
  * gc_pages_slab() - the slab that a page belongs to

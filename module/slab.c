@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Making, handing out, taking back and sweeping of slabs.  See slab.h. */
+/*
+ * Making, handing out, taking back and sweeping of slabs.  See slab.h.
+ *
+ * A slab's structure and bitmaps are the heap's, whoever owns its slots.  Nothing
+ * here takes a lock or waits for anybody but the allocator of memory: the caller
+ * holds the heap's lock.  Loops over slabs, of which a user has as many as there is
+ * memory for, let others have the processor.
+ */
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -157,27 +164,16 @@ static void *slot_address(struct gc_slab *slab, u32 index)
 	return slab->kaddr + index * slab->object_size;
 }
 
-/* These slots become free. */
+/* These slots become free; the pages of a large object are poisoned as such. */
 static void poison_slots(struct gc_slabs *gs, struct gc_slab *slab,
 			 const unsigned long *slots)
 {
 	u32 i;
 
-	if (!gs->pages.poison)
+	if (!gs->pages.poison || slab->large)
 		return;
 	for_each_set_bit(i, slots, slab->slots)
 		gc_poison_fill(slot_address(slab, i), slab->object_size);
-}
-
-/* The pages of a large object are poisoned when they become free. */
-static void poison_unmarked(struct gc_slabs *gs, struct gc_slab *slab)
-{
-	unsigned long *alloc = gc_slab_alloc_bits(slab);
-
-	if (!gs->pages.poison || slab->large)
-		return;
-	bitmap_andnot(alloc, alloc, gc_slab_mark_bits(slab), slab->slots);
-	poison_slots(gs, slab, alloc);
 }
 
 static void check_slot(struct gc_slabs *gs, struct gc_slab *slab, u32 index)
@@ -232,21 +228,79 @@ static void slab_account_alloc(struct gc_slabs *gs, struct gc_slab *slab,
 	gs->total_alloc += (u64)nr * slab->object_size;
 }
 
-/* Mark bits become allocation bits.  Returns whether anything lives there. */
+static void slab_unmark(struct gc_slab *slab, void *arg)
+{
+	bitmap_zero(gc_slab_mark_bits(slab), slab->slots);
+	slab->nr_marked = 0;
+}
+
+/* Slots with a part on page @nr are no garbage. */
+static void hold_page(struct gc_slab *slab, unsigned long *dead,
+		      unsigned long nr)
+{
+	size_t from = (nr << PAGE_SHIFT) - slab->offset;
+	u32 last = min_t(size_t, slab->slots - 1,
+			 (from + PAGE_SIZE - 1) / slab->object_size);
+	bool owned = slab->state == SLAB_OWNED;
+	u32 i;
+
+	for (i = from / slab->object_size; i <= last; i++) {
+		if (!__test_and_clear_bit(i, dead))
+			continue;
+		/* The others are in use, as long as their owner has them. */
+		if (!owned || !test_bit(i, gc_slab_handed_bits(slab)))
+			slab->nr_held++;
+	}
+}
+
+static void hold_lent(struct gc_slabs *gs, struct gc_slab *slab,
+		      unsigned long *dead)
+{
+	unsigned long nr = slab->offset >> PAGE_SHIFT, end = nr + slab->nr_pages;
+
+	while ((nr = gc_pages_find_lent(&gs->pages, nr, end)) < end)
+		hold_page(slab, dead, nr++);
+}
+
+/*
+ * Reclaim the slots in @dead, which is what is not marked.  Those that are held
+ * are taken out of it.
+ */
+static void reclaim(struct gc_slabs *gs, struct gc_slab *slab,
+		    unsigned long *dead)
+{
+	unsigned long *alloc = gc_slab_alloc_bits(slab);
+	u32 nr_dead;
+
+	gs->held -= (u64)slab->nr_held * slab->object_size;
+	slab->nr_held = 0;
+	if (bitmap_empty(dead, slab->slots))
+		return;
+	hold_lent(gs, slab, dead);
+	gs->held += (u64)slab->nr_held * slab->object_size;
+	nr_dead = bitmap_weight(dead, slab->slots);
+	bitmap_andnot(alloc, alloc, dead, slab->slots);
+	poison_slots(gs, slab, dead);
+	slab->nr_alloc -= nr_dead;
+	slab->unclean = true;
+	slab_account_free(gs, slab, nr_dead);
+}
+
+/*
+ * What is marked stays allocated, and what is held.  Returns whether anything is
+ * left.
+ */
 static bool slab_sweep(struct gc_slabs *gs, struct gc_slab *slab)
 {
+	/* Without an owner that bitmap says nothing. */
+	unsigned long *dead = gc_slab_handed_bits(slab);
+
 	list_del(&slab->node);
 	gs->nr_unswept--;
-	if (slab->nr_alloc != slab->nr_marked) {
-		slab_account_free(gs, slab, slab->nr_alloc - slab->nr_marked);
-		slab->unclean = true;
-	}
-	poison_unmarked(gs, slab);
-	bitmap_copy(gc_slab_alloc_bits(slab), gc_slab_mark_bits(slab),
-		    slab->slots);
-	bitmap_zero(gc_slab_mark_bits(slab), slab->slots);
-	slab->nr_alloc = slab->nr_marked;
-	slab->nr_marked = 0;
+	bitmap_andnot(dead, gc_slab_alloc_bits(slab), gc_slab_mark_bits(slab),
+		      slab->slots);
+	reclaim(gs, slab, dead);
+	slab_unmark(slab, NULL);
 	return slab->nr_alloc;
 }
 
@@ -475,6 +529,16 @@ bool gc_slabs_sweep(struct gc_slabs *gs, unsigned int nr)
 	return any;
 }
 
+static void visit_list(struct list_head *list, gc_slab_visit visit, void *arg)
+{
+	struct gc_slab *slab;
+
+	list_for_each_entry(slab, list, node) {
+		visit(slab, arg);
+		cond_resched();
+	}
+}
+
 /**
  * gc_slabs_visit() - call a function for each slab
  * @gs: slabs of the heap
@@ -486,27 +550,15 @@ bool gc_slabs_sweep(struct gc_slabs *gs, unsigned int nr)
 void gc_slabs_visit(struct gc_slabs *gs, gc_slab_visit visit, void *arg)
 {
 	unsigned int i;
-	struct gc_slab *slab;
 
-	list_for_each_entry(slab, &gs->owned, node)
-		visit(slab, arg);
+	visit_list(&gs->owned, visit, arg);
 	for (i = 0; i < 2 * SLAB_KINDS; i++) {
 		struct gc_slab_lists *lists = &gs->lists[i / 2][i % 2];
 
-		list_for_each_entry(slab, &lists->partial, node)
-			visit(slab, arg);
-		list_for_each_entry(slab, &lists->full, node)
-			visit(slab, arg);
-		list_for_each_entry(slab, &lists->unswept, node)
-			visit(slab, arg);
-		cond_resched();
+		visit_list(&lists->partial, visit, arg);
+		visit_list(&lists->full, visit, arg);
+		visit_list(&lists->unswept, visit, arg);
 	}
-}
-
-static void slab_unmark(struct gc_slab *slab, void *arg)
-{
-	bitmap_zero(gc_slab_mark_bits(slab), slab->slots);
-	slab->nr_marked = 0;
 }
 
 /**
@@ -526,8 +578,8 @@ void gc_slabs_unmark(struct gc_slabs *gs)
  * @slab: SLAB_OWNED slab
  * @unused: slots that the thread may yet hand out, and perhaps more; overwritten
  *
- * What is neither marked nor unused is free, and comes to a thread with the next
- * REFILL after the slab was given back.
+ * What is neither marked nor unused nor held is free, and comes to a thread with
+ * the next REFILL after the slab was given back.
  *
  * Context: heap's lock held, the world stopped, marking complete, before
  * gc_slabs_marked().
@@ -536,18 +588,12 @@ void gc_slab_sweep_owned(struct gc_slabs *gs, struct gc_slab *slab,
 			 unsigned long *unused)
 {
 	unsigned long *handed = gc_slab_handed_bits(slab);
-	unsigned long *alloc = gc_slab_alloc_bits(slab);
 	unsigned long *dead = unused;
-	u32 nr_dead;
 
 	bitmap_and(unused, unused, handed, slab->slots);
 	bitmap_or(unused, unused, gc_slab_mark_bits(slab), slab->slots);
-	bitmap_andnot(dead, alloc, unused, slab->slots);
-	nr_dead = bitmap_weight(dead, slab->slots);
-	bitmap_andnot(alloc, alloc, dead, slab->slots);
-	poison_slots(gs, slab, dead);
-	slab->nr_alloc -= nr_dead;
-	slab_account_free(gs, slab, nr_dead);
+	bitmap_andnot(dead, gc_slab_alloc_bits(slab), unused, slab->slots);
+	reclaim(gs, slab, dead);
 	/* Those handed out since the slab was taken were not counted yet. */
 	bitmap_and(dead, dead, handed, slab->slots);
 	slab_account_alloc(gs, slab, bitmap_weight(dead, slab->slots));
@@ -563,6 +609,7 @@ static void list_to_unswept(struct gc_slabs *gs, struct list_head *from,
 		slab->state = SLAB_UNSWEPT;
 		gs->nr_unswept++;
 		gs->live += (u64)slab->nr_marked * slab->object_size;
+		cond_resched();
 	}
 	list_splice_tail_init(from, unswept);
 }
@@ -583,15 +630,16 @@ void gc_slabs_marked(struct gc_slabs *gs)
 	gs->since = 0;
 	gs->cycle++;
 	list_for_each_entry(slab, &gs->owned, node) {
-		gs->live += (u64)slab->nr_alloc * slab->object_size;
+		gs->live += (u64)(slab->nr_alloc - slab->nr_held) *
+			    slab->object_size;
 		slab_unmark(slab, NULL);
+		cond_resched();
 	}
 	for (i = 0; i < 2 * SLAB_KINDS; i++) {
 		struct gc_slab_lists *lists = &gs->lists[i / 2][i % 2];
 
 		list_to_unswept(gs, &lists->partial, &lists->unswept);
 		list_to_unswept(gs, &lists->full, &lists->unswept);
-		cond_resched();
 	}
 }
 

@@ -13,6 +13,10 @@
  * slots are reclaimed that were handed out and not marked.  When the slab comes
  * back, slots that the thread says it did not use are free again.
  *
+ * What is not marked is garbage, unless the kernel reads or writes it for
+ * somebody: garbage on a page that is lent to a pipe or a device stays allocated,
+ * is HELD, and the next sweep looks at it again.  What it refers to is not kept.
+ *
  * Marking ends with all PARTIAL and FULL slabs becoming UNSWEPT; sweeping turns
  * mark bits into allocation bits.  Only slabs that are not UNSWEPT are handed
  * out, and all are swept before the next marking begins.
@@ -52,6 +56,7 @@ enum gc_slab_state {
  *	pages need not lie side by side
  * @nr_alloc: bits set in the allocation bitmap
  * @nr_marked: bits set in the mark bitmap
+ * @nr_held: slots that the last sweep found to be held
  * @words: words of each bitmap
  * @vmapped: @kaddr comes from vmap()
  * @unclean: free slots may not be zero
@@ -75,6 +80,7 @@ struct gc_slab {
 	u32 nr_marked;
 	void *kaddr;
 	u32 nr_alloc;
+	u32 nr_held;
 	u32 words;
 	bool vmapped;
 	bool unclean;
@@ -123,6 +129,9 @@ struct gc_slab_lists {
  * @total_freed: bytes ever reclaimed
  * @mallocs: objects ever allocated, by class
  * @frees: objects ever reclaimed, by class
+ * @held: bytes of garbage that the last sweep of each slab found to be held; no
+ *	part of the next two, so that what cannot be reclaimed does not have
+ *	collections follow each other
  * @live: bytes marked by the last marking, with whatever was owned then
  * @since: bytes handed out since, less what came back unused
  * @cycle: markings completed
@@ -137,6 +146,7 @@ struct gc_slabs {
 	u64 total_freed;
 	u64 mallocs[SLAB_KINDS];
 	u64 frees[SLAB_KINDS];
+	u64 held;
 	u64 live;
 	s64 since;
 	u64 cycle;

@@ -20,6 +20,7 @@
 #define gc_pages_zero		scarce_pages_zero
 #define gc_pages_contiguous	scarce_pages_contiguous
 #define gc_pages_page		scarce_pages_page
+#define gc_pages_find_lent	scarce_pages_find_lent
 
 #define gc_slabs_init		scarce_slabs_init
 #define gc_slabs_destroy	scarce_slabs_destroy

@@ -33,7 +33,9 @@
 #define STORES		320
 #define FEW_STORES	4
 #define SLABS		24
+#define LENDERS		32
 #define ROOTS		16
+#define STACK		8
 
 /**
  * struct store - a word that was stored to an object
@@ -53,6 +55,7 @@ struct store {
  * @owner: slot in the model's slabs, plus one, while its slab is a thread's
  * @index: its slot there
  * @reached: by the present collection
+ * @held: it was not, and has a page that is lent
  * @nr_stores: entries of @stores
  * @stores: all words that are not zero
  */
@@ -63,6 +66,7 @@ struct object {
 	unsigned int owner;
 	u32 index;
 	bool reached;
+	bool held;
 	unsigned int nr_stores;
 	struct store stores[STORES];
 };
@@ -78,13 +82,24 @@ struct owned {
 };
 
 /**
+ * struct reference - one to a page
+ * @page: the page, NULL for none
+ * @mapped: a page table's
+ */
+struct reference {
+	struct page *page;
+	bool mapped;
+};
+
+/**
  * struct model - all that is known
  * @gs: the heap
  * @objects: what is allocated, in no order
  * @nr: how many
  * @owned: slabs of threads
  * @owner_list: the core's list of those
- * @roots: words that collections begin with
+ * @references: to pages, beside the heap's own
+ * @roots: words that collections begin with; the first half is a stack's
  * @input: operations yet to come
  * @end: end of those
  */
@@ -94,6 +109,7 @@ struct model {
 	unsigned int nr;
 	struct owned owned[SLABS];
 	struct list_head owner_list;
+	struct reference references[LENDERS];
 	unsigned long roots[ROOTS];
 	const u8 *input;
 	const u8 *end;
@@ -185,6 +201,7 @@ static struct object *object_new(size_t offset, size_t size, bool noscan)
 	o->noscan = noscan;
 	o->owner = 0;
 	o->index = 0;
+	o->held = false;
 	o->nr_stores = 0;
 	set_taken(o, true);
 	return o;
@@ -477,6 +494,7 @@ static void object_adopt(struct gc_slab *slab, u32 index)
 	o->size = slab->object_size;
 	o->noscan = slab->noscan;
 	o->owner = 0;
+	o->held = false;
 	o->nr_stores = 1;
 	o->stores[0] = (struct store) { .word = 0, .value = ~0UL };
 	set_taken(o, true);
@@ -547,6 +565,9 @@ static void reach_all(void)
 		model.objects[i].reached = false;
 	for (i = 0; i < ROOTS; i++)
 		reach(model.roots[i]);
+	/* Of an object that ends there, this is a byte. */
+	for (i = 0; i < STACK; i++)
+		reach(model.roots[i] - 1);
 }
 
 static void report_faults(void)
@@ -562,6 +583,62 @@ static void report_faults(void)
 	require(!faults->nr);
 }
 
+static struct page *page_of(size_t offset)
+{
+	return gc_pages_page(&model.gs.pages, offset >> PAGE_SHIFT);
+}
+
+static void reference_take(struct reference *r, struct page *page, bool mapped)
+{
+	*r = (struct reference) { .page = page, .mapped = mapped };
+	page->_refcount++;
+	if (mapped)
+		page->_mapcount++;
+	else
+		page->lent++;
+}
+
+static void reference_drop(struct reference *r)
+{
+	if (!r->page)
+		return;
+	if (r->mapped)
+		r->page->_mapcount--;
+	else
+		r->page->lent--;
+	put_page(r->page);
+	r->page = NULL;
+}
+
+/*
+ * Somebody maps a page, or has it pinned, or is done with it.  What is unswept
+ * would be held, or not, by this: so nothing is.
+ */
+static void op_lend(void)
+{
+	struct reference *r = &model.references[draw(LENDERS)];
+	struct object *o = model.nr ? &model.objects[draw(model.nr)] : NULL;
+	bool mapped = draw(2);
+
+	gc_slabs_sweep(&model.gs, UINT_MAX);
+	reference_drop(r);
+	if (!o || !draw(4))
+		return;
+	reference_take(r, page_of(o->offset + draw(65536) % o->size), mapped);
+	note("page %#lx is %s\n", r->page->index,
+	     mapped ? "mapped" : "lent");
+}
+
+static bool is_lent(const struct object *o)
+{
+	size_t offset = o->offset & ~(PAGE_SIZE - 1);
+
+	for (; offset < o->offset + o->size; offset += PAGE_SIZE)
+		if (page_of(offset)->lent)
+			return true;
+	return false;
+}
+
 /* What a slab that a thread has loses, when the thread tells what it uses */
 static void sweep_owned(struct owned *owned, bool honest)
 {
@@ -574,7 +651,7 @@ static void sweep_owned(struct owned *owned, bool honest)
 	for (i = 0; i < model.nr;) {
 		struct object *o = &model.objects[i];
 
-		if (is_owned(o, owned) && !o->reached &&
+		if (is_owned(o, owned) && !o->reached && !is_lent(o) &&
 		    !(test_bit(o->index, unused) &&
 		      test_bit(o->index, gc_slab_handed_bits(owned->slab))))
 			object_drop(o);
@@ -603,10 +680,13 @@ static void objects_die(void)
 	unsigned int i;
 
 	for (i = 0; i < model.nr;) {
-		if (model.objects[i].reached || model.objects[i].owner)
+		struct object *o = &model.objects[i];
+
+		o->held = !o->reached && is_lent(o);
+		if (o->reached || o->held || o->owner)
 			i++;
 		else
-			object_drop(&model.objects[i]);
+			object_drop(o);
 	}
 }
 
@@ -633,7 +713,8 @@ static bool mark(struct gc_verify *v)
 		return false;
 	if (!draw(4))
 		memory_ends();
-	gc_mark_words(&marker, model.roots, ROOTS);
+	gc_mark_words_and_ends(&marker, model.roots, STACK);
+	gc_mark_words(&marker, model.roots + STACK, ROOTS - STACK);
 	err = gc_mark_drain(&marker);
 	gc_marker_destroy(&marker);
 	memory_is_back();
@@ -641,7 +722,8 @@ static bool mark(struct gc_verify *v)
 	if (err || !v)
 		return !err;
 	gc_verify_begin(v);
-	gc_verify_words(v, model.roots, ROOTS);
+	gc_verify_words_and_ends(v, model.roots, STACK);
+	gc_verify_words(v, model.roots + STACK, ROOTS - STACK);
 	if (gc_verify_walk(v) || gc_verify_walk(v))
 		return false;
 	gc_verify_compare(v, &model.gs.pages.faults);
@@ -706,7 +788,7 @@ static void op_machine(void)
 static void (*const operations[])(void) = {
 	op_alloc, op_alloc, op_alloc, op_store, op_store, op_store, op_root,
 	op_root, op_take, op_use, op_use, op_give_back, op_collect, op_sweep,
-	op_machine, op_collect, op_fan,
+	op_machine, op_collect, op_fan, op_lend,
 };
 
 static void check_object(struct object *o)
@@ -739,6 +821,16 @@ static void count_slab(struct gc_slab *slab, void *arg)
 		*nr += slab->nr_alloc;
 }
 
+/* What is held is not marked, and counts only when that was found out. */
+static bool is_counted(const struct object *o)
+{
+	u32 index;
+
+	return !o->owner &&
+	       !(o->held && gc_slab_find(&model.gs, o->offset,
+					 &index)->state == SLAB_UNSWEPT);
+}
+
 /* Each object is there, and in slabs that nobody owns there is no other. */
 static void check(void)
 {
@@ -749,7 +841,7 @@ static void check(void)
 	report_faults();
 	for (i = 0; i < model.nr; i++) {
 		check_object(&model.objects[i]);
-		expected += !model.objects[i].owner;
+		expected += is_counted(&model.objects[i]);
 	}
 	gc_slabs_visit(&model.gs, count_slab, &found);
 	require(found == expected);
@@ -758,6 +850,7 @@ static void check(void)
 static bool heap_start(void)
 {
 	memset(&model.owned, 0, sizeof(model.owned));
+	memset(&model.references, 0, sizeof(model.references));
 	memset(&model.roots, 0, sizeof(model.roots));
 	model.nr = 0;
 	INIT_LIST_HEAD(&model.owner_list);
@@ -779,7 +872,13 @@ static void heap_end(void)
 			gc_slab_give_back(&model.gs, model.owned[i].slab, NULL);
 	while (model.nr)
 		object_drop(&model.objects[model.nr - 1]);
+	for (i = 0; i < LENDERS; i++)
+		if (model.references[i].mapped)
+			reference_drop(&model.references[i]);
 	gc_slabs_destroy(&model.gs);
+	/* Who has a page after the heap's end gives it back to the machine. */
+	for (i = 0; i < LENDERS; i++)
+		reference_drop(&model.references[i]);
 	require(!machine.pages && !machine.bytes && !machine.mappings);
 }
 

@@ -56,7 +56,7 @@ static bool block_is_free(unsigned long first, unsigned long nr)
 	unsigned long i;
 
 	for (i = 0; i < nr; i++)
-		if (all_pages[first + i].count)
+		if (all_pages[first + i]._refcount)
 			return false;
 	return true;
 }
@@ -93,7 +93,7 @@ struct page *alloc_pages(unsigned int gfp, unsigned int order)
 	if (!page)
 		return NULL;
 	for (i = 0; i < nr; i++) {
-		page[i] = (struct page) { .count = 1 };
+		page[i] = (struct page) { ._mapcount = -1, ._refcount = 1 };
 		INIT_LIST_HEAD(&page[i].lru);
 	}
 	machine.pages += nr;
@@ -111,9 +111,9 @@ void split_page(struct page *page, unsigned int order)
 
 void put_page(struct page *page)
 {
-	if (page->count <= 0)
+	if (page->_refcount <= 0)
 		abort();
-	if (--page->count)
+	if (--page->_refcount)
 		return;
 	if (page->mapping)
 		abort();

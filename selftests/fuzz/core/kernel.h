@@ -55,13 +55,17 @@
  * struct page - a page of the file
  * @mapping: as in the kernel
  * @index: likewise
- * @count: references
+ * @_mapcount: page tables that it is in, less one
+ * @_refcount: references
+ * @lent: those that the fuzzer has, beside page tables
  * @lru: for whoever holds it
  */
 struct page {
 	void *mapping;
 	unsigned long index;
-	int count;
+	int _mapcount;
+	int _refcount;
+	unsigned int lent;
 	struct list_head lru;
 };
 
@@ -78,7 +82,7 @@ struct folio {
 #define page_folio(page)	((struct folio *)(page))
 #define folio_lock(folio)	((void)(folio))
 #define folio_unlock(folio)	((void)(folio))
-#define page_count(page)	((page)->count)
+#define page_count(page)	((page)->_refcount)
 
 struct page *alloc_pages(unsigned int gfp, unsigned int order);
 void split_page(struct page *page, unsigned int order);
