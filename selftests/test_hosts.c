@@ -37,6 +37,7 @@ HOST(musl_static);
 HOST(musl);
 HOST(go);
 HOST(rust);
+HOST(asan);
 
 FIXTURE_VARIANT_ADD(host, luajit) {
 	.program = "luajit",
