@@ -121,6 +121,16 @@ module_layers()
 	layers module/main.c "$logs/objects/module"
 }
 
+library_layers()
+{
+	diff <(order uapi/lib/heap.h | sort) \
+		<(find uapi/lib -name '*.c' -exec basename {} .c \; | sort) || {
+		echo "heap.h's list (<) is not what there is (>)"
+		return 1
+	}
+	make -s -C uapi OUT="$logs/library" && layers uapi/lib/heap.h "$logs/library"
+}
+
 shell()
 {
 	shellcheck -x -P SCRIPTDIR:scripts:. scripts/*.sh scripts/run-tests .ci/run
@@ -141,4 +151,5 @@ item "syzkaller's descriptions agree with the header" syzkaller
 item "checkpatch --strict" checkpatch
 item "sparse" sparse
 item "each file of the module calls only those below it" module_layers
+item "each file of the library calls only those below it" library_layers
 item "shellcheck" shell
