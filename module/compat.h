@@ -13,6 +13,11 @@
 #include <linux/version.h>
 #include <linux/workqueue.h>
 
+#ifdef CONFIG_X86_64
+#include <asm/msr.h>
+#include <asm/processor.h>
+#endif
+
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
 #error "gcheap needs Linux 6.1 or newer"
 #endif
@@ -43,6 +48,33 @@ static inline struct task_struct *gc_mm_owner(struct mm_struct *mm)
 	return NULL;
 #endif
 }
+
+/* Whether a thread is on a processor; if not, all of it is in memory. */
+static inline bool gc_task_on_cpu(struct task_struct *task)
+{
+#ifdef CONFIG_SMP
+	/* Pairs with the release when the next thread has the processor. */
+	return smp_load_acquire(&task->on_cpu);
+#else
+	return task == current;
+#endif
+}
+
+#ifdef CONFIG_X86_64
+static inline struct fpu *gc_task_fpu(struct task_struct *task)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+	return x86_task_fpu(task);
+#else
+	return &task->thread.fpu;
+#endif
+}
+
+/* 6.16 gave it its present name. */
+#ifndef rdmsrq
+#define rdmsrq	rdmsrl
+#endif
+#endif
 
 /* Threads of a process that never run its code: 6.4 added PF_USER_WORKER. */
 #ifdef PF_USER_WORKER

@@ -10,7 +10,8 @@
  *	collect	a collection
  *	heap	life and pacing of a heap
  *	roots	what processes refer to
- *	elf, tls	parts of that
+ *	elf, tls, stack	parts of that
+ *	frame_x86_64	frames of signals on stacks
  *	reader	memory of processes
  *	map	the heap in a process's address space
  *	rootset	roots that a process has named

@@ -41,10 +41,12 @@ void gc_reader_init(struct gc_reader *r, struct gc_heap *heap,
 
 /* Pages' words go out as they are: whoever is given them reads each once. */
 static void give_page(struct gc_reader *r, struct page *page,
-		      unsigned long from, unsigned long to)
+		      unsigned long addr, unsigned long to)
 {
 	void *kaddr = kmap_local_page(page);
+	unsigned long from = offset_in_page(addr);
 
+	r->at = addr;
 	r->words(r, kaddr + from, (to - from) / sizeof(long));
 	kunmap_local(kaddr);
 	r->bytes += to - from;
@@ -60,7 +62,7 @@ static unsigned long give_each(struct gc_reader *r, struct page **pages,
 		unsigned long from = offset_in_page(addr);
 		unsigned long to = min(PAGE_SIZE, from + end - addr);
 
-		give_page(r, pages[i], from, to);
+		give_page(r, pages[i], addr, to);
 		addr += to - from;
 	}
 	return addr;
@@ -264,6 +266,7 @@ static void give_heap(struct gc_reader *r, unsigned long addr,
 
 		if (nr >= gp->frontier)
 			return;
+		r->at = addr;
 		if (gc_pages_slab(gp, nr))
 			r->words(r, gc_reader_heap_address(r, addr),
 				 bytes / sizeof(long));
@@ -330,6 +333,30 @@ struct vm_area_struct *gc_reader_vma(struct gc_reader *r, unsigned long addr)
 }
 
 /**
+ * gc_reader_some() - give the next words of a range
+ * @r: reader
+ * @start: user address
+ * @end: end of the range
+ *
+ * They are next to each other, on FETCH_PAGES pages at most, or in the heap.
+ *
+ * Return: where the range goes on, @end when there is no more.
+ */
+unsigned long gc_reader_some(struct gc_reader *r, unsigned long start,
+			     unsigned long end)
+{
+	unsigned long last = round_down(end, sizeof(long));
+	struct vm_area_struct *vma;
+
+	start = round_up(start, sizeof(long));
+	vma = gc_reader_vma(r, start);
+	if (!vma || max(start, vma->vm_start) >= last)
+		return end;
+	start = max(start, vma->vm_start);
+	return give_mapping(r, vma, start, min(last, vma->vm_end));
+}
+
+/**
  * gc_reader_range() - give all words of a range
  * @r: reader
  * @start: user address
@@ -340,16 +367,8 @@ struct vm_area_struct *gc_reader_vma(struct gc_reader *r, unsigned long addr)
 void gc_reader_range(struct gc_reader *r, unsigned long start,
 		     unsigned long end)
 {
-	start = round_up(start, sizeof(long));
-	end = round_down(end, sizeof(long));
-	while (start < end && gc_reader_go_on(r)) {
-		struct vm_area_struct *vma = gc_reader_vma(r, start);
-
-		if (!vma || vma->vm_start >= end)
-			return;
-		start = max(start, vma->vm_start);
-		start = give_mapping(r, vma, start, min(end, vma->vm_end));
-	}
+	while (start < end && gc_reader_go_on(r))
+		start = gc_reader_some(r, start, end);
 }
 
 static void copy_from_page(void *to, struct page *page, size_t offset,

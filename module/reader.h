@@ -19,17 +19,9 @@
 #include <linux/mm_types.h>
 #include <linux/types.h>
 
-struct gc_heap;
+#include "span.h"
 
-/**
- * struct gc_span - a range of user addresses
- * @start: the first
- * @end: the first behind it; equal to @start for none
- */
-struct gc_span {
-	unsigned long start;
-	unsigned long end;
-};
+struct gc_heap;
 
 /**
  * struct gc_reader - who reads the memory of processes
@@ -44,6 +36,7 @@ struct gc_span {
  * @locked: mmap_lock of @mm is held
  * @patient: pages that are not in memory are waited for
  * @patience: nanoseconds that may still be spent waiting
+ * @at: user address of the words that @words is being given
  * @err: why what was read is worth nothing: -ETIMEDOUT, -ENOMEM or -EINTR; or 0
  * @bytes: bytes of memory given to @words
  * @skipped: bytes that were not, since nobody ever wrote there
@@ -59,6 +52,7 @@ struct gc_reader {
 	bool locked;
 	bool patient;
 	s64 patience;
+	unsigned long at;
 	int err;
 	u64 bytes;
 	u64 skipped;
@@ -85,6 +79,8 @@ void gc_reader_unlock(struct gc_reader *r);
 bool gc_reader_go_on(struct gc_reader *r);
 struct vm_area_struct *gc_reader_vma(struct gc_reader *r, unsigned long addr);
 void *gc_reader_heap_address(const struct gc_reader *r, unsigned long addr);
+unsigned long gc_reader_some(struct gc_reader *r, unsigned long start,
+			     unsigned long end);
 void gc_reader_range(struct gc_reader *r, unsigned long start,
 		     unsigned long end);
 bool gc_reader_read(struct gc_reader *r, unsigned long addr, void *to,

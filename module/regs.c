@@ -10,9 +10,13 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 
+#include "compat.h"
 #include "gfp.h"
 #include "mutator.h"
 #include "regs.h"
+
+/* Words that are the same on all processors: see read_told(). */
+#define TOLD_WORDS	3
 
 /**
  * gc_regs_init() - room for any thread's registers
@@ -22,7 +26,7 @@
  */
 int gc_regs_init(struct gc_regs *regs)
 {
-	*regs = (struct gc_regs) { .capacity = gc_regs_words() };
+	*regs = (struct gc_regs) { .capacity = gc_regs_words() + TOLD_WORDS };
 	regs->words = kvcalloc(regs->capacity, sizeof(long),
 			       GC_GFP);
 	return regs->words ? 0 : -ENOMEM;
@@ -35,6 +39,52 @@ int gc_regs_init(struct gc_regs *regs)
 void gc_regs_destroy(struct gc_regs *regs)
 {
 	kvfree(regs->words);
+}
+
+static struct gc_span alternate_stack(const struct task_struct *task)
+{
+	unsigned long start = READ_ONCE(task->sas_ss_sp);
+
+	return (struct gc_span) { start, start + READ_ONCE(task->sas_ss_size) };
+}
+
+/*
+ * What the kernel will write to for the thread may be in the heap, and be known to the
+ * kernel only: an alternate stack, and the word that says that the thread has ended.
+ */
+static void read_told(struct gc_regs *regs, const struct task_struct *task)
+{
+	unsigned long *to = regs->words + regs->nr;
+
+	to[0] = regs->alternate[0].start;
+	to[1] = regs->alternate[1].start;
+	to[2] = (unsigned long)READ_ONCE(task->clear_child_tid);
+	regs->nr += TOLD_WORDS;
+}
+
+/*
+ * A thread that goes through a signal frame meanwhile may lose its alternate stack, as
+ * SS_AUTODISARM says, or get it back.  It loses it after its registers were changed,
+ * and from Linux 6.12 on gets it back before.  Older kernels give it back last: until
+ * then nobody knows where the frame is that sigreturn restores registers from.
+ */
+static void read_thread(struct gc_regs *regs, struct task_struct *task)
+{
+	regs->alternate[0] = alternate_stack(task);
+	smp_rmb(); /* before */
+	gc_regs_read_task(regs, task);
+	smp_rmb(); /* and after */
+	regs->alternate[1] = alternate_stack(task);
+	read_told(regs, task);
+}
+
+/*
+ * Whose work has begun goes on through no frame.  But as long as it has not left its
+ * processor, that may have newer vector registers than the memory.
+ */
+static bool rests(const struct gc_mutator *m)
+{
+	return m->hold == HOLD_PARKED && !gc_task_on_cpu(m->task);
 }
 
 /**
@@ -54,13 +104,16 @@ bool gc_regs_read(struct gc_regs *regs, struct gc_mutator *m)
 	bool there;
 
 	if (m->task == current) {
-		gc_regs_read_task(regs, current);
+		regs->exact = true;
+		read_thread(regs, current);
 		return true;
 	}
 	spin_lock(&m->lock);
 	there = m->hold != HOLD_FREE;
-	if (there)
-		gc_regs_read_task(regs, m->task);
+	if (there) {
+		regs->exact = rests(m);
+		read_thread(regs, m->task);
+	}
 	spin_unlock(&m->lock);
 	return there;
 }

@@ -10,16 +10,22 @@
 
 #include <linux/types.h>
 
+#include "span.h"
+
 struct gc_mutator;
 struct task_struct;
 
 /**
  * struct gc_regs - what a thread has in registers
- * @words: general and vector registers, as an array that may hold pointers
+ * @words: general and vector registers, and addresses that the kernel has been told,
+ *	as an array that may hold pointers
  * @nr: words in use
  * @sp: user stack pointer
  * @thread_pointer: where its thread-local storage is, 0 if it has none
  * @capacity: words that fit
+ * @alternate: its alternate signal stack, before and after it was read; may be empty
+ * @exact: it does not go on before the world is started: what was read is all of one
+ *	moment
  */
 struct gc_regs {
 	unsigned long *words;
@@ -27,6 +33,8 @@ struct gc_regs {
 	unsigned long sp;
 	unsigned long thread_pointer;
 	size_t capacity;
+	struct gc_span alternate[2];
+	bool exact;
 };
 
 int gc_regs_init(struct gc_regs *regs);

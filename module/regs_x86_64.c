@@ -5,14 +5,16 @@
  * General registers lie at the top of the kernel stack from the moment that the
  * thread entered the kernel.  Vector registers (memcpy() keeps pointers in
  * them) are read as a debugger would; gc_regs_save() has made the processors write
- * back those of threads that were on them, and the thread pointer, which programs
+ * back those of threads that were on them, and the bases of FS and GS, which programs
  * can set without asking (wrfsbase).
  *
- * After the stop a thread may still build one signal frame before it parks.
- * Then its old registers are first written to the user stack, and afterwards
- * replaced.  So vector registers are read first, and the general ones until two
- * readings agree: either all are the old ones, or the frame is on the stack,
- * above the new stack pointer.
+ * After the stop a thread may still go on through one signal frame before it parks.
+ * What is read then is a mixture of old and new.  Where a frame is built, each old
+ * register is in the frame before it is replaced; where one is undone, all new ones
+ * are in the frame.  So the rest is found in the frame, which has to be read after
+ * the registers: see stack.c.
+ *
+ * Owns nothing, and waits for nothing.
  */
 #include <linux/elf.h>
 #include <linux/mm.h>
@@ -26,13 +28,16 @@
 #include <asm/cpufeature.h>
 #include <asm/fpu/api.h>
 #include <asm/fsgsbase.h>
+#include <asm/msr.h>
+#include <asm/processor.h>
 
+#include "compat.h"
 #include "regs.h"
 
 #define GENERAL_WORDS	(sizeof(struct pt_regs) / sizeof(long))
 
-/* A signal frame can be built once: two different readings, at most. */
-#define READINGS_MAX	64
+/* FS and GS */
+#define BASE_WORDS	2
 
 /* All vector registers where the processor can save them, else x87 and SSE. */
 static const struct user_regset *vector_regset(struct task_struct *task)
@@ -61,8 +66,10 @@ static size_t regset_words(const struct user_regset *set)
 size_t gc_regs_words(void)
 {
 	const struct user_regset *set = vector_regset(current);
+	size_t first = gc_task_fpu(current)->__fpstate.size / sizeof(long);
 
-	return GENERAL_WORDS + (set ? regset_words(set) : 0);
+	return GENERAL_WORDS + BASE_WORDS + first +
+	       (set ? regset_words(set) : 0);
 }
 
 static void read_vectors(struct gc_regs *regs, struct task_struct *task)
@@ -81,29 +88,60 @@ static void read_vectors(struct gc_regs *regs, struct task_struct *task)
 		regs->nr += (bytes - left) / sizeof(long);
 }
 
+/*
+ * A thread gets more memory for its vector registers when it uses AMX for the first
+ * time.  They are not there before it leaves the processor; the interrupt may have
+ * saved them in the memory that it had first, which stays.  The same is true of a
+ * thread that runs a virtual machine, whose registers are in the other memory.
+ */
+static void read_first_vectors(struct gc_regs *regs, struct task_struct *task)
+{
+	const struct fpu *fpu = gc_task_fpu(task);
+	const struct fpstate *first = &fpu->__fpstate;
+	size_t nr = min(first->size / sizeof(long), regs->capacity - regs->nr);
+
+	/* After the others were read. */
+	smp_rmb();
+	if (READ_ONCE(fpu->fpstate) == first)
+		return;
+	memcpy(regs->words + regs->nr, &first->regs, nr * sizeof(long));
+	regs->nr += nr;
+}
+
 static void read_general(struct gc_regs *regs, struct task_struct *task)
 {
-	const struct pt_regs *from = task_pt_regs(task);
 	struct pt_regs *to = (struct pt_regs *)(regs->words + regs->nr);
-	unsigned int i;
 
-	for (i = 0; i < READINGS_MAX; i++) {
-		*to = *from;
-		/* The second reading must not be the first one's copy. */
-		barrier();
-		if (!memcmp(to, from, sizeof(*to)))
-			break;
-		cpu_relax();
-	}
+	*to = *task_pt_regs(task);
 	regs->sp = to->sp;
 	regs->nr += GENERAL_WORDS;
 }
 
-/* As the kernel does when the thread leaves the processor. */
-static void save_thread_pointer(void)
+static void read_bases(struct gc_regs *regs, struct task_struct *task)
 {
-	if (boot_cpu_has(X86_FEATURE_FSGSBASE) && !(current->flags & PF_KTHREAD))
-		WRITE_ONCE(current->thread.fsbase, rdfsbase());
+	regs->thread_pointer = READ_ONCE(task->thread.fsbase);
+	regs->words[regs->nr++] = regs->thread_pointer;
+	regs->words[regs->nr++] = READ_ONCE(task->thread.gsbase);
+}
+
+/*
+ * As the kernel does when the thread leaves the processor.  While a thread runs a
+ * virtual machine, the base of GS may be the machine's.
+ */
+static void save_bases(void)
+{
+	struct fpu *fpu;
+	unsigned long gs;
+
+	if (!boot_cpu_has(X86_FEATURE_FSGSBASE) || current->flags & PF_KTHREAD)
+		return;
+	WRITE_ONCE(current->thread.fsbase, rdfsbase());
+	fpu = gc_task_fpu(current);
+	if (fpu->fpstate->is_guest)
+		return;
+	/* In the kernel, it is the one that swapgs has put aside. */
+	rdmsrq(MSR_KERNEL_GS_BASE, gs);
+	WRITE_ONCE(current->thread.gsbase, gs);
 }
 
 /**
@@ -116,11 +154,12 @@ static void save_thread_pointer(void)
 void gc_regs_read_task(struct gc_regs *regs, struct task_struct *task)
 {
 	if (task == current)
-		save_thread_pointer();
+		save_bases();
 	regs->nr = 0;
 	read_vectors(regs, task);
+	read_first_vectors(regs, task);
 	read_general(regs, task);
-	regs->thread_pointer = READ_ONCE(task->thread.fsbase);
+	read_bases(regs, task);
 }
 
 /*
@@ -147,7 +186,7 @@ static bool vectors_are_whole(void)
  */
 bool gc_regs_save(void)
 {
-	save_thread_pointer();
+	save_bases();
 	if (!vectors_are_whole())
 		return false;
 	if (!test_thread_flag(TIF_NEED_FPU_LOAD)) {

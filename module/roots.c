@@ -3,8 +3,7 @@
  * The roots of a process:
  *
  *  - the registers of its threads,
- *  - their stacks, from the stack pointer (and the 128 bytes below it that the
- *    x86-64 ABI lets leaf functions use) to the end,
+ *  - their stacks, see stack.c,
  *  - what was written in private mappings of files: data and bss of the program
  *    and of its libraries; the part of bss beyond the file's last page is
  *    anonymous memory right behind, or elsewhere: see elf.c,
@@ -32,14 +31,6 @@
 #include "rootset.h"
 #include "stop.h"
 #include "verify.h"
-
-#define RED_ZONE	128UL
-
-/*
- * What lies above the thread pointer: the C library's own record of the thread,
- * less than 3 KiB in glibc, and never more than its stack's last pages.
- */
-#define THREAD_RECORD	8192UL
 
 /*
  * For both markers a word is read once: a system call that is under way may
@@ -80,7 +71,10 @@ static void mark_words(struct gc_roots *roots, const unsigned long *words,
 static void mark_read(struct gc_reader *r, const unsigned long *words,
 		      size_t nr)
 {
-	mark_words(container_of(r, struct gc_roots, reader), words, nr);
+	struct gc_roots *roots = container_of(r, struct gc_roots, reader);
+
+	if (gc_stacks_take(&roots->stacks, words, nr))
+		mark_words(roots, words, nr);
 }
 
 /**
@@ -95,13 +89,21 @@ static void mark_read(struct gc_reader *r, const unsigned long *words,
 int gc_roots_init(struct gc_roots *roots, struct gc_heap *heap,
 		  struct gc_marker *marker, struct gc_verify *verify)
 {
+	int err;
+
 	*roots = (struct gc_roots) {
 		.heap = heap,
 		.marker = marker,
 		.verify = verify,
 	};
 	gc_reader_init(&roots->reader, heap, mark_read);
-	return gc_regs_init(&roots->regs);
+	err = gc_stacks_init(&roots->stacks, &roots->reader);
+	if (err)
+		return err;
+	err = gc_regs_init(&roots->regs);
+	if (err)
+		gc_stacks_destroy(&roots->stacks);
+	return err;
 }
 
 /**
@@ -111,71 +113,7 @@ int gc_roots_init(struct gc_roots *roots, struct gc_heap *heap,
 void gc_roots_destroy(struct gc_roots *roots)
 {
 	gc_regs_destroy(&roots->regs);
-}
-
-/*
- * Up to where a stack may go.  The C library puts the thread's record on top of
- * the stack that it maps for a thread; what follows is not this thread's, when
- * the kernel has merged neighbouring mappings.
- */
-static unsigned long stack_end(const struct vm_area_struct *vma,
-			       unsigned long sp, unsigned long thread_pointer)
-{
-	if (vma->vm_flags & VM_GROWSDOWN || thread_pointer < sp ||
-	    !gc_vma_holds(vma, thread_pointer))
-		return vma->vm_end;
-	return min(vma->vm_end, thread_pointer + THREAD_RECORD);
-}
-
-/*
- * A thread whose stack pointer is not in the stack that it began with (a signal
- * handler on an alternate stack, a coroutine) has left frames there, nobody
- * knows how deep: all of that stack counts.
- */
-static void mark_other_stack(struct gc_reader *r, struct task_struct *task,
-			     unsigned long thread_pointer, unsigned long low)
-{
-	unsigned long home = thread_group_leader(task) ?
-			     READ_ONCE(r->mm->start_stack) : thread_pointer;
-	struct vm_area_struct *vma = gc_reader_vma(r, home);
-
-	if (!gc_vma_holds(vma, home) || gc_vma_holds(vma, low))
-		return;
-	gc_reader_range(r, vma->vm_start,
-			stack_end(vma, vma->vm_start, thread_pointer));
-}
-
-/* Returns the part of the stack that has been read. */
-static struct gc_span mark_own_stack(struct gc_reader *r,
-				     const struct vm_area_struct *vma,
-				     unsigned long low,
-				     unsigned long thread_pointer)
-{
-	struct gc_span span = {
-		.start = low, .end = stack_end(vma, low, thread_pointer),
-	};
-
-	gc_reader_range(r, span.start, span.end);
-	return span;
-}
-
-static struct gc_span mark_stack(struct gc_reader *r,
-				 const struct gc_regs *regs,
-				 struct task_struct *task)
-{
-	unsigned long thread_pointer = regs->thread_pointer;
-	unsigned long sp = regs->sp, low = sp - min(sp, RED_ZONE);
-	struct vm_area_struct *vma = gc_reader_vma(r, low);
-	struct gc_span span = {};
-
-	/* An empty stack begins at the end of its mapping. */
-	if (vma && low < vma->vm_start && gc_vma_holds(vma, sp))
-		low = vma->vm_start;
-	/* A stack in an object of the heap: the stack pointer keeps the object. */
-	if (gc_vma_holds(vma, low) && vma != r->heap_vma)
-		span = mark_own_stack(r, vma, low, thread_pointer);
-	mark_other_stack(r, task, thread_pointer, low);
-	return span;
+	gc_stacks_destroy(&roots->stacks);
 }
 
 static void mark_thread(struct gc_roots *roots, struct gc_mutator *m)
@@ -187,7 +125,7 @@ static void mark_thread(struct gc_roots *roots, struct gc_mutator *m)
 		return;
 	roots->ends = true;
 	mark_words(roots, regs->words, regs->nr);
-	stack = mark_stack(&roots->reader, regs, m->task);
+	stack = gc_stacks_mark(&roots->stacks, regs, m->task);
 	roots->ends = false;
 	gc_tls_mark(&roots->reader, &roots->tls, regs->thread_pointer, stack);
 	roots->threads++;

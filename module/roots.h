@@ -8,6 +8,7 @@
 #include "mark.h"
 #include "reader.h"
 #include "regs.h"
+#include "stack.h"
 #include "tls.h"
 
 struct gc_heap;
@@ -23,6 +24,7 @@ struct gc_verify;
  *	counts for the object that ends at it, too
  * @tls: thread-local storage of the process being looked at
  * @regs: registers of the thread being looked at
+ * @stacks: stacks of that thread
  * @threads: threads looked at
  * @processes: address spaces looked at
  */
@@ -34,6 +36,7 @@ struct gc_roots {
 	bool ends;
 	struct gc_tls tls;
 	struct gc_regs regs;
+	struct gc_stacks stacks;
 	u32 threads;
 	u32 processes;
 };

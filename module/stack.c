@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The stacks of a thread: the one that its stack pointer is in, the one that it began
+ * with, and those that signal frames lead to.
+ *
+ * A handler on an alternate stack has interrupted code on another one, be it a
+ * coroutine's.  Where, is said by the frame that the kernel has put on the alternate
+ * stack.  So all stacks are looked through for frames, and what they name is a stack of
+ * the thread, too.  Frames that are left over on a stack's unused part are as good as
+ * any other: at worst they keep some garbage.
+ *
+ * A thread that is not parked may be anywhere in the kernel, also on its way through a
+ * frame.  In sigreturn its stack pointer is the old one again while other registers, the
+ * vector state last of all, are yet in the frame, which then is below the stack
+ * pointer or on the alternate stack.  When a signal is delivered the frame is
+ * complete before the first register is overwritten.  So registers are read first,
+ * and then all frames that there are at these places.  Who has a queued task work goes
+ * through one frame at most: the work is run before the next one is built.
+ * selftests/models/frame.pml says the same to Spin.
+ *
+ * Which stacks coroutines have that do not run, only the program knows.
+ */
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "gfp.h"
+#include "heap.h"
+#include "stack.h"
+
+/* Stacks that there is room for at first. */
+#define SPANS_MIN	8
+
+/*
+ * What lies above the thread pointer: the C library's own record of the thread,
+ * less than 3 KiB in glibc, and never more than its stack's last pages.
+ */
+#define THREAD_RECORD	8192UL
+
+/**
+ * gc_stacks_init() - stacks of no thread yet
+ * @stacks: to be initialised
+ * @r: reads them
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int gc_stacks_init(struct gc_stacks *stacks, struct gc_reader *r)
+{
+	*stacks = (struct gc_stacks) { .r = r, .capacity = SPANS_MIN };
+	stacks->spans = kvmalloc_array(SPANS_MIN, sizeof(*stacks->spans), GC_GFP);
+	return stacks->spans ? 0 : -ENOMEM;
+}
+
+/**
+ * gc_stacks_destroy() - undo gc_stacks_init()
+ * @stacks: stacks
+ */
+void gc_stacks_destroy(struct gc_stacks *stacks)
+{
+	kvfree(stacks->spans);
+}
+
+static bool grow(struct gc_stacks *stacks)
+{
+	unsigned int capacity = 2 * stacks->capacity;
+	struct gc_span *spans = kvmalloc_array(capacity, sizeof(*spans), GC_GFP);
+
+	if (!spans) {
+		stacks->r->err = -ENOMEM;
+		return false;
+	}
+	memcpy(spans, stacks->spans, stacks->nr * sizeof(*spans));
+	kvfree(stacks->spans);
+	stacks->spans = spans;
+	stacks->capacity = capacity;
+	return true;
+}
+
+/* The span of the list that an address is in, or else none. */
+static const struct gc_span *span_with(const struct gc_stacks *stacks,
+				       unsigned long addr)
+{
+	unsigned int i;
+
+	for (i = 0; i < stacks->nr; i++)
+		if (gc_span_holds(&stacks->spans[i], addr))
+			return &stacks->spans[i];
+	return NULL;
+}
+
+/* Where, from @start on, the list has the next span, or @end. */
+static unsigned long next_span(const struct gc_stacks *stacks,
+			       unsigned long start, unsigned long end)
+{
+	unsigned int i;
+
+	for (i = 0; i < stacks->nr; i++)
+		if (stacks->spans[i].start > start)
+			end = min(end, stacks->spans[i].start);
+	return end;
+}
+
+/* Add what is in none of the list. */
+static void add(struct gc_stacks *stacks, struct gc_span span)
+{
+	const struct gc_span *old;
+	unsigned long end;
+
+	for (; span.start < span.end && gc_reader_go_on(stacks->r);
+	     span.start = end) {
+		old = span_with(stacks, span.start);
+		if (old) {
+			end = old->end;
+			continue;
+		}
+		end = next_span(stacks, span.start, span.end);
+		if (stacks->nr < stacks->capacity || grow(stacks))
+			stacks->spans[stacks->nr++] =
+				(struct gc_span) { span.start, end };
+	}
+}
+
+/*
+ * Up to where a stack may go.  The C library puts the thread's record on top of
+ * the stack that it maps for a thread; what follows is not this thread's, when
+ * the kernel has merged neighbouring mappings.
+ */
+static unsigned long stack_end(const struct gc_stacks *stacks,
+			       const struct vm_area_struct *vma,
+			       unsigned long sp)
+{
+	unsigned long thread_pointer = stacks->thread_pointer;
+
+	if (vma->vm_flags & VM_GROWSDOWN || thread_pointer < sp ||
+	    !gc_vma_holds(vma, thread_pointer))
+		return vma->vm_end;
+	return min(vma->vm_end, thread_pointer + THREAD_RECORD);
+}
+
+/* What a stack pointer says to be in use; nothing when it points nowhere. */
+static struct gc_span stack_of(struct gc_stacks *stacks, unsigned long sp)
+{
+	unsigned long low = sp - min(sp, FRAME_RED_ZONE);
+	struct vm_area_struct *vma = gc_reader_vma(stacks->r, low);
+
+	/* An empty stack begins at the end of its mapping. */
+	if (vma && low < vma->vm_start && gc_vma_holds(vma, sp))
+		low = vma->vm_start;
+	/* A stack in an object of the heap: the stack pointer keeps the object. */
+	if (!gc_vma_holds(vma, low) || vma == stacks->r->heap_vma)
+		return (struct gc_span) {};
+	return (struct gc_span) { low, stack_end(stacks, vma, low) };
+}
+
+/* A word of a stack that has been read. */
+static bool read_word(struct gc_stacks *stacks, unsigned long addr,
+		      unsigned long *word)
+{
+	struct gc_reader *r = stacks->r;
+	struct gc_pages *gp = &r->heap->slabs.pages;
+	unsigned long nr;
+
+	if (!gc_vma_holds(gc_reader_vma(r, addr), addr))
+		return false;
+	if (!gc_vma_holds(r->heap_vma, addr))
+		return gc_reader_read(r, addr, word, sizeof(*word));
+	nr = (addr - r->heap->base) >> PAGE_SHIFT;
+	if (nr >= gp->frontier || !gc_pages_slab(gp, nr))
+		return false;
+	*word = READ_ONCE(*(unsigned long *)gc_reader_heap_address(r, addr));
+	return true;
+}
+
+/* The stack that was in use when a signal came. */
+static void follow(struct gc_stacks *stacks, unsigned long magic)
+{
+	unsigned long sp;
+
+	if (!read_word(stacks, gc_frame_sp(magic), &sp))
+		return;
+	/* In the heap, it is what keeps the object. */
+	stacks->r->words(stacks->r, &sp, 1);
+	add(stacks, stack_of(stacks, sp));
+}
+
+/*
+ * Read the next part of a stack; afterwards @found tells of the frames there.  Returns
+ * where to go on.
+ */
+static unsigned long read_part(struct gc_stacks *stacks, unsigned long start,
+			       unsigned long end)
+{
+	unsigned long next;
+
+	if (gc_vma_holds(stacks->r->heap_vma, start))
+		end = min(end, start + STACK_PART / 2);
+	bitmap_zero(stacks->found, STACK_MAGICS);
+	stacks->part = 0;
+	stacks->reading = true;
+	next = gc_reader_some(stacks->r, start, end);
+	stacks->reading = false;
+	return next;
+}
+
+static void read_stack(struct gc_stacks *stacks, struct gc_span span)
+{
+	unsigned long i;
+
+	while (span.start < span.end && gc_reader_go_on(stacks->r)) {
+		span.start = read_part(stacks, span.start, span.end);
+		for_each_set_bit(i, stacks->found, STACK_MAGICS)
+			follow(stacks, stacks->part + i * FRAME_ALIGN);
+	}
+}
+
+/* All of a frame, but not where it leads to. */
+static void read_frame(struct gc_stacks *stacks, unsigned long magic)
+{
+	struct gc_span frame = gc_frame_span(magic);
+
+	stacks->frames_only = false;
+	while (frame.start < frame.end && gc_reader_go_on(stacks->r))
+		frame.start = read_part(stacks, frame.start, frame.end);
+	stacks->frames_only = true;
+}
+
+static void read_frames(struct gc_stacks *stacks, struct gc_span span)
+{
+	DECLARE_BITMAP(found, STACK_MAGICS);
+	unsigned long part, i;
+
+	stacks->frames_only = true;
+	while (span.start < span.end && gc_reader_go_on(stacks->r)) {
+		span.start = read_part(stacks, span.start, span.end);
+		bitmap_copy(found, stacks->found, STACK_MAGICS);
+		part = stacks->part;
+		for_each_set_bit(i, found, STACK_MAGICS)
+			read_frame(stacks, part + i * FRAME_ALIGN);
+	}
+	stacks->frames_only = false;
+}
+
+/**
+ * gc_stacks_take() - be given words of memory that is read
+ * @stacks: stacks of the thread whose roots are being looked for
+ * @words: words; their address is @stacks->r->at
+ * @nr: their number
+ *
+ * Context: does not sleep.
+ *
+ * Return: true when they are roots.
+ */
+bool gc_stacks_take(struct gc_stacks *stacks, const unsigned long *words,
+		    size_t nr)
+{
+	size_t offset;
+
+	if (!stacks->reading)
+		return true;
+	if (!stacks->part)
+		stacks->part = round_down(stacks->r->at, FRAME_ALIGN);
+	offset = stacks->r->at - stacks->part;
+	if (offset < STACK_PART)
+		gc_frames_note(stacks->found, offset, words,
+			       min(nr, (STACK_PART - offset) / sizeof(long)));
+	return !stacks->frames_only;
+}
+
+static const struct gc_span *alternate_with(const struct gc_regs *regs,
+					    unsigned long addr)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(regs->alternate); i++)
+		if (gc_span_holds(&regs->alternate[i], addr))
+			return &regs->alternate[i];
+	return NULL;
+}
+
+/*
+ * A thread whose stack pointer is not in the stack that it began with (a signal
+ * handler on an alternate stack, a coroutine) has left frames there, nobody
+ * knows how deep: all of that stack counts.
+ */
+static bool in_first(struct gc_stacks *stacks, struct task_struct *task,
+		     const struct gc_regs *regs, unsigned long low)
+{
+	unsigned long first = thread_group_leader(task) ?
+			      READ_ONCE(stacks->r->mm->start_stack) :
+			      regs->thread_pointer;
+	struct vm_area_struct *vma = gc_reader_vma(stacks->r, first);
+
+	if (!gc_vma_holds(vma, first) || vma == stacks->r->heap_vma)
+		return false;
+	if (gc_vma_holds(vma, low) && !alternate_with(regs, low))
+		return true;
+	add(stacks, (struct gc_span) {
+		vma->vm_start, stack_end(stacks, vma, vma->vm_start),
+	});
+	return false;
+}
+
+/*
+ * A frame on the alternate stack may be that of code which runs on the thread's first
+ * stack only while the thread goes through it.  A coroutine may be run by a handler.
+ */
+static void look_at_alternates(struct gc_stacks *stacks,
+			       const struct gc_regs *regs, bool in_first)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(regs->alternate); i++) {
+		if (!in_first)
+			add(stacks, regs->alternate[i]);
+		else if (!regs->exact)
+			read_frames(stacks, regs->alternate[i]);
+	}
+}
+
+static void read_all(struct gc_stacks *stacks)
+{
+	unsigned int i;
+
+	for (i = 0; i < stacks->nr && gc_reader_go_on(stacks->r); i++)
+		read_stack(stacks, stacks->spans[i]);
+}
+
+/**
+ * gc_stacks_mark() - give the words of all stacks of a thread
+ * @stacks: its list is made anew
+ * @regs: the thread's registers, read before
+ * @task: the thread
+ *
+ * Context: may sleep; mmap_lock of its process held, as reader.h says.
+ *
+ * Return: the part of the stack in use that has been read; empty for none.
+ */
+struct gc_span gc_stacks_mark(struct gc_stacks *stacks,
+			      const struct gc_regs *regs,
+			      struct task_struct *task)
+{
+	unsigned long low = regs->sp - min(regs->sp, FRAME_RED_ZONE);
+	const struct gc_span *alternate = alternate_with(regs, low);
+	struct gc_span own;
+
+	stacks->nr = 0;
+	stacks->thread_pointer = regs->thread_pointer;
+	own = stack_of(stacks, regs->sp);
+	if (own.start == own.end && alternate)
+		own = (struct gc_span) { low, alternate->end };
+	add(stacks, own);
+	if (!regs->exact)
+		read_frames(stacks, (struct gc_span) {
+			low - min(low, gc_frame_room()), low,
+		});
+	look_at_alternates(stacks, regs, in_first(stacks, task, regs, low));
+	read_all(stacks);
+	return own;
+}
