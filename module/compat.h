@@ -111,6 +111,17 @@ static inline void gc_add_cpus(struct cpumask *cpus, struct mm_struct *mm)
 #endif
 }
 
+/* Whether a thread is on a processor; if not, its registers are in memory. */
+static inline bool gc_on_cpu(struct task_struct *task)
+{
+#ifdef CONFIG_SMP
+	/* Pairs with the release in the kernel's finish_task(). */
+	return smp_load_acquire(&task->on_cpu);
+#else
+	return false;
+#endif
+}
+
 /*
  * Pin pages of another process, whose mmap_lock is held for reading; unless @locked
  * is NULL the lock is dropped while a page is waited for, and *@locked is 0 when

@@ -33,7 +33,12 @@
  * may lose its global number and need interrupts again.  So a processor that is
  * not found there enters itself later, only then takes a thread to user mode, and
  * on the way reads flags that were set before; there is a full barrier in between
- * on both sides.  Whoever ran there before has left it: his registers are saved.
+ * on both sides.
+ *
+ * Who leaves a processor, or works for a moment with another address space, takes
+ * the one out of the mask before the registers are saved.  Until they are, the
+ * thread counts as being there (task_struct.on_cpu): where threads that were found
+ * are is interrupted too.
  *
  * Threads that are born meanwhile:
  *  - a child of fork() or clone() by a member is either found in step 3, as it
@@ -50,9 +55,11 @@
  * Who collects is whoever found it due, and may have less of the processor than
  * those it holds: be nice, or throttled by its cgroup.  So realtime threads are
  * parked at a lock that the collector has, and lend it their priority, which ends
- * a throttling too.  The others are parked at a wait queue, where the system may
- * freeze them when it suspends; they lend nothing, as the kernel knows no
- * inheritance among those who share processors fairly.
+ * a throttling too.  Who left that lock last may be kept from running and from
+ * taking it; the collector never waits for it, and goes on without.  The others are
+ * parked at a wait queue, where the system may freeze them when it suspends; they
+ * lend nothing, as the kernel knows no inheritance among those who share processors
+ * fairly.
  *
  * A queued work holds the mutator, the world and the module, not the heap.  It
  * cannot be taken back from a thread: that is what may keep the module from
@@ -139,8 +146,9 @@ struct gc_nursery {
  * @ref: the heap, and each queued work
  * @lock: guards changes of @stopped and @round, and who takes from @newborns
  * @wait: where threads are parked
- * @urgent: held by the collector while the world is stopped; realtime threads are
- *	parked here
+ * @urgent: held by the collector while the world is stopped, if it could be had;
+ *	then realtime threads are parked here
+ * @lends: it could
  * @parked: threads that are, or were and may be parked by other worlds before
  *	they are in user mode
  * @left: where the next collector waits for the last of them
@@ -165,6 +173,7 @@ struct gc_world {
 	raw_spinlock_t lock;	/* stopped, round, taking from newborns */
 	wait_queue_head_t wait;
 	struct rt_mutex urgent;
+	bool lends;
 	atomic_t parked;
 	wait_queue_head_t left;
 	u64 started_ns;
@@ -279,7 +288,8 @@ static void wait_patiently(struct gc_world *world)
 static void wait_for_start(struct gc_world *world)
 {
 	while (world_holds_me(world)) {
-		if (current->prio < MAX_RT_PRIO)
+		/* Whichever way it is when the world has just been stopped anew. */
+		if (READ_ONCE(world->lends) && current->prio < MAX_RT_PRIO)
 			wait_urgently(world);
 		else
 			wait_patiently(world);
@@ -493,7 +503,8 @@ static void forked(struct mm_struct *parent_mm, struct task_struct *child)
 	struct rhlist_head *pos;
 
 	rhl_for_each_entry_rcu(member, pos, gc_members_of(parent_mm), hash)
-		if (!find_found(member->world, child->mm))
+		if (READ_ONCE(member->world->stopped) &&
+		    !find_found(member->world, child->mm))
 			born_in(member, child);
 }
 
@@ -966,6 +977,19 @@ static void interrupt(void *arg)
 		WRITE_ONCE(i->missed, true);
 }
 
+/* Those who are leaving a processor, and whose registers are not saved yet. */
+static void add_cpus_of_threads(struct gc_world *world,
+				struct gc_member *member)
+{
+	struct gc_mutator *m;
+
+	list_for_each_entry(m, &member->mutators, member_node) {
+		if (m->round == world->round && gc_on_cpu(m->task))
+			cpumask_set_cpu(task_cpu(m->task), world->cpus);
+		cond_resched();
+	}
+}
+
 static void choose_cpus(struct gc_world *world)
 {
 	struct gc_member *member;
@@ -975,7 +999,7 @@ static void choose_cpus(struct gc_world *world)
 	smp_mb();
 	list_for_each_entry(member, &world->members, present) {
 		gc_add_cpus(world->cpus, member->mm);
-		cond_resched();
+		add_cpus_of_threads(world, member);
 	}
 }
 
@@ -1093,8 +1117,7 @@ int gc_world_stop(struct gc_heap *heap)
 		err = newborns_reserve(world, world->threads + NEWBORNS);
 	if (err)
 		return err;
-	/* Nobody has it for longer than it takes to let it go. */
-	rt_mutex_lock(&world->urgent);
+	WRITE_ONCE(world->lends, rt_mutex_trylock(&world->urgent));
 	world_publish(world);
 	err = gc_world_again(heap);
 	if (err < 0) {
@@ -1121,7 +1144,8 @@ void gc_world_start(struct gc_heap *heap)
 	raw_spin_unlock(&world->lock);
 	/* All are woken at the priority that is lent. */
 	wake_up_all(&world->wait);
-	rt_mutex_unlock(&world->urgent);
+	if (world->lends)
+		rt_mutex_unlock(&world->urgent);
 	members_drop(world);
 }
 

@@ -15,8 +15,8 @@
  *	mapping of it by a program that takes it for something else, makes
  *	nobody a member: ATTACH comes before mmap, and does so for the calling
  *	process, until it execs or ends.  A child of fork() that inherits the
- *	mapping is a member as long as it has that one; to map the heap
- *	(again) it has to attach itself.  INFO tells who opened the heap.
+ *	mapping is a member as its parent is; one that does not inherit it has
+ *	to attach itself.  INFO tells who opened the heap.
  *
  * mmap
  *	Offset 0, MAP_SHARED, length exactly gcheap_ioc_info.heap_size.  The
