@@ -92,7 +92,8 @@ static int scan_all_if_checked(int fd)
 static int heap_map(struct gcheap *heap, int fd)
 {
 	struct gcheap_ioc_attach attach = { .size = sizeof(attach) };
-	struct gcheap_class_info classes[GCH_CLASSES_MAX];
+	/* Valgrind does not know that the kernel fills it. */
+	struct gcheap_class_info classes[GCH_CLASSES_MAX] = {};
 	struct gcheap_ioc_info info;
 	__u32 count;
 	void *base;

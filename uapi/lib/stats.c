@@ -23,7 +23,8 @@ static void copy_classes(struct gcheap_stats *out, const struct gcheap_class_sta
 
 int gcheap_read_stats(struct gcheap *heap, struct gcheap_stats *out)
 {
-	struct gcheap_class_stats classes[GCHEAP_STATS_CLASSES];
+	/* Valgrind does not know that the kernel fills it. */
+	struct gcheap_class_stats classes[GCHEAP_STATS_CLASSES] = {};
 	struct gcheap_ioc_stats stats = {
 		.size = sizeof(stats),
 		.classes = (uintptr_t)classes,
