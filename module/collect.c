@@ -221,9 +221,9 @@ static bool stuck(struct gc_heap *heap)
 {
 	if (!heap->stuck)
 		return false;
-	if (!gc_fetch_done(heap->stuck))
+	if (!gc_fetcher_ended(heap->stuck))
 		return true;
-	gc_fetch_put(heap->stuck);
+	gc_fetcher_put(heap->stuck);
 	heap->stuck = NULL;
 	return false;
 }

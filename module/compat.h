@@ -10,6 +10,7 @@
 #include <linux/cpumask.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
+#include <linux/timer.h>
 #include <linux/version.h>
 #include <linux/workqueue.h>
 
@@ -32,6 +33,10 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 {
 	vma->vm_flags &= ~flags;
 }
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define timer_delete_sync	del_timer_sync
 #endif
 
 /* 6.18 gave the queue for work of any processor and length a new name. */

@@ -144,8 +144,10 @@ void gc_heap_free(struct gc_heap *heap)
 	gc_slabs_destroy(&heap->slabs);
 	gc_map_put_inode(heap->inode);
 	gc_world_put(heap->world);
-	if (heap->stuck)
-		gc_fetch_put(heap->stuck);
+	if (heap->stuck) {
+		gc_fetcher_kill(heap->stuck);
+		gc_fetcher_put(heap->stuck);
+	}
 	kvfree(heap);
 }
 

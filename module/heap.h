@@ -32,7 +32,7 @@
 
 #include "slab.h"
 
-struct gc_fetch;
+struct gc_fetcher;
 struct gc_world;
 struct inode;
 
@@ -69,7 +69,7 @@ struct inode;
  * @last_round: stop of the last collection
  * @gc_cpu_ns: time spent collecting
  * @sweeper: sweeps what nobody asked for
- * @stuck: pages of a process that a collection has given up waiting for, or NULL
+ * @stuck: waits for pages of a process that a collection has given up, or NULL
  */
 struct gc_heap {
 	struct mutex lock;	/* all but what the next two guard */
@@ -103,7 +103,7 @@ struct gc_heap {
 	u64 last_round;
 	u64 gc_cpu_ns;
 	struct work_struct sweeper;
-	struct gc_fetch *stuck;
+	struct gc_fetcher *stuck;
 };
 
 struct gc_heap *gc_heap_new(void);

@@ -87,12 +87,9 @@ static int __init gcheap_init(void)
 		pr_err("mode=%#o is not a set of permissions\n", mode);
 		return -EINVAL;
 	}
-	err = gc_fetch_init();
-	if (err)
-		return err;
 	err = gc_member_init();
 	if (err)
-		goto fetch_exit;
+		return err;
 	err = gc_stop_init();
 	if (err)
 		goto member_exit;
@@ -106,8 +103,6 @@ stop_exit:
 	gc_stop_exit();
 member_exit:
 	gc_member_exit();
-fetch_exit:
-	gc_fetch_exit();
 	return err;
 }
 

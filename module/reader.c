@@ -2,6 +2,7 @@
 /* Reading the memory of the processes of a stopped world.  See reader.h. */
 #include <linux/fs.h>
 #include <linux/highmem.h>
+#include <linux/hugetlb.h>
 #include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -18,25 +19,43 @@
 
 static_assert(WRITTEN_PAGES <= FETCH_PAGES);
 
-/* What all waits for memory and locks of a stopped world may come to. */
-#define PATIENCE	(2LL * NSEC_PER_SEC)
-
 /**
  * gc_reader_init() - a reader that has read nothing
  * @r: to be initialised
  * @heap: heap
  * @words: is given what gc_reader_range() finds; must not sleep
+ *
+ * Context: may sleep; the world is not stopped.
+ *
+ * Return: 0; -ENOMEM, or -EINTR when the caller is being killed.
  */
-void gc_reader_init(struct gc_reader *r, struct gc_heap *heap,
-		    void (*words)(struct gc_reader *r,
-				  const unsigned long *words, size_t nr))
+int gc_reader_init(struct gc_reader *r, struct gc_heap *heap,
+		   void (*words)(struct gc_reader *r,
+				 const unsigned long *words, size_t nr))
 {
+	struct gc_fetcher *fetcher = gc_fetcher_take();
+
+	if (IS_ERR(fetcher))
+		return PTR_ERR(fetcher);
 	*r = (struct gc_reader) {
 		.heap = heap,
 		.words = words,
+		.fetcher = fetcher,
 		.patient = true,
-		.patience = PATIENCE,
 	};
+	return 0;
+}
+
+/**
+ * gc_reader_destroy() - undo gc_reader_init()
+ * @r: reader, which has no process's lock
+ *
+ * Context: may sleep.
+ */
+void gc_reader_destroy(struct gc_reader *r)
+{
+	if (r->fetcher)
+		gc_fetcher_keep(r->fetcher);
 }
 
 /* Pages' words go out as they are: whoever is given them reads each once. */
@@ -93,7 +112,7 @@ static long pin(struct gc_reader *r, unsigned long addr, unsigned long nr,
  */
 bool gc_reader_lock(struct gc_reader *r, struct mm_struct *mm)
 {
-	r->err = gc_fetch_lock(mm, &r->patience);
+	r->err = gc_fetch_lock(mm);
 	if (r->err)
 		return false;
 	r->mm = mm;
@@ -115,44 +134,64 @@ void gc_reader_unlock(struct gc_reader *r)
 	r->heap_vma = NULL;
 }
 
-/*
- * Wait for pages that are not in memory.  Returns NULL, and notes the error, when
- * they do not come: then mmap_lock is not held any more.
- */
-static struct gc_fetch *fetch_pages(struct gc_reader *r, unsigned long addr,
-				    unsigned long nr)
+/* A later collection need not wait for the same page once more. */
+static void lose_fetcher(struct gc_reader *r)
 {
-	struct gc_fetch *fetch;
-
-	gc_reader_unlock(r);
-	fetch = gc_fetch_start(r->mm, addr & PAGE_MASK, nr);
-	if (!fetch) {
-		r->err = -ENOMEM;
-		return NULL;
-	}
-	r->err = gc_fetch_await(fetch, &r->patience);
-	if (r->err == -ETIMEDOUT) {
-		gc_fetch_abandon(fetch);
-		r->heap->stuck = fetch;
-		return NULL;
-	}
-	if (!r->err && gc_reader_lock(r, r->mm))
-		return fetch;
-	gc_fetch_end(fetch);
-	return NULL;
+	if (r->err == -ETIMEDOUT)
+		r->heap->stuck = r->fetcher;
+	else
+		gc_fetcher_put(r->fetcher);
+	r->fetcher = NULL;
 }
 
+static bool never_to_be_read(long err)
+{
+	return err == -EFAULT || err == -EHWPOISON;
+}
+
+/*
+ * Wait for pages that are not in memory.  Returns how many have come, all to be put,
+ * or 0 when the first can never be read.  When an error was noted none has come, and
+ * mmap_lock is not held any more.
+ */
+static unsigned long fetch_pages(struct gc_reader *r, unsigned long addr,
+				 unsigned long nr)
+{
+	struct gc_fetcher *f = r->fetcher;
+
+	gc_reader_unlock(r);
+	r->err = gc_fetch(f, r->mm, addr & PAGE_MASK, nr);
+	if (r->err == -EDQUOT) {
+		r->err = -ETIMEDOUT;
+		return 0;
+	}
+	if (r->err) {
+		lose_fetcher(r);
+		return 0;
+	}
+	if (f->pinned <= 0 && !never_to_be_read(f->pinned)) {
+		r->err = -ETIMEDOUT;
+		return 0;
+	}
+	if (!gc_reader_lock(r, r->mm)) {
+		gc_fetch_put_pages(f);
+		return 0;
+	}
+	return max(f->pinned, 0L);
+}
+
+/* A page that can never be read is as large as its mapping's pages are. */
 static unsigned long give_fetched(struct gc_reader *r, unsigned long addr,
 				  unsigned long end, unsigned long nr)
 {
-	struct gc_fetch *fetch = fetch_pages(r, addr, nr);
-	unsigned long next = (addr & PAGE_MASK) + PAGE_SIZE;
+	unsigned long page = vma_kernel_pagesize(gc_reader_vma(r, addr));
+	unsigned long next = round_down(addr, page) + page;
+	unsigned long came = fetch_pages(r, addr, nr);
 
-	if (!fetch)
-		return end;
-	if (fetch->pinned > 0)
-		next = give_each(r, fetch->pages, fetch->pinned, addr, end);
-	gc_fetch_end(fetch);
+	if (came) {
+		next = give_each(r, r->fetcher->pages, came, addr, end);
+		gc_fetch_put_pages(r->fetcher);
+	}
 	return next;
 }
 
@@ -383,16 +422,11 @@ static void copy_from_page(void *to, struct page *page, size_t offset,
 static bool read_fetched(struct gc_reader *r, unsigned long addr, void *to,
 			 size_t bytes)
 {
-	struct gc_fetch *fetch = fetch_pages(r, addr, 1);
-	bool there;
-
-	if (!fetch)
+	if (!fetch_pages(r, addr, 1))
 		return false;
-	there = fetch->pinned == 1;
-	if (there)
-		copy_from_page(to, fetch->pages[0], offset_in_page(addr), bytes);
-	gc_fetch_end(fetch);
-	return there;
+	copy_from_page(to, r->fetcher->pages[0], offset_in_page(addr), bytes);
+	gc_fetch_put_pages(r->fetcher);
+	return true;
 }
 
 /* A page that is in memory, with a reference; or NULL. */
@@ -432,7 +466,8 @@ static bool read_part(struct gc_reader *r, unsigned long addr, void *to,
  * @to: buffer
  * @bytes: its size
  *
- * Return: true when all could be read.
+ * Return: true when all was read; false when some of it can never be, or the error
+ * was noted, or, with a reader that is not patient, it is not in memory.
  */
 bool gc_reader_read(struct gc_reader *r, unsigned long addr, void *to,
 		    size_t bytes)

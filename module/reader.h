@@ -12,6 +12,10 @@
  * Lock order: gc_heap.lock, mmap_lock of the one process that is being read.  Who
  * reads may wait for pages of that process and for its mmap_lock, both with patience
  * that ends.
+ *
+ * What can never be read, no program can read either, and it is passed over.  All
+ * else that fails is an error, be it for want of memory: what was not read may hold
+ * the only reference to something.
  */
 #ifndef GCHEAP_READER_H
 #define GCHEAP_READER_H
@@ -20,6 +24,8 @@
 #include <linux/types.h>
 
 #include "span.h"
+
+struct gc_fetcher;
 
 struct gc_heap;
 
@@ -34,10 +40,10 @@ struct gc_heap;
  *	the memory that all threads' tables are in
  * @next_vma: the next one takes the place of this, modulo the length of @vmas
  * @locked: mmap_lock of @mm is held
- * @patient: pages that are not in memory are waited for
- * @patience: nanoseconds that may still be spent waiting
+ * @fetcher: brings pages that are not in memory; NULL once it was given up
+ * @patient: such pages are waited for
  * @at: user address of the words that @words is being given
- * @err: why what was read is worth nothing: -ETIMEDOUT, -ENOMEM or -EINTR; or 0
+ * @err: why what was read is worth nothing: -ETIMEDOUT or -EINTR; or 0
  * @bytes: bytes of memory given to @words
  * @skipped: bytes that were not, since nobody ever wrote there
  */
@@ -50,8 +56,8 @@ struct gc_reader {
 	struct vm_area_struct *vmas[2];
 	unsigned int next_vma;
 	bool locked;
+	struct gc_fetcher *fetcher;
 	bool patient;
-	s64 patience;
 	unsigned long at;
 	int err;
 	u64 bytes;
@@ -71,9 +77,10 @@ static inline bool gc_vma_holds(const struct vm_area_struct *vma,
 	return vma && addr >= vma->vm_start && addr < vma->vm_end;
 }
 
-void gc_reader_init(struct gc_reader *r, struct gc_heap *heap,
-		    void (*words)(struct gc_reader *r,
-				  const unsigned long *words, size_t nr));
+int gc_reader_init(struct gc_reader *r, struct gc_heap *heap,
+		   void (*words)(struct gc_reader *r,
+				 const unsigned long *words, size_t nr));
+void gc_reader_destroy(struct gc_reader *r);
 bool gc_reader_lock(struct gc_reader *r, struct mm_struct *mm);
 void gc_reader_unlock(struct gc_reader *r);
 bool gc_reader_go_on(struct gc_reader *r);

@@ -84,7 +84,9 @@ static void mark_read(struct gc_reader *r, const unsigned long *words,
  * @marker: for what is found
  * @verify: the second marker, or NULL
  *
- * Return: 0 or -ENOMEM.
+ * Context: may sleep; the world is not stopped.
+ *
+ * Return: 0; -ENOMEM, or -EINTR when the caller is being killed.
  */
 int gc_roots_init(struct gc_roots *roots, struct gc_heap *heap,
 		  struct gc_marker *marker, struct gc_verify *verify)
@@ -96,13 +98,21 @@ int gc_roots_init(struct gc_roots *roots, struct gc_heap *heap,
 		.marker = marker,
 		.verify = verify,
 	};
-	gc_reader_init(&roots->reader, heap, mark_read);
-	err = gc_stacks_init(&roots->stacks, &roots->reader);
+	err = gc_reader_init(&roots->reader, heap, mark_read);
 	if (err)
 		return err;
+	err = gc_stacks_init(&roots->stacks, &roots->reader);
+	if (err)
+		goto destroy_reader;
 	err = gc_regs_init(&roots->regs);
 	if (err)
-		gc_stacks_destroy(&roots->stacks);
+		goto destroy_stacks;
+	return 0;
+
+destroy_stacks:
+	gc_stacks_destroy(&roots->stacks);
+destroy_reader:
+	gc_reader_destroy(&roots->reader);
 	return err;
 }
 
@@ -114,6 +124,7 @@ void gc_roots_destroy(struct gc_roots *roots)
 {
 	gc_regs_destroy(&roots->regs);
 	gc_stacks_destroy(&roots->stacks);
+	gc_reader_destroy(&roots->reader);
 }
 
 static void mark_thread(struct gc_roots *roots, struct gc_mutator *m)

@@ -23,7 +23,9 @@
  * struct server - a file system of one file, which is mounted on a file
  * @path: where
  * @fuse: the kernel's requests
- * @page: what the file holds
+ * @page: what the file's last page holds; all others are zeros
+ * @pages: how many it has, 0 for one
+ * @late: nanoseconds that each answer to READ takes, instead of the next two
  * @control: it answers no READ before it has heard a word here
  * @reading: it says a word here when there is one to answer
  */
@@ -31,6 +33,8 @@ struct server {
 	char path[32];
 	int fuse;
 	char *page;
+	int pages;
+	long late;
 	int control;
 	int reading;
 };
@@ -50,11 +54,26 @@ static void answer(struct server *server, uint64_t unique, int error,
 	must(writev(server->fuse, parts, 2) > 0 || errno == ENOENT);
 }
 
-static void answer_read(struct server *server, uint64_t unique)
+static size_t file_size(const struct server *server)
 {
-	say(server->reading);
-	hear(server->control);
-	answer(server, unique, 0, server->page, PAGE);
+	return (server->pages ? server->pages : 1) * PAGE;
+}
+
+static void answer_read(struct server *server, const struct fuse_in_header *in)
+{
+	static const char zeros[PAGE];
+	const struct fuse_read_in *read = (void *)(in + 1);
+	const struct timespec late = { .tv_nsec = server->late };
+	bool last = read->offset == file_size(server) - PAGE;
+
+	must(read->size == PAGE);
+	if (server->late) {
+		nanosleep(&late, NULL);
+	} else {
+		say(server->reading);
+		hear(server->control);
+	}
+	answer(server, in->unique, 0, last ? server->page : zeros, PAGE);
 }
 
 static void serve_one(struct server *server, const struct fuse_in_header *in)
@@ -62,10 +81,12 @@ static void serve_one(struct server *server, const struct fuse_in_header *in)
 	struct fuse_init_out init = {
 		.major = FUSE_KERNEL_VERSION, .minor = FUSE_KERNEL_MINOR_VERSION,
 		.max_readahead = PAGE, .max_write = PAGE,
+		/* Who waits for a page can be killed. */
+		.flags = FUSE_ASYNC_READ,
 	};
 	struct fuse_attr_out attr = {
 		.attr_valid = 1000,
-		.attr = { .ino = 1, .size = PAGE, .mode = S_IFREG | 0600, .nlink = 1 },
+		.attr = { .ino = 1, .size = file_size(server), .mode = S_IFREG | 0666, .nlink = 1 },
 	};
 	struct fuse_open_out open = {};
 
@@ -80,7 +101,7 @@ static void serve_one(struct server *server, const struct fuse_in_header *in)
 		answer(server, in->unique, 0, &open, sizeof(open));
 		break;
 	case FUSE_READ:
-		answer_read(server, in->unique);
+		answer_read(server, in);
 		break;
 	case FUSE_FORGET:
 		break;
@@ -112,7 +133,7 @@ static bool mount_file(struct server *server)
 	fd = mkstemp(server->path);
 	must(fd >= 0);
 	close(fd);
-	snprintf(options, sizeof(options), "fd=%d,rootmode=100000,user_id=0,group_id=0",
+	snprintf(options, sizeof(options), "fd=%d,rootmode=100000,user_id=0,group_id=0,allow_other",
 		 server->fuse);
 	must(!mount("gcheap", server->path, "fuse", MS_NOSUID | MS_NODEV, options));
 	return true;
@@ -215,8 +236,8 @@ static void *volatile *map_file(const char *path)
 
 	must(fd >= 0);
 	/* The kernel learns the file's size. */
-	must(!fstat(fd, &stat) && stat.st_size == PAGE);
-	page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	must(!fstat(fd, &stat));
+	page = mmap(NULL, stat.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	must(page != MAP_FAILED);
 	close(fd);
 	return page;
@@ -253,6 +274,20 @@ TEST_F(waiting, a_server_that_is_held)
 	ASSERT_EQ(0, gcheap_root_del(self->heap, (void *)self->page));
 	collect(self->heap);
 	EXPECT_FALSE(is_allocated(self->heap, self->object));
+}
+
+/* Patience is about progress: all that comes at last is waited for. */
+TEST_F(waiting, a_server_that_is_slow)
+{
+	const int pages = 12;
+
+	self->server.pages = pages;
+	self->server.late = 250000000;
+	self->child = start_server_without(self->heap, &self->server);
+	self->page = map_file(self->server.path);
+	ASSERT_EQ(0, gcheap_root_add(self->heap, (void *)self->page, pages * PAGE));
+	collect(self->heap);
+	EXPECT_TRUE(is_allocated(self->heap, self->object));
 }
 
 /* It does not answer at all: collections end, though in vain, and memory is had. */
@@ -745,6 +780,79 @@ TEST_F(waiting, a_heap_ends_with_the_process_that_was_not_waited_for)
 	EXPECT_TRUE(comes_true(references_are_back, &before));
 }
 
+/* The server stays silent, yet a process that was killed is gone after a while. */
+TEST_F_TIMEOUT(waiting, a_process_ends_whose_memory_never_comes, 90)
+{
+	long before;
+	pid_t pid;
+
+	self->child = start_server(&self->server);
+	before = module_references();
+	pid = fork_child();
+	if (!pid)
+		give_up_and_exit(self->server.path);
+	EXPECT_TRUE(child_succeeded(pid));
+	while (!references_are_back(&before))
+		sched_yield();
+	say(self->go);
+}
+
+#define CROWD		520
+#define CROWDED_UID	4321
+
+/* Each has one page that does not come. */
+static void collect_in_a_crowd(void *volatile *page, _Atomic int *tried)
+{
+	struct gcheap *heap;
+
+	heap = open_manual(4 * MIB);
+	must(heap);
+	must(!setresuid(CROWDED_UID, CROWDED_UID, CROWDED_UID));
+	must(!gcheap_root_add(heap, (void *)page, PAGE));
+	in_thread(collect_in_vain, heap);
+	++*tried;
+	for (;;)
+		pause();
+}
+
+/* However many pages of one user do not come, those of another do. */
+TEST_F_TIMEOUT(waiting, one_user_is_not_in_the_way_of_another, 120)
+{
+	_Atomic int *tried = shared_page();
+	struct server *other = shared_page();
+	pid_t crowd[CROWD], silent;
+	void *volatile *page;
+	int i;
+
+	gcheap_close(self->heap);
+	other->page = self->server.page;
+	other->late = 1;
+	ASSERT_TRUE(mount_file(other));
+	silent = start_server(&self->server);
+	self->child = start_server(other);
+	/* Once it is asked for a page it answers nothing. */
+	page = map_file(self->server.path);
+	for (i = 0; i < CROWD; i++) {
+		crowd[i] = fork_child();
+		if (!crowd[i])
+			collect_in_a_crowd(page, tried);
+	}
+	while (*tried < CROWD)
+		sched_yield();
+	self->heap = open_manual(4 * MIB);
+	self->page = map_file(other->path);
+	ASSERT_EQ(0, gcheap_root_add(self->heap, (void *)self->page, PAGE));
+	collect(self->heap);
+	umount2(other->path, MNT_DETACH);
+	unlink(other->path);
+	kill(silent, SIGKILL);
+	await_child(silent);
+	for (i = 0; i < CROWD; i++) {
+		kill(crowd[i], SIGKILL);
+		await_child(crowd[i]);
+	}
+}
+
 struct sparse {
 	struct gcheap *heap;
 	uintptr_t object;
@@ -785,6 +893,58 @@ TEST(sparse_shared_roots_stay_sparse)
 	collect(heap);
 	EXPECT_FALSE(is_allocated(heap, sparse.object));
 	gcheap_close(heap);
+}
+
+static long huge_pages(const char *set)
+{
+	FILE *file = fopen("/proc/sys/vm/nr_hugepages", set ? "r+" : "r");
+	long nr = -1;
+
+	if (!file)
+		return -1;
+	if (set)
+		fputs(set, file);
+	else
+		must(fscanf(file, "%ld", &nr) == 1);
+	fclose(file);
+	return nr;
+}
+
+/* Nor do holes in files of huge pages come to be for being looked at. */
+TEST(sparse_huge_roots_stay_sparse)
+{
+	const size_t size = 4 * 2 * MIB;
+	struct gcheap *heap;
+	struct sparse sparse;
+	struct stat before, after;
+	bool known = huge_pages(NULL) >= 0;
+	int file;
+	char *map;
+
+	if (known)
+		huge_pages("8");
+	if (huge_pages(NULL) < 8)
+		SKIP(return, "no huge pages to be had");
+	file = memfd_create("huge", MFD_CLOEXEC | MFD_HUGETLB);
+	ASSERT_LE(0, file);
+	ASSERT_EQ(0, ftruncate(file, size));
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, file, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	heap = open_manual(4 * MIB);
+	ASSERT_TRUE(heap);
+	sparse.object = new_hidden(heap, OBJECT_SIZE, 1);
+	sparse.word = (void *)(map + 2 * 2 * MIB + 8);
+	in_thread(put_in_sparse, &sparse);
+	must(!fstat(file, &before));
+	ASSERT_EQ(0, gcheap_root_add(heap, map, size));
+	collect(heap);
+	must(!fstat(file, &after));
+	EXPECT_EQ(before.st_blocks, after.st_blocks);
+	EXPECT_TRUE(is_filled(heap, sparse.object, OBJECT_SIZE, 1));
+	gcheap_close(heap);
+	munmap(map, size);
+	close(file);
+	huge_pages("0");
 }
 
 TEST_HARNESS_MAIN
