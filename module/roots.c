@@ -8,7 +8,10 @@
  *    and of its libraries; the part of bss beyond the file's last page is
  *    anonymous memory right behind, or elsewhere: see elf.c,
  *  - thread-local storage, see tls.c,
- *  - hand-made ranges.
+ *  - hand-made ranges,
+ *  - in a heap with GCHEAP_SCAN_ALL: all else that was written in private mappings,
+ *    whether it may be written, or even read, just now or not: mprotect() takes
+ *    nothing from who can undo it.
  *
  * reader.c reads the memory of processes; what it reads comes back to one place
  * here, which hands it to the marker.
@@ -183,12 +186,22 @@ static unsigned long data_part(const struct vm_area_struct *vma,
 	return vma->vm_end;
 }
 
+/* The library's caches, and what a program wants to be kept out, are marked so. */
+static bool is_searched(const struct vm_area_struct *vma)
+{
+	const vm_flags_t kept_out = VM_WIPEONFORK | VM_DONTDUMP;
+
+	return !(vma->vm_flags & (VM_SHARED | VM_IO | VM_PFNMAP)) &&
+	       (vma->vm_flags & kept_out) != kept_out;
+}
+
 /*
- * Data and bss, and what the files' headers tell.  Without an anon_vma nobody has
- * written to a private mapping.
+ * Data and bss, or all private memory, and what the files' headers tell.  Without
+ * an anon_vma nobody has written to a private mapping.
  */
 static void mark_data(struct gc_roots *roots)
 {
+	bool all = READ_ONCE(roots->heap->scan_all);
 	unsigned long addr = 0, data_end = 0;
 	struct gc_reader *r = &roots->reader;
 	struct vm_area_struct *vma;
@@ -202,6 +215,8 @@ static void mark_data(struct gc_roots *roots)
 		addr = vma->vm_end;
 		if (end)
 			data_end = end;
+		if (all && is_searched(vma))
+			end = vma->vm_end;
 		/* From here on the mapping may be gone. */
 		if (vma->anon_vma && end > start)
 			gc_reader_range(r, start, end);
