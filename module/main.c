@@ -20,6 +20,7 @@
  *	stop	stopping the world
  *	mutator	threads that use a heap
  *	member	address spaces that use a heap
+ *	records	what the C library keeps of threads
  *	regs, regs_x86_64	registers of threads
  *	verify, audit	checks of the collector
  *	mark	from pointers to objects

@@ -5,11 +5,13 @@
 #include <linux/rhashtable.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "gfp.h"
 #include "heap.h"
 #include "member.h"
+#include "regs.h"
 
 /* Members that a heap may have before it looks for dead ones. */
 #define REAP_MIN	16U
@@ -71,6 +73,7 @@ struct gc_member *gc_member_alloc(void)
 	INIT_LIST_HEAD(&member->node);
 	INIT_LIST_HEAD(&member->mutators);
 	INIT_LIST_HEAD(&member->present);
+	gc_records_reserve(&member->records, GC_GFP);
 	return member;
 }
 
@@ -80,6 +83,7 @@ static void member_release(struct kref *ref)
 
 	if (member->mm)
 		mmdrop(member->mm);
+	gc_records_destroy(&member->records);
 	kfree_rcu(member, rcu);
 }
 
@@ -186,6 +190,30 @@ void gc_members_reap(struct gc_heap *heap)
 	put_all(&dead);
 }
 
+/*
+ * From now on fork's probe finds the member.  Who was born before is listed, unless it
+ * is gone already, and what it left is nobody's concern but its own: the program had
+ * no object then.
+ */
+static void enter_threads(struct gc_member *member)
+{
+	struct task_struct *task;
+
+	/* Before the threads are listed; pairs with the one in probe_fork(). */
+	smp_mb();
+	rcu_read_lock();
+	for_each_thread(current, task)
+		gc_records_add(&member->records, gc_regs_thread_pointer(task),
+			       0);
+	rcu_read_unlock();
+}
+
+/* fork() gave the child's only thread what its parent has. */
+static void enter_child(struct gc_member *member)
+{
+	gc_records_add(&member->records, gc_regs_thread_pointer(current), 0);
+}
+
 static int enter_locked(struct gc_heap *heap, struct gc_member *member,
 			struct mm_struct *mm)
 {
@@ -209,6 +237,10 @@ static int enter_locked(struct gc_heap *heap, struct gc_member *member,
 	mmgrab(mm);
 	list_add(&member->node, &heap->member_list);
 	heap->nr_members++;
+	if (mm == current->mm)
+		enter_threads(member);
+	else
+		enter_child(member);
 	return 0;
 }
 

@@ -20,6 +20,8 @@
 #include <linux/rhashtable-types.h>
 #include <linux/types.h>
 
+#include "records.h"
+
 struct gc_heap;
 struct gc_world;
 struct mm_struct;
@@ -34,6 +36,7 @@ struct mm_struct;
  * @ref: the heap's list, and each mutator
  * @mm: the address space; a reference to the structure only
  * @world: of the heap; compared and looked at under RCU
+ * @records: records of its threads, dead or alive
  * @mutators: struct gc_mutator by @member_node; under the heap's lock
  * @round: stop that found it mapping the heap last; from then to the end of that
  *	stop it has a reference to the users of @mm
@@ -47,6 +50,7 @@ struct gc_member {
 	struct kref ref;
 	struct mm_struct *mm;
 	struct gc_world *world;
+	struct gc_records records;
 	struct list_head mutators;
 	u64 round;
 	u64 marked;

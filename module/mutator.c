@@ -247,6 +247,8 @@ struct gc_mutator *gc_mutator_current(struct gc_heap *heap)
 		gc_mutator_put(m);
 		return ERR_PTR(err);
 	}
+	/* Before the next threads are born. */
+	gc_records_reserve(&m->member->records, GC_GFP);
 	return m;
 }
 

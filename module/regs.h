@@ -45,5 +45,6 @@ bool gc_regs_read(struct gc_regs *regs, struct gc_mutator *m);
 size_t gc_regs_words(void);
 void gc_regs_read_task(struct gc_regs *regs, struct task_struct *task);
 bool gc_regs_save(void);
+unsigned long gc_regs_thread_pointer(const struct task_struct *task);
 
 #endif /* GCHEAP_REGS_H */

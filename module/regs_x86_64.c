@@ -117,6 +117,19 @@ static void read_general(struct gc_regs *regs, struct task_struct *task)
 	regs->nr += GENERAL_WORDS;
 }
 
+/**
+ * gc_regs_thread_pointer() - the thread pointer that a thread was born with
+ * @task: thread, which may run and have another one since
+ *
+ * Context: any.
+ *
+ * Return: user address, 0 for none.
+ */
+unsigned long gc_regs_thread_pointer(const struct task_struct *task)
+{
+	return READ_ONCE(task->thread.fsbase);
+}
+
 static void read_bases(struct gc_regs *regs, struct task_struct *task)
 {
 	regs->thread_pointer = READ_ONCE(task->thread.fsbase);

@@ -8,6 +8,7 @@
  *    and of its libraries; the part of bss beyond the file's last page is
  *    anonymous memory right behind, or elsewhere: see elf.c,
  *  - thread-local storage, see tls.c,
+ *  - what the C library keeps of threads that are gone, see records.h,
  *  - hand-made ranges,
  *  - in a heap with GCHEAP_SCAN_ALL: all else that was written in private mappings,
  *    whether it may be written, or even read, just now or not: mprotect() takes
@@ -142,6 +143,7 @@ static void mark_thread(struct gc_roots *roots, struct gc_mutator *m)
 	stack = gc_stacks_mark(&roots->stacks, regs, m->task);
 	roots->ends = false;
 	gc_tls_mark(&roots->reader, &roots->tls, regs->thread_pointer, stack);
+	gc_records_add(&m->member->records, regs->thread_pointer, RECORD_READ);
 	roots->threads++;
 }
 
@@ -161,6 +163,33 @@ static void mark_threads(struct gc_roots *roots, struct gc_member *member)
 			mark_thread(roots, m);
 		}
 	}
+}
+
+static unsigned long mark_record(void *arg, unsigned long entry)
+{
+	struct gc_reader *r = arg;
+	struct vm_area_struct *vma = gc_reader_vma(r, entry);
+	unsigned long end, self;
+
+	if (entry & RECORD_READ || r->err)
+		return entry;
+	if (!gc_vma_holds(vma, entry))
+		return 0;
+	end = min(vma->vm_end, entry + THREAD_RECORD);
+	/* An error is not a reason to forget it. */
+	if (!gc_reader_read(r, entry, &self, sizeof(self)))
+		return r->err ? entry : 0;
+	if (self != entry)
+		return 0;
+	gc_reader_range(r, entry, end);
+	return entry;
+}
+
+/* Of those threads that were not looked at; what is no record any more is forgotten. */
+static void mark_records(struct gc_roots *roots, struct gc_records *records)
+{
+	gc_records_visit(records, mark_record, &roots->reader);
+	gc_records_reserve(records, GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN);
 }
 
 static bool is_file_data(const struct vm_area_struct *vma)
@@ -199,9 +228,10 @@ static bool is_searched(const struct vm_area_struct *vma)
  * Data and bss, or all private memory, and what the files' headers tell.  Without
  * an anon_vma nobody has written to a private mapping.
  */
-static void mark_data(struct gc_roots *roots)
+static void mark_data(struct gc_roots *roots, const struct gc_member *member)
 {
-	bool all = READ_ONCE(roots->heap->scan_all);
+	bool all = READ_ONCE(roots->heap->scan_all) ||
+		   READ_ONCE(member->records.incomplete);
 	unsigned long addr = 0, data_end = 0;
 	struct gc_reader *r = &roots->reader;
 	struct vm_area_struct *vma;
@@ -325,8 +355,10 @@ static int mark_process(struct gc_roots *roots, struct gc_member *member)
 	/* A fork that failed left its parent's VMAs there. */
 	if (!check_stable_address_space(mm)) {
 		/* Before the threads, of whose storage the headers tell. */
-		mark_data(roots);
+		mark_data(roots, member);
+		gc_records_begin(&member->records);
 		mark_threads(roots, member);
+		mark_records(roots, &member->records);
 		mark_hand_made(roots);
 		roots->processes++;
 	}

@@ -28,16 +28,11 @@
 
 #include "gfp.h"
 #include "heap.h"
+#include "records.h"
 #include "stack.h"
 
 /* Stacks that there is room for at first. */
 #define SPANS_MIN	8
-
-/*
- * What lies above the thread pointer: the C library's own record of the thread,
- * less than 3 KiB in glibc, and never more than its stack's last pages.
- */
-#define THREAD_RECORD	8192UL
 
 /**
  * gc_stacks_init() - stacks of no thread yet
