@@ -65,14 +65,23 @@ static void spin_on(int cpu)
 		asm volatile("pause");
 }
 
-/* In a process that never ran on the other processor */
+static void *sleep_on(void *arg)
+{
+	for (;;)
+		pause();
+	return arg;
+}
+
+/* In a process that never ran on the other processor, beside a thread to be held */
 static void collect_often(void)
 {
 	struct gcheap *heap = gcheap_open(NULL);
+	pthread_t thread;
 	uint64_t before;
 	int i;
 
 	must(heap);
+	must(!pthread_create(&thread, NULL, sleep_on, NULL));
 	must(!gcheap_collect(heap));
 	before = calls_on(1);
 	for (i = 0; i < STOPS; i++)
