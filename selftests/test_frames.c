@@ -14,7 +14,7 @@
 #include <sys/mman.h>
 
 #ifndef SS_AUTODISARM
-#define SS_AUTODISARM	(1u << 31)
+#define SS_AUTODISARM	0x80000000u
 #endif
 
 #define UNUSED		__attribute__((unused))
