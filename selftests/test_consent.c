@@ -44,7 +44,12 @@ static unsigned int processes_collected(int fd)
 	return stats.cycle.processes;
 }
 
-/* An object that only a thread which is gone has ever known */
+/*
+ * An object that only a thread which is gone has ever known, of a size of its own:
+ * the address of a neighbour is that of its end, which keeps it.
+ */
+#define LONELY_BYTES	200
+
 struct lonely {
 	int fd;
 	uintptr_t hidden;
@@ -54,7 +59,7 @@ struct lonely {
 apart void make_object(void *arg)
 {
 	struct lonely *lonely = arg;
-	void *object = raw_alloc(lonely->fd, 48);
+	void *object = raw_alloc(lonely->fd, LONELY_BYTES);
 
 	must(object);
 	lonely->hidden = hide(object);
