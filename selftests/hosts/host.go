@@ -39,6 +39,10 @@ type collect struct {
 	freedBytes, freedObjects, ns, cycle uint64
 }
 
+type attach struct {
+	size, flags uint32
+}
+
 // References in data of the program, which are roots; Go's own heap is none.
 var kept [workers][objects]uintptr
 
@@ -49,8 +53,14 @@ func must(holds bool, what string) {
 	}
 }
 
-func call(fd int, number, size uintptr, argument unsafe.Pointer) {
-	request := 3<<30 | size<<16 | 0xc6<<8 | number
+// Directions of a call's structure
+const (
+	in  = 1
+	out = 2
+)
+
+func call(fd int, direction, number, size uintptr, argument unsafe.Pointer) {
+	request := direction<<30 | size<<16 | 0xc6<<8 | number
 	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), request, uintptr(argument))
 	must(errno == 0, fmt.Sprint("call ", number, ": ", errno))
 }
@@ -63,7 +73,7 @@ func fill(fd int, worker, round int) {
 	for i := range kept[worker] {
 		a := alloc{bytes: 96}
 		a.size = uint32(unsafe.Sizeof(a))
-		call(fd, 2, unsafe.Sizeof(a), unsafe.Pointer(&a))
+		call(fd, in|out, 2, unsafe.Sizeof(a), unsafe.Pointer(&a))
 		kept[worker][i] = uintptr(a.address)
 		for j := 0; j < 12; j++ {
 			must(*word(kept[worker][i], j) == 0, "memory is zero")
@@ -101,7 +111,10 @@ func main() {
 	must(err == nil, "open")
 	i := info{}
 	i.size = uint32(unsafe.Sizeof(i))
-	call(fd, 0, unsafe.Sizeof(i), unsafe.Pointer(&i))
+	call(fd, in|out, 0, unsafe.Sizeof(i), unsafe.Pointer(&i))
+	a := attach{}
+	a.size = uint32(unsafe.Sizeof(a))
+	call(fd, in, 10, unsafe.Sizeof(a), unsafe.Pointer(&a))
 	_, _, errno := syscall.Syscall6(syscall.SYS_MMAP, 0, uintptr(i.heapSize),
 		syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED, uintptr(fd), 0)
 	must(errno == 0, "mmap")
@@ -116,7 +129,7 @@ func main() {
 			default:
 				c := collect{}
 				c.size = uint32(unsafe.Sizeof(c))
-				call(fd, 5, unsafe.Sizeof(c), unsafe.Pointer(&c))
+				call(fd, in|out, 5, unsafe.Sizeof(c), unsafe.Pointer(&c))
 				runtime.GC()
 			}
 		}
