@@ -13,7 +13,7 @@
 #define PROBES		16U
 
 /* Threads that a program may well begin between two looks at how many there are. */
-#define TABLE_MIN	512U
+#define TABLE_MIN	2048U
 
 /* A member with more threads than that has all its private memory searched. */
 #define TABLE_MAX	65536U
