@@ -117,6 +117,47 @@ static void add(struct gc_stacks *stacks, struct gc_span span)
 	}
 }
 
+static bool is_stack_memory(const struct vm_area_struct *vma)
+{
+	return !vma->vm_file && vma->vm_flags & (VM_READ | VM_WRITE) &&
+	       !(vma->vm_flags & (VM_SHARED | VM_IO | VM_PFNMAP));
+}
+
+/*
+ * Where the mappings end that follow each other from @vma on.  mlock(), madvise() and
+ * the like make several mappings of a stack; those are known by their common anon_vma.
+ */
+static unsigned long run_end(const struct gc_stacks *stacks,
+			     const struct vm_area_struct *vma, bool common)
+{
+	unsigned long end = vma->vm_end;
+	const struct vm_area_struct *next;
+
+	for (;;) {
+		next = gc_reader_vma(stacks->r, end);
+		if (!next || next->vm_start != end || !is_stack_memory(next) ||
+		    (common && next->anon_vma != vma->anon_vma))
+			return end;
+		end = next->vm_end;
+	}
+}
+
+/* Where the pieces begin of what was one mapping once. */
+static unsigned long run_start(const struct gc_stacks *stacks,
+			       const struct vm_area_struct *vma)
+{
+	unsigned long start = vma->vm_start;
+	const struct vm_area_struct *last;
+
+	for (;;) {
+		last = gc_reader_vma(stacks->r, start - 1);
+		if (!last || last->vm_end != start || !is_stack_memory(last) ||
+		    last->anon_vma != vma->anon_vma)
+			return start;
+		start = last->vm_start;
+	}
+}
+
 /*
  * Up to where a stack may go.  The C library puts the thread's record on top of
  * the stack that it maps for a thread; what follows is not this thread's, when
@@ -127,24 +168,31 @@ static unsigned long stack_end(const struct gc_stacks *stacks,
 			       unsigned long sp)
 {
 	unsigned long thread_pointer = stacks->thread_pointer;
+	unsigned long end = run_end(stacks, vma, false);
 
-	if (vma->vm_flags & VM_GROWSDOWN || thread_pointer < sp ||
-	    !gc_vma_holds(vma, thread_pointer))
-		return vma->vm_end;
-	return min(vma->vm_end, thread_pointer + THREAD_RECORD);
+	if (vma->vm_flags & VM_GROWSDOWN)
+		return end;
+	if (thread_pointer >= sp && thread_pointer < end)
+		return min(end, thread_pointer + THREAD_RECORD);
+	return run_end(stacks, vma, true);
 }
 
-/* What a stack pointer says to be in use; nothing when it points nowhere. */
+/*
+ * What a stack pointer says to be in use; nothing when it points nowhere.  An empty
+ * stack ends where it points to, and may have another mapping behind it, or one below
+ * the red zone.
+ */
 static struct gc_span stack_of(struct gc_stacks *stacks, unsigned long sp)
 {
 	unsigned long low = sp - min(sp, FRAME_RED_ZONE);
-	struct vm_area_struct *vma = gc_reader_vma(stacks->r, low);
+	struct vm_area_struct *vma = gc_reader_vma(stacks->r, sp);
 
-	/* An empty stack begins at the end of its mapping. */
-	if (vma && low < vma->vm_start && gc_vma_holds(vma, sp))
-		low = vma->vm_start;
+	if (!gc_vma_holds(vma, sp) || vma == stacks->r->heap_vma)
+		vma = gc_reader_vma(stacks->r, low);
+	if (!gc_vma_holds(vma, sp) && !gc_vma_holds(vma, low))
+		return (struct gc_span) {};
 	/* A stack in an object of the heap: the stack pointer keeps the object. */
-	if (!gc_vma_holds(vma, low) || vma == stacks->r->heap_vma)
+	if (vma == stacks->r->heap_vma)
 		return (struct gc_span) {};
 	return (struct gc_span) { low, stack_end(stacks, vma, low) };
 }
@@ -282,18 +330,21 @@ static const struct gc_span *alternate_with(const struct gc_regs *regs,
 static bool in_first(struct gc_stacks *stacks, struct task_struct *task,
 		     const struct gc_regs *regs, unsigned long low)
 {
-	unsigned long first = thread_group_leader(task) ?
-			      READ_ONCE(stacks->r->mm->start_stack) :
-			      regs->thread_pointer;
+	bool leader = thread_group_leader(task);
+	unsigned long first = leader ? READ_ONCE(stacks->r->mm->start_stack) :
+				       regs->thread_pointer;
 	struct vm_area_struct *vma = gc_reader_vma(stacks->r, first);
+	struct gc_span span;
 
 	if (!gc_vma_holds(vma, first) || vma == stacks->r->heap_vma)
 		return false;
-	if (gc_vma_holds(vma, low) && !alternate_with(regs, low))
+	span.start = run_start(stacks, vma);
+	span.end = stack_end(stacks, vma, span.start);
+	/* Another stack may have been merged with it, from above. */
+	if (gc_span_holds(&span, low) && !alternate_with(regs, low) &&
+	    (leader || low <= regs->thread_pointer))
 		return true;
-	add(stacks, (struct gc_span) {
-		vma->vm_start, stack_end(stacks, vma, vma->vm_start),
-	});
+	add(stacks, span);
 	return false;
 }
 

@@ -673,4 +673,60 @@ TEST(gs_base_of_a_thread_that_sleeps_is_a_root)
 	keep_known(_metadata, hold_gs_base_asleep, OBJECT_SIZE);
 }
 
+/*
+ * A part of the stack that is locked in memory, as programs do with a local key, is a
+ * mapping of its own: the stack is three.
+ */
+struct pieces {
+	struct gcheap *heap;
+	uintptr_t hidden;
+	bool kept;
+};
+
+apart void collect_deeper(struct gcheap *heap)
+{
+	volatile char room[2 * PAGE];
+
+	room[0] = 1;
+	collect(heap);
+	churn(heap, OBJECT_SIZE);
+	room[sizeof(room) - 1] = room[0];
+}
+
+apart void hold_in_locked_part(void *arg)
+{
+	struct pieces *pieces = arg;
+	volatile char room[6 * PAGE];
+	void *volatile *part = (void *)(((uintptr_t)room + 3 * PAGE) & ~(PAGE - 1));
+
+	*part = reveal(pieces->hidden);
+	must(!mlock((void *)part, PAGE));
+	collect_deeper(pieces->heap);
+	must(!munlock((void *)part, PAGE));
+	pieces->kept = filled(*part, OBJECT_SIZE, 1);
+	*part = NULL;
+}
+
+static void *hold_in_a_thread(void *arg)
+{
+	hold_in_locked_part(arg);
+	return NULL;
+}
+
+TEST(stack_of_several_mappings_is_roots)
+{
+	struct pieces pieces = { .heap = open_manual(16 * MIB) };
+	pthread_t thread;
+
+	ASSERT_NE(NULL, pieces.heap);
+	pieces.hidden = new_hidden(pieces.heap, OBJECT_SIZE, 1);
+	hold_in_locked_part(&pieces);
+	EXPECT_TRUE(pieces.kept);
+	pieces.hidden = new_hidden(pieces.heap, OBJECT_SIZE, 1);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, hold_in_a_thread, &pieces));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_TRUE(pieces.kept);
+	gcheap_close(pieces.heap);
+}
+
 TEST_HARNESS_MAIN
