@@ -53,13 +53,13 @@
  * at most one child, the next attempt has one for each thread.
  *
  * Who collects is whoever found it due, and may have less of the processor than
- * those it holds: be nice, or throttled by its cgroup.  So realtime threads are
- * parked at a lock that the collector has, and lend it their priority, which ends
- * a throttling too.  Who left that lock last may be kept from running and from
- * taking it; the collector never waits for it, and goes on without.  The others are
- * parked at a wait queue, where the system may freeze them when it suspends; they
- * lend nothing, as the kernel knows no inheritance among those who share processors
- * fairly.
+ * those it holds: be nice, or throttled by its cgroup.  So the first realtime thread
+ * is parked at a lock that the collector has, and lends it its priority, which ends
+ * a throttling too.  Only one is: of several, each would have to wait for the one
+ * before it to run, which others may prevent.  For the same reason the collector
+ * never waits for the lock, and goes on without.  All others are parked at a wait
+ * queue, where the system may freeze them when it suspends; they lend nothing, as
+ * the kernel knows no inheritance among those who share processors fairly.
  *
  * A queued work holds the mutator, the world and the module, not the heap.  It
  * cannot be taken back from a thread: that is what may keep the module from
@@ -147,8 +147,9 @@ struct gc_nursery {
  * @lock: guards changes of @stopped and @round, and who takes from @newborns
  * @wait: where threads are parked
  * @urgent: held by the collector while the world is stopped, if it could be had;
- *	then realtime threads are parked here
+ *	then one realtime thread is parked here
  * @lends: it could
+ * @lender: a thread waits for it
  * @parked: threads that are, or were and may be parked by other worlds before
  *	they are in user mode
  * @left: where the next collector waits for the last of them
@@ -174,6 +175,7 @@ struct gc_world {
 	wait_queue_head_t wait;
 	struct rt_mutex urgent;
 	bool lends;
+	atomic_t lender;
 	atomic_t parked;
 	wait_queue_head_t left;
 	u64 started_ns;
@@ -272,11 +274,20 @@ static bool world_holds_me(struct gc_world *world)
 	       !fatal_signal_pending(current);
 }
 
-/* The collector has the lock, and with it the priority of who waits for it. */
-static void wait_urgently(struct gc_world *world)
+/*
+ * The collector has the lock, and with it the priority of who waits for it.  Returns
+ * false when the caller is to wait elsewhere.
+ */
+static bool wait_urgently(struct gc_world *world)
 {
+	/* Whichever way it is when the world has just been stopped anew. */
+	if (!READ_ONCE(world->lends) || current->prio >= MAX_RT_PRIO ||
+	    atomic_cmpxchg(&world->lender, 0, 1))
+		return false;
 	if (!rt_mutex_lock_killable(&world->urgent))
 		rt_mutex_unlock(&world->urgent);
+	atomic_set(&world->lender, 0);
+	return true;
 }
 
 static void wait_patiently(struct gc_world *world)
@@ -288,10 +299,7 @@ static void wait_patiently(struct gc_world *world)
 static void wait_for_start(struct gc_world *world)
 {
 	while (world_holds_me(world)) {
-		/* Whichever way it is when the world has just been stopped anew. */
-		if (READ_ONCE(world->lends) && current->prio < MAX_RT_PRIO)
-			wait_urgently(world);
-		else
+		if (!wait_urgently(world))
 			wait_patiently(world);
 	}
 }
@@ -587,6 +595,8 @@ static void look_enter(struct look *l, struct mm_struct *mm)
 		return;
 	}
 	list_del_init(&member->node);
+	/* Nobody has noted which threads it had until now. */
+	WRITE_ONCE(member->records.incomplete, true);
 	l->err = gc_member_enter(l->heap, member, mm);
 	if (!l->err)
 		return;
