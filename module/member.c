@@ -211,7 +211,9 @@ static void enter_threads(struct gc_member *member)
 /* fork() gave the child's only thread what its parent has. */
 static void enter_child(struct gc_member *member)
 {
+	rcu_read_lock();
 	gc_records_add(&member->records, gc_regs_thread_pointer(current), 0);
+	rcu_read_unlock();
 }
 
 static int enter_locked(struct gc_heap *heap, struct gc_member *member,
