@@ -138,6 +138,7 @@ static void be_stranger(int sock)
 	must(!raw_attach(fd));
 	must(map_at(fd, NULL, 0) != MAP_FAILED);
 	must(works_on(fd));
+	say(sock);
 	must(read(sock, &hidden, sizeof(hidden)) == sizeof(hidden));
 	word = reveal(hidden);
 	say(sock);
@@ -166,6 +167,8 @@ TEST(a_descriptor_that_is_passed_makes_nobody_a_member)
 	EXPECT_FALSE(is_object(fd, hidden));
 
 	say(ends[0]);
+	/* The stranger collects, too, before it has the address. */
+	hear(ends[0]);
 	hidden = lonely_object(fd);
 	ASSERT_EQ(sizeof(hidden), write(ends[0], &hidden, sizeof(hidden)));
 	hear(ends[0]);
