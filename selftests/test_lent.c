@@ -226,6 +226,8 @@ struct ring {
 	size_t entries_size;
 	struct gcheap *heap;
 	uintptr_t buffer;
+	_Atomic bool begun;
+	_Atomic bool over;
 };
 
 static bool ring_open(struct ring *ring)
@@ -291,6 +293,19 @@ apart void ring_begin(void *arg)
 	asm volatile("" : : "r" (&entry), "r" (&part) : "memory");
 }
 
+/* What a thread has asked for is given up when it ends. */
+static void *begin_and_stay(void *arg)
+{
+	struct ring *ring = arg;
+
+	ring_begin(ring);
+	wipe_stack();
+	ring->begun = true;
+	while (!ring->over)
+		sched_yield();
+	return NULL;
+}
+
 static void ring_await(struct ring *ring)
 {
 	struct io_uring_cqe *done = ring->rings + ring->params.cq_off.cqes;
@@ -307,13 +322,16 @@ TEST(data_of_a_read_in_flight_does_not_land_in_other_objects)
 	static char data[BUFFER];
 	static char *others[OTHERS];
 	struct ring ring = {};
+	pthread_t thread;
 	int i;
 
 	if (!ring_open(&ring))
 		SKIP(return, "no io_uring");
 	ring.heap = open_manual(16 * MIB);
 	ASSERT_NE(NULL, ring.heap);
-	in_thread(ring_begin, &ring);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, begin_and_stay, &ring));
+	while (!ring.begun)
+		sched_yield();
 	if (!ring.buffer)
 		SKIP(return, "the kernel does not register a heap's memory");
 	collect(ring.heap);
@@ -329,6 +347,8 @@ TEST(data_of_a_read_in_flight_does_not_land_in_other_objects)
 	for (i = 0; i < OTHERS; i++)
 		EXPECT_TRUE(filled(others[i], BUFFER, i));
 	EXPECT_EQ(0, memcmp(reveal(ring.buffer), data, BUFFER));
+	ring.over = true;
+	ASSERT_EQ(0, pthread_join(thread, NULL));
 	ring_close(&ring);
 	/* The kernel ends the ring when nobody has to wait for it. */
 	do {
