@@ -29,7 +29,9 @@ lanes=
 preemption='test_frames test_join test_ends test_held test_roots test_threads test_running'
 
 # Seconds on the debug kernel, by which its programs are shared out; others take ten.
-long='test_oom=300 test_fail_nth=200 test_threads=60 test_fork=60 test_eintr=60'
+long='test_oom=450 test_roots=350 test_eintr=350 test_hosts=280 test_fail_nth=280
+test_storm=200 test_fork=160 test_waiting=150 test_threads=150 test_abi=100
+test_members=100 test_life=80 test_dlopen=70 test_heaps=60 test_frames=50'
 
 # programs: those of TESTS, or all
 programs()

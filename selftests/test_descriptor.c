@@ -244,14 +244,13 @@ struct worker {
 	struct gcheap *heaps[2];
 	uint64_t seed;
 	pthread_t thread;
+	_Atomic long progress;
+	_Atomic bool done;
 };
-
-/* Rounds of all workers together */
-static _Atomic long progress;
 
 static void *run_worker(void *arg)
 {
-	const struct worker *worker = arg;
+	struct worker *worker = arg;
 	struct cell *lists[2];
 	long i;
 
@@ -261,9 +260,10 @@ static void *run_worker(void *arg)
 		must(is_whole(lists[i % 2]));
 		lists[i % 2] = build(worker->heaps[i % 2], worker->seed + i);
 		must(i % 8 || !gcheap_collect(worker->heaps[i / 8 % 2]) || errno == EAGAIN);
-		progress++;
+		worker->progress++;
 	}
 	must(is_whole(lists[0]) && is_whole(lists[1]));
+	worker->done = true;
 	return NULL;
 }
 
@@ -298,19 +298,31 @@ TEST_F(descriptor, may_be_exchanged_while_threads_use_it)
 	EXPECT_TRUE(is_whole(self->kept));
 }
 
+/* Whether both have done something since the last time that they had. */
+static bool have_gone_on(struct worker *workers, long *seen)
+{
+	int i;
+
+	for (i = 0; i < 2; i++)
+		if (!workers[i].done && workers[i].progress == seen[i])
+			return false;
+	for (i = 0; i < 2; i++)
+		seen[i] = workers[i].progress;
+	return true;
+}
+
 TEST_F(descriptor, may_be_closed_while_threads_use_it)
 {
 	struct worker workers[2];
-	long seen = -1;
+	long seen[2] = { -1, -1 };
 	int i;
 
 	start_workers(self, workers, 2);
 	for (i = 0; i < 2; i++)
 		while (!is_over(&workers[i])) {
 			/* Not so often that nobody gets to use one. */
-			if (progress != seen)
+			if (have_gone_on(workers, seen))
 				closefrom(3);
-			seen = progress;
 			sched_yield();
 		}
 	EXPECT_TRUE(is_whole(self->kept));

@@ -42,6 +42,12 @@ static const int places[] = { 200, 50, STDERR_FILENO + 1, 0 };
 /* Another thread may take each new descriptor away at once, but not for ever. */
 #define TRIES		16
 
+/*
+ * Another heap says that slabs are not the thread's; by the time that we look, the
+ * number may be ours again.  Who says so so often is the heap.
+ */
+#define REFUSALS	8
+
 static void close_fd(int fd)
 {
 	syscall(SYS_close, fd);
@@ -323,7 +329,7 @@ static void undo(int fd, unsigned long number, void *request)
 int gch_call(struct gcheap *heap, unsigned long number, void *request)
 {
 	const bool anonymous = is_anonymous(number);
-	int tries, fd, err;
+	int refused = 0, tries, fd, err;
 
 	for (tries = 0; tries < TRIES; tries++) {
 		fd = fd_now(heap);
@@ -333,7 +339,8 @@ int gch_call(struct gcheap *heap, unsigned long number, void *request)
 				return 0;
 			if (!err)
 				undo(fd, number, request);
-			else if (is_fd_of(heap, fd))
+			else if (is_fd_of(heap, fd) &&
+				 (err != -EPERM || ++refused == REFUSALS))
 				return err;
 		}
 		err = mend(heap);
