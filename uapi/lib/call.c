@@ -44,7 +44,7 @@ static const int places[] = { 200, 50, STDERR_FILENO + 1, 0 };
 
 /*
  * Another heap says that slabs are not the thread's; by the time that we look, the
- * number may be ours again.  Who says so so often is the heap.
+ * number may be ours again.  Who says it that often is the heap.
  */
 #define REFUSALS	8
 
