@@ -191,6 +191,7 @@ size_t gc_heap_meta_bytes(const struct gc_heap *heap)
 	       heap->slabs.pages.meta_bytes +
 	       heap->nr_mutators * sizeof(struct gc_mutator) +
 	       READ_ONCE(heap->nr_members) * sizeof(struct gc_member) +
+	       atomic_long_read(&heap->records_bytes) +
 	       atomic_long_read(&heap->rootset_bytes);
 }
 

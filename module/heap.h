@@ -54,6 +54,7 @@ struct inode;
  * @nr_mutators: length of @mutator_list
  * @reap_at: value of @nr_mutators that makes us look for dead ones
  * @opener: effective user of who made the heap
+ * @records_bytes: memory that the records of all members take
  * @rootset_bytes: memory that the ranges of roots of all processes take
  * @agings: struct gc_aging: all that a process has, or had at the last collection
  * @percent: growth before the next collection, GCHEAP_PERCENT_OFF for never
@@ -88,6 +89,7 @@ struct gc_heap {
 	unsigned int nr_mutators;
 	unsigned int reap_at;
 	kuid_t opener;
+	atomic_long_t records_bytes;
 	atomic_long_t rootset_bytes;
 	struct list_head agings;
 	s32 percent;

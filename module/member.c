@@ -88,6 +88,23 @@ static void member_release(struct kref *ref)
 }
 
 /**
+ * gc_member_reserve() - have room for the records of threads to come
+ * @heap: heap
+ * @member: member of it, whose address space has users
+ * @gfp: how to ask for memory; without any there is what room there was
+ *
+ * Context: as @gfp says; gc_heap.lock held.
+ */
+void gc_member_reserve(struct gc_heap *heap, struct gc_member *member, gfp_t gfp)
+{
+	struct gc_records *records = &member->records;
+	size_t before = records->bytes;
+
+	gc_records_reserve(records, gfp);
+	atomic_long_add(records->bytes - before, &heap->records_bytes);
+}
+
+/**
  * gc_member_put() - drop a reference
  * @member: member
  *
@@ -146,6 +163,7 @@ static bool too_many(struct mm_struct *mm)
 static void member_remove(struct gc_heap *heap, struct gc_member *member,
 			  struct list_head *to)
 {
+	atomic_long_sub(member->records.bytes, &heap->records_bytes);
 	rhltable_remove(&members, &member->hash, member_params);
 	list_move(&member->node, to);
 	heap->nr_members--;
@@ -237,6 +255,7 @@ static int enter_locked(struct gc_heap *heap, struct gc_member *member,
 		return -ENOMEM;
 	}
 	mmgrab(mm);
+	atomic_long_add(member->records.bytes, &heap->records_bytes);
 	list_add(&member->node, &heap->member_list);
 	heap->nr_members++;
 	if (mm == current->mm)

@@ -66,6 +66,7 @@ void gc_members_destroy(struct gc_heap *heap);
 
 struct gc_member *gc_member_alloc(void);
 void gc_member_put(struct gc_member *member);
+void gc_member_reserve(struct gc_heap *heap, struct gc_member *member, gfp_t gfp);
 int gc_member_enter(struct gc_heap *heap, struct gc_member *member,
 		    struct mm_struct *mm);
 int gc_member_attach(struct gc_heap *heap, struct mm_struct *mm);

@@ -248,7 +248,7 @@ struct gc_mutator *gc_mutator_current(struct gc_heap *heap)
 		return ERR_PTR(err);
 	}
 	/* Before the next threads are born. */
-	gc_records_reserve(&m->member->records, GC_GFP);
+	gc_member_reserve(heap, m->member, GC_GFP);
 	return m;
 }
 

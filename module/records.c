@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Thread pointers of threads, dead or alive.  See records.h. */
 #include <linux/hash.h>
-#include <linux/log2.h>
+#include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
@@ -12,11 +12,20 @@
 /* Places looked at for one address. */
 #define PROBES		16U
 
-/* Threads that a program may well begin between two looks at how many there are. */
-#define TABLE_MIN	2048U
+/*
+ * Each child of fork() has one.  Half of it is for threads that a program begins
+ * between two looks at how many there are: at most collections, and whenever a thread
+ * allocates for the first time.
+ */
+#define TABLE_MIN	SZ_8K
 
-/* A member with more threads than that has all its private memory searched. */
-#define TABLE_MAX	65536U
+/* A member with more threads than fit has all its private memory searched. */
+#define TABLE_MAX	SZ_512K
+
+static size_t bytes_of(const struct gc_record_table *table)
+{
+	return struct_size(table, entries, table->size);
+}
 
 static struct gc_record_table *table_of(const struct gc_records *records)
 {
@@ -32,10 +41,10 @@ static unsigned long *take_place(struct gc_records *records,
 
 	if (!table)
 		return NULL;
-	first = hash_long(thread_pointer, ilog2(table->size));
+	first = reciprocal_scale(hash_long(thread_pointer, 32), table->size);
 	for (i = 0; i < PROBES; i++) {
 		unsigned long *entry =
-			&table->entries[(first + i) & (table->size - 1)];
+			&table->entries[(first + i) % table->size];
 		unsigned long there = READ_ONCE(*entry);
 
 		if (!there) {
@@ -129,6 +138,7 @@ static void merge_older(struct gc_records *records)
 	for (i = 0; i < older->size; i++)
 		gc_records_add(records, older->entries[i] & ~RECORD_READ, 0);
 	table->older = NULL;
+	records->bytes -= bytes_of(older);
 	kvfree(older);
 }
 
@@ -142,19 +152,20 @@ static void merge_older(struct gc_records *records)
 void gc_records_reserve(struct gc_records *records, gfp_t gfp)
 {
 	struct gc_record_table *table, *old = table_of(records);
-	unsigned int size = old ? old->size * 2 : TABLE_MIN;
+	size_t bytes = old ? bytes_of(old) * 2 : TABLE_MIN;
 
 	if (old && old->older) {
 		if (!poll_state_synchronize_rcu(old->grace))
 			return;
 		merge_older(records);
 	}
-	if ((old && READ_ONCE(records->nr) < old->size / 2) || size > TABLE_MAX)
+	if ((old && READ_ONCE(records->nr) < old->size / 2) || bytes > TABLE_MAX)
 		return;
-	table = kvzalloc(struct_size(table, entries, size), gfp);
+	table = kvzalloc(bytes, gfp);
 	if (!table)
 		return;
-	table->size = size;
+	table->size = (bytes - sizeof(*table)) / sizeof(*table->entries);
+	records->bytes += bytes;
 	table->older = old;
 	rcu_assign_pointer(records->table, table);
 	/* Who had the old one at hand before has it until then. */

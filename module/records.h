@@ -27,7 +27,7 @@
  * struct gc_record_table - thread pointers, by hash
  * @older: the table before this one, NULL when all that it had is here
  * @grace: tells when nobody enters anything in @older any more
- * @size: length of @entries, a power of two
+ * @size: length of @entries
  * @rcu: somebody may still enter something here when it goes
  * @entries: thread pointers, with RECORD_READ; 0 for a free place
  */
@@ -52,11 +52,13 @@ struct gc_record_table {
  * struct gc_records - records of an address space
  * @table: thread pointers; NULL without memory
  * @nr: how many about
+ * @bytes: memory that the tables take
  * @incomplete: one could not be entered
  */
 struct gc_records {
 	struct gc_record_table __rcu *table;
 	unsigned int nr;
+	size_t bytes;
 	bool incomplete;
 };
 

@@ -186,10 +186,11 @@ static unsigned long mark_record(void *arg, unsigned long entry)
 }
 
 /* Of those threads that were not looked at; what is no record any more is forgotten. */
-static void mark_records(struct gc_roots *roots, struct gc_records *records)
+static void mark_records(struct gc_roots *roots, struct gc_member *member)
 {
-	gc_records_visit(records, mark_record, &roots->reader);
-	gc_records_reserve(records, GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN);
+	gc_records_visit(&member->records, mark_record, &roots->reader);
+	gc_member_reserve(roots->heap, member,
+			  GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN);
 }
 
 static bool is_file_data(const struct vm_area_struct *vma)
@@ -358,7 +359,7 @@ static int mark_process(struct gc_roots *roots, struct gc_member *member)
 		mark_data(roots, member);
 		gc_records_begin(&member->records);
 		mark_threads(roots, member);
-		mark_records(roots, &member->records);
+		mark_records(roots, member);
 		mark_hand_made(roots);
 		roots->processes++;
 	}
