@@ -66,10 +66,14 @@ static inline bool gc_task_on_cpu(struct task_struct *task)
 }
 
 #ifdef CONFIG_X86_64
+/*
+ * 6.16 moved it behind the task.  x86_task_fpu(), which says so, is a function that is
+ * not exported where the kernel has CONFIG_X86_DEBUG_FPU (asm/processor.h).
+ */
 static inline struct fpu *gc_task_fpu(struct task_struct *task)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
-	return x86_task_fpu(task);
+	return (struct fpu *)(task + 1);
 #else
 	return &task->thread.fpu;
 #endif
