@@ -15,20 +15,26 @@ static bool spoil(struct stream *s)
 	return one_in(&s->random, 12);
 }
 
-/* The structure's size, and what follows the structure. */
-static size_t spoil_size(struct stream *s, char *image, size_t size)
+/* Size of the structure's first version */
+static size_t least_size(unsigned long cmd, size_t size)
 {
-	static const uint32_t small[] = { 0, 4, 8 };
+	return cmd == GCHEAP_IOC_INFO ? offsetof(struct gcheap_ioc_info, uid) : size;
+}
+
+/* The structure's size, and what follows the structure. */
+static size_t spoil_size(struct stream *s, char *image, size_t least, size_t size)
+{
+	static const uint32_t small[] = { 0, 1, 4 };
 	static const uint32_t large[] = { PAGE + 1, 0x7fffffff, 0x80000000, -1u };
 	uint32_t told = size;
 
-	switch (below(&s->random, 5)) {
+	switch (below(&s->random, 6)) {
 	case 0:
 		told = small[below(&s->random, ARRAY_SIZE(small))];
 		call_refuse(s, EINVAL);
 		break;
 	case 1:
-		told = size - 1 - below(&s->random, 8);
+		told = least - 1 - below(&s->random, 8);
 		call_refuse(s, EINVAL);
 		break;
 	case 2:
@@ -42,6 +48,11 @@ static size_t spoil_size(struct stream *s, char *image, size_t size)
 		told = size + 1 + below(&s->random, PAGE - size);
 		image[size + below(&s->random, told - size)] = 1;
 		call_refuse(s, E2BIG);
+		break;
+	case 5:
+		/* What is refused may lie in what would not be told then. */
+		if (!s->refused)
+			told = least + below(&s->random, size - least + 1);
 		break;
 	}
 	memcpy(image, &told, sizeof(told));
@@ -120,7 +131,7 @@ static bool submit(struct stream *s, unsigned long cmd, void *arg, size_t size)
 
 	memcpy(image, arg, size);
 	if (spoil(s))
-		given = spoil_size(s, image, size);
+		given = spoil_size(s, image, least_size(cmd, size), size);
 	if (one_in(&s->random, 64))
 		cmd = spoil_number(s, cmd);
 	/* Versions differ in the size that the number tells. */
