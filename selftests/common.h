@@ -360,6 +360,16 @@ helper bool child_succeeded(pid_t pid)
 	return WIFEXITED(status) && !WEXITSTATUS(status);
 }
 
+/* Memory that is no root and that several processes have */
+helper void *shared_page(void)
+{
+	void *page = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	must(page != MAP_FAILED);
+	return page;
+}
+
 /* Both sides of a conversation between threads or processes */
 helper void say(int fd)
 {

@@ -358,31 +358,62 @@ static void look_at_runner(struct runner *runner)
 		runner->longest = runner->idle;
 }
 
+static void use_processor(int processor)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(processor, &set);
+	must(!sched_setaffinity(0, sizeof(set), &set));
+}
+
+/* A process that no heap stops naps, too: it tells whether the processor runs at all. */
+static pid_t start_witness(struct runner *witness)
+{
+	pid_t pid = fork_child();
+
+	if (pid)
+		return pid;
+	run_runner(witness);
+	_exit(KSFT_FAIL);
+}
+
 /*
  * Who is woken at the end of a stop was late for the next one, parked again, and so
  * on: seconds went by.  Now a stop waits for whom the last one parked; how many go by
- * without a thread, as it has no processor, is another matter.
+ * while the machine has something else to do than the threads' processor is another
+ * matter.
  */
 TEST(run_on_between_one_stop_and_the_next)
 {
 	struct gcheap_options options = { .percent = -1 };
-	struct gcheap *heap = gcheap_open(&options);
 	struct runner runners[2] = { { .naps = false }, { .naps = true } };
-	long i, collections = scaled(2000);
+	struct runner *witness = shared_page();
+	long i, seen, collections = scaled(2000);
+	struct gcheap *heap;
+	pid_t pid;
 	int j;
 
+	use_processor(1);
+	witness->naps = true;
+	pid = start_witness(witness);
+	heap = gcheap_open(&options);
 	ASSERT_NE(NULL, heap);
 	for (j = 0; j < 2; j++)
 		ASSERT_EQ(0, pthread_create(&runners[j].thread, NULL, run_runner, &runners[j]));
 	for (j = 0; j < 2; j++)
 		while (!runners[j].count)
 			sched_yield();
+	use_processor(0);
 	for (i = 0; i < collections; i++) {
+		seen = witness->count;
 		ASSERT_EQ(0, gcheap_collect(heap));
-		for (j = 0; j < 2; j++)
+		for (j = 0; j < 2 && witness->count != seen; j++)
 			look_at_runner(&runners[j]);
 	}
 	stop = true;
+	kill(pid, SIGKILL);
+	await_child(pid);
 	for (j = 0; j < 2; j++) {
 		ASSERT_EQ(0, pthread_join(runners[j].thread, NULL));
 		printf("# %s: no step in up to %ld collections\n",

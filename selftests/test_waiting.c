@@ -149,16 +149,6 @@ FIXTURE(waiting) {
 	pid_t child;
 };
 
-/* Memory that is no root and that both processes have */
-static void *shared_page(void)
-{
-	void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	must(page != MAP_FAILED);
-	return page;
-}
-
 struct filling {
 	void **page;
 	uintptr_t object;
