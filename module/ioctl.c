@@ -56,16 +56,16 @@ union ioctl_args {
 /* The ABI's structures have no holes and no surprises in their sizes. */
 static_assert(sizeof(struct gcheap_class_info) == 16);
 static_assert(sizeof(struct gcheap_ioc_info) == 64);
-static_assert(sizeof(struct gcheap_ioc_config) == 32);
+static_assert(sizeof(struct gcheap_ioc_config) == 40);
 static_assert(sizeof(struct gcheap_slab) == 24 + 8 * GCHEAP_SLAB_WORDS);
 static_assert(sizeof(struct gcheap_slab_return) == 16);
 static_assert(sizeof(struct gcheap_ioc_refill) == 56);
 static_assert(sizeof(struct gcheap_ioc_release) == 24);
 static_assert(sizeof(struct gcheap_ioc_alloc) == 40);
-static_assert(sizeof(struct gcheap_ioc_collect) == 40);
+static_assert(sizeof(struct gcheap_ioc_collect) == 48);
 static_assert(sizeof(struct gcheap_cycle) == 120);
-static_assert(sizeof(struct gcheap_ioc_stats) == 168 + 120);
-static_assert(sizeof(struct gcheap_ioc_root) == 24);
+static_assert(sizeof(struct gcheap_ioc_stats) == 168 + 120 + 8);
+static_assert(sizeof(struct gcheap_ioc_root) == 32);
 static_assert(sizeof(struct gcheap_ioc_object) == 32);
 static_assert(sizeof(struct gcheap_ioc_attach) == 8);
 static_assert(sizeof(struct gcheap_ioc_reopen) == 24);
@@ -583,6 +583,7 @@ static void reopen_landed(struct gc_heap *heap, union ioctl_args *args, int err)
  * @cmd: number, with the size of the structure that we know
  * @size: that size
  * @least: size of the structure's first version
+ * @names: where in the structure a base may be that names the heap, or 0
  * @handler: does it
  * @landed: called when the result is in the caller's memory, or with an error
  *	when there is none or it could not be put there
@@ -591,6 +592,7 @@ struct ioctl_op {
 	unsigned int cmd;
 	size_t size;
 	size_t least;
+	size_t names;
 	int (*handler)(struct gc_heap *heap, union ioctl_args *args);
 	void (*landed)(struct gc_heap *heap, union ioctl_args *args, int err);
 };
@@ -600,16 +602,23 @@ struct ioctl_op {
 	  .least = offsetofend(struct type, last),		\
 	  .handler = (function), .landed = (after) }
 
+/* A call that another heap would do just as well */
+#define OP_NAMED(number, type, last, function)			\
+	{ .cmd = (number), .size = sizeof(struct type),		\
+	  .least = offsetofend(struct type, last),		\
+	  .names = offsetof(struct type, heap),			\
+	  .handler = (function) }
+
 static const struct ioctl_op ioctl_ops[] = {
 	OP(GCHEAP_IOC_INFO, gcheap_ioc_info, behaviour, ioctl_info, NULL),
-	OP(GCHEAP_IOC_CONFIG, gcheap_ioc_config, heap_size, ioctl_config, NULL),
+	OP_NAMED(GCHEAP_IOC_CONFIG, gcheap_ioc_config, heap_size, ioctl_config),
 	OP(GCHEAP_IOC_ALLOC, gcheap_ioc_alloc, cycle, ioctl_alloc, alloc_landed),
 	OP(GCHEAP_IOC_REFILL, gcheap_ioc_refill, live, ioctl_refill, NULL),
 	OP(GCHEAP_IOC_RELEASE, gcheap_ioc_release, back, ioctl_release, NULL),
-	OP(GCHEAP_IOC_COLLECT, gcheap_ioc_collect, cycle, ioctl_collect, NULL),
-	OP(GCHEAP_IOC_STATS, gcheap_ioc_stats, cycle, ioctl_stats, NULL),
-	OP(GCHEAP_IOC_ROOT_ADD, gcheap_ioc_root, length, ioctl_root_add, NULL),
-	OP(GCHEAP_IOC_ROOT_DEL, gcheap_ioc_root, length, ioctl_root_del, NULL),
+	OP_NAMED(GCHEAP_IOC_COLLECT, gcheap_ioc_collect, cycle, ioctl_collect),
+	OP_NAMED(GCHEAP_IOC_STATS, gcheap_ioc_stats, cycle, ioctl_stats),
+	OP_NAMED(GCHEAP_IOC_ROOT_ADD, gcheap_ioc_root, length, ioctl_root_add),
+	OP_NAMED(GCHEAP_IOC_ROOT_DEL, gcheap_ioc_root, length, ioctl_root_del),
 	OP(GCHEAP_IOC_OBJECT, gcheap_ioc_object, usable, ioctl_object, NULL),
 	OP(GCHEAP_IOC_ATTACH, gcheap_ioc_attach, flags, ioctl_attach, NULL),
 	OP(GCHEAP_IOC_REOPEN, gcheap_ioc_reopen, reserved, ioctl_reopen,
@@ -627,6 +636,16 @@ static const struct ioctl_op *find_op(unsigned int cmd)
 	return NULL;
 }
 
+/* Whether this is the heap that the caller means. */
+static int check_name(const struct ioctl_op *op, struct gc_heap *heap,
+		      const union ioctl_args *args)
+{
+	u64 name = op->names ? *(const u64 *)((const char *)args + op->names) : 0;
+	int err = name ? gc_map_check(heap) : 0;
+
+	return !err && name && name != heap->base ? -ENXIO : err;
+}
+
 static int run_op(const struct ioctl_op *op, struct gc_heap *heap,
 		  void __user *to, union ioctl_args *args, size_t size)
 {
@@ -635,7 +654,9 @@ static int run_op(const struct ioctl_op *op, struct gc_heap *heap,
 
 	if (writes && copy_to_user(to, args, size))
 		return -EFAULT;
-	err = op->handler(heap, args);
+	err = check_name(op, heap, args);
+	if (!err)
+		err = op->handler(heap, args);
 	if (!err && writes && copy_to_user(to, args, size))
 		err = -EFAULT;
 	if (op->landed)

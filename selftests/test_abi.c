@@ -234,9 +234,31 @@ TEST_F(abi, a_structure_that_cannot_be_written_is_efault)
 	}
 }
 
+/* Where a call may name its heap, or NULL */
+static __u64 *name_in(const struct operation *op, union request *request)
+{
+	switch (op->number) {
+	case GCHEAP_IOC_CONFIG:
+		return &request->config.heap;
+	case GCHEAP_IOC_COLLECT:
+		return &request->collect.heap;
+	case GCHEAP_IOC_STATS:
+		return &request->stats.heap;
+	case GCHEAP_IOC_ROOT_ADD:
+	case GCHEAP_IOC_ROOT_DEL:
+		return &request->root.heap;
+	}
+	return NULL;
+}
+
 /* Where the structure of the call's first version ended */
 static uint32_t least_size(const struct operation *op)
 {
+	union request request;
+	__u64 *heap = name_in(op, &request);
+
+	if (heap)
+		return (char *)heap - (char *)&request;
 	return op->number == GCHEAP_IOC_INFO ? offsetof(struct gcheap_ioc_info, uid) :
 					       op->size;
 }
@@ -920,6 +942,56 @@ TEST_F(abi, a_slab_that_a_thread_owns_is_not_swept)
 	}
 	say(fds[0]);
 	ASSERT_EQ(0, pthread_join(thread, NULL));
+}
+
+static int call_by_name(int fd, const struct operation *op, const void *name)
+{
+	union request request;
+	__u64 *heap = name_in(op, prepare(op, &request));
+
+	if (!heap)
+		return -1;
+	*heap = (uintptr_t)name;
+	return call(fd, op->number, &request);
+}
+
+TEST_F(abi, a_call_that_names_another_heap_is_enxio)
+{
+	int other = raw_open(HEAP_SIZE), unmapped = raw_open(HEAP_SIZE);
+	char *base = raw_map(other);
+	const struct operation *op;
+	int err;
+
+	ASSERT_NE(MAP_FAILED, base);
+	for_each_operation(op) {
+		err = call_by_name(self->fd, op, base);
+		if (err < 0)
+			continue;
+		EXPECT_ERRNO(op, ENXIO, err);
+		EXPECT_ERRNO(op, ENXIO, call_by_name(self->fd, op, self->base + 4096));
+		EXPECT_ERRNO(op, ENXIO, call_by_name(unmapped, op, self->base));
+		EXPECT_ERRNO(op, 0, call_by_name(self->fd, op, self->base));
+	}
+	ASSERT_EQ(0, munmap(base, HEAP_SIZE));
+	close(other);
+	close(unmapped);
+}
+
+TEST_F(abi, a_structure_may_end_before_the_heaps_name)
+{
+	const struct operation *op;
+	union request request;
+	__u64 *heap;
+
+	for_each_operation(op) {
+		heap = name_in(op, prepare(op, &request));
+		if (!heap)
+			continue;
+		request.size = least_size(op);
+		*heap = -1;
+		EXPECT_ERRNO(op, 0, call(self->fd, op->number, &request));
+		EXPECT_EQ(-1, *heap);
+	}
 }
 
 /* ROOT_ADD and ROOT_DEL */

@@ -4,6 +4,7 @@
  * file: no object is lost for it, none comes from another heap, and the other file
  * stays as it is.
  */
+#include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -238,6 +239,82 @@ TEST_F(descriptor, that_was_exchanged_with_another_heaps_mixes_no_objects)
 	EXPECT_EQ(before.num_forced_gc, after.num_forced_gc);
 	EXPECT_NE(gcheap_fd(self->heap), gcheap_fd(self->other));
 	EXPECT_EQ(self->base, (char *)raw_info(gcheap_fd(self->heap)).base);
+}
+
+/* The next call of this number finds the two exchanged, whatever was asked before. */
+static struct {
+	unsigned long number;
+	int a;
+	int b;
+} pending;
+
+/* In place of the C library's */
+int ioctl(int fd, unsigned long number, ...)
+{
+	va_list arguments;
+	void *request;
+
+	va_start(arguments, number);
+	request = va_arg(arguments, void *);
+	va_end(arguments);
+	if (number == pending.number) {
+		pending.number = 0;
+		exchange(pending.a, pending.b);
+	}
+	return syscall(SYS_ioctl, fd, number, request);
+}
+
+static void exchange_before(FIXTURE_DATA(descriptor) *self, unsigned long number)
+{
+	pending.a = gcheap_fd(self->heap);
+	pending.b = gcheap_fd(self->other);
+	must(pending.a >= 0 && pending.b >= 0);
+	pending.number = number;
+}
+
+TEST_F(descriptor, that_is_another_heap_within_a_call_adds_it_no_root)
+{
+	static void *range[2];
+
+	exchange_before(self, GCHEAP_IOC_ROOT_ADD);
+	EXPECT_EQ(0, gcheap_root_add(self->heap, range, sizeof(range)));
+	EXPECT_EQ(-1, gcheap_root_del(self->other, range));
+	EXPECT_EQ(ENOENT, errno);
+	EXPECT_EQ(0, gcheap_root_del(self->heap, range));
+}
+
+TEST_F(descriptor, that_is_another_heap_within_a_call_takes_no_root_of_it)
+{
+	static void *range[2];
+
+	ASSERT_EQ(0, gcheap_root_add(self->heap, range, sizeof(range)));
+	ASSERT_EQ(0, gcheap_root_add(self->other, range, sizeof(range)));
+	exchange_before(self, GCHEAP_IOC_ROOT_DEL);
+	EXPECT_EQ(0, gcheap_root_del(self->heap, range));
+	EXPECT_EQ(-1, gcheap_root_del(self->heap, range));
+	EXPECT_EQ(ENOENT, errno);
+	EXPECT_EQ(0, gcheap_root_del(self->other, range));
+}
+
+TEST_F(descriptor, that_is_another_heap_within_a_call_does_not_set_it)
+{
+	exchange_before(self, GCHEAP_IOC_CONFIG);
+	EXPECT_EQ(100, gcheap_set_percent(self->heap, 300));
+	EXPECT_EQ(100, gcheap_set_percent(self->other, 100));
+	EXPECT_EQ(300, gcheap_set_percent(self->heap, 100));
+}
+
+TEST_F(descriptor, that_is_another_heap_within_a_call_does_not_collect_it)
+{
+	struct gcheap_stats stats;
+
+	exchange_before(self, GCHEAP_IOC_COLLECT);
+	EXPECT_EQ(0, gcheap_collect(self->heap));
+	ASSERT_EQ(0, gcheap_read_stats(self->other, &stats));
+	EXPECT_EQ(0, stats.num_forced_gc);
+	exchange_before(self, GCHEAP_IOC_STATS);
+	ASSERT_EQ(0, gcheap_read_stats(self->heap, &stats));
+	EXPECT_EQ(1, stats.num_forced_gc);
 }
 
 struct worker {

@@ -18,7 +18,20 @@ static bool spoil(struct stream *s)
 /* Size of the structure's first version */
 static size_t least_size(unsigned long cmd, size_t size)
 {
-	return cmd == GCHEAP_IOC_INFO ? offsetof(struct gcheap_ioc_info, uid) : size;
+	switch (cmd) {
+	case GCHEAP_IOC_INFO:
+		return offsetof(struct gcheap_ioc_info, uid);
+	case GCHEAP_IOC_CONFIG:
+		return offsetof(struct gcheap_ioc_config, heap);
+	case GCHEAP_IOC_COLLECT:
+		return offsetof(struct gcheap_ioc_collect, heap);
+	case GCHEAP_IOC_STATS:
+		return offsetof(struct gcheap_ioc_stats, heap);
+	case GCHEAP_IOC_ROOT_ADD:
+	case GCHEAP_IOC_ROOT_DEL:
+		return offsetof(struct gcheap_ioc_root, heap);
+	}
+	return size;
 }
 
 /* The structure's size, and what follows the structure. */

@@ -8,7 +8,8 @@
  *
  * - it is moved up, to where a program that counts on small numbers does not look;
  * - what a call gives is believed when it lies in the heap.  Calls whose answer
- *   does not tell which heap it came from are made after asking the kernel;
+ *   does not tell which heap it came from are made after asking the kernel, so that
+ *   no other file gets them, and name the heap, so that no other heap does them;
  * - after an error the kernel is asked whether this is the heap.  When it is not,
  *   the mapping, which nobody can close, leads to a new descriptor (REOPEN), and
  *   the call is repeated.  The old number is never closed: it is somebody else's;
@@ -43,8 +44,9 @@ static const int places[] = { 200, 50, STDERR_FILENO + 1, 0 };
 #define TRIES		16
 
 /*
- * Another heap says that slabs are not the thread's; by the time that we look, the
- * number may be ours again.  Who says it that often is the heap.
+ * Another heap says that slabs are not the thread's, or that it is not what was
+ * named; by the time that we look, the number may be ours again.  Who says it that
+ * often is the heap.
  */
 #define REFUSALS	8
 
@@ -251,6 +253,31 @@ static bool is_anonymous(unsigned long number)
 	return true;
 }
 
+/* Calls that would be done by another heap are told which one is meant. */
+static void name_heap(const struct gcheap *heap, unsigned long number, void *request)
+{
+	switch (number) {
+	case GCHEAP_IOC_CONFIG:
+		((struct gcheap_ioc_config *)request)->heap = heap->base;
+		break;
+	case GCHEAP_IOC_COLLECT:
+		((struct gcheap_ioc_collect *)request)->heap = heap->base;
+		break;
+	case GCHEAP_IOC_STATS:
+		((struct gcheap_ioc_stats *)request)->heap = heap->base;
+		break;
+	case GCHEAP_IOC_ROOT_ADD:
+	case GCHEAP_IOC_ROOT_DEL:
+		((struct gcheap_ioc_root *)request)->heap = heap->base;
+		break;
+	}
+}
+
+static bool is_refusal(int err)
+{
+	return err == -EPERM || err == -ENXIO;
+}
+
 static bool is_in(const struct gcheap *heap, __u64 address)
 {
 	return address - heap->base < heap->size;
@@ -331,6 +358,7 @@ int gch_call(struct gcheap *heap, unsigned long number, void *request)
 	const bool anonymous = is_anonymous(number);
 	int refused = 0, tries, fd, err;
 
+	name_heap(heap, number, request);
 	for (tries = 0; tries < TRIES; tries++) {
 		fd = fd_now(heap);
 		if (!anonymous || is_fd_of(heap, fd)) {
@@ -340,7 +368,7 @@ int gch_call(struct gcheap *heap, unsigned long number, void *request)
 			if (!err)
 				undo(fd, number, request);
 			else if (is_fd_of(heap, fd) &&
-				 (err != -EPERM || ++refused == REFUSALS))
+				 (!is_refusal(err) || ++refused == REFUSALS))
 				return err;
 		}
 		err = mend(heap);

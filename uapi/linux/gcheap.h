@@ -46,12 +46,17 @@
  *	the call below says otherwise.  Those who need a mapping of the heap in
  *	the calling process (REFILL, RELEASE, ALLOC, COLLECT, ROOT_ADD,
  *	ROOT_DEL) give ENXIO without.
+ *	A descriptor is a number, which another thread may close, and another
+ *	heap be given.  A call that has the field heap may name the heap that it
+ *	is meant for, by its base, and gives ENXIO when that is not where the
+ *	calling process maps the descriptor's heap; 0 names none.  What ALLOC,
+ *	REFILL and OBJECT give tells by itself, and RELEASE is refused.
  *
  * ABI versions (gcheap_ioc_info.abi_version)
  *	1	   had no ATTACH: whoever mapped a heap was a member of it; no
  *		   REOPEN; no GCHEAP_CONFIG_BEHAVIOUR and GCHEAP_SCAN_ALL, in
- *		   whose place there was a field that is zero; and gcheap_ioc_info
- *		   ended before uid.
+ *		   whose place there was a field that is zero; no field heap, and
+ *		   gcheap_ioc_info ended before uid.
  *	2	   this one.  A program for version 1 gets EPERM from mmap.
  */
 #ifndef _UAPI_LINUX_GCHEAP_H
@@ -168,8 +173,9 @@ struct gcheap_ioc_attach {
  *	more than that is live, the heap grows on
  * @heap_size: bytes to reserve, rounded up to 2 MiB, GCHEAP_SIZE_MIN to
  *	GCHEAP_SIZE_MAX; at first the machine's memory, rounded up likewise
+ * @heap: in: 0, or the heap's base, see above
  *
- * out: all fields hold the values from before the call.
+ * out: all other fields hold the values from before the call.
  * EBUSY: @heap_size after the first mmap, that is when the heap has a base.
  */
 struct gcheap_ioc_config {
@@ -179,6 +185,7 @@ struct gcheap_ioc_config {
 	__u32 behaviour;
 	__aligned_u64 limit;
 	__aligned_u64 heap_size;
+	__aligned_u64 heap;
 };
 
 /* A class of size class_index, whose objects are never scanned for pointers */
@@ -311,6 +318,7 @@ struct gcheap_ioc_alloc {
  * @freed_objects: out: number of the objects reclaimed
  * @pause_ns: out: how long the program stood still
  * @cycle: out: collections completed so far, this one included
+ * @heap: in: 0, or the heap's base, see above
  *
  * All slabs of the calling thread come back first: it must not hand out
  * further slots from them.  Returns when all garbage is reclaimed.
@@ -327,6 +335,7 @@ struct gcheap_ioc_collect {
 	__aligned_u64 freed_objects;
 	__aligned_u64 pause_ns;
 	__aligned_u64 cycle;
+	__aligned_u64 heap;
 };
 
 /**
@@ -413,6 +422,7 @@ struct gcheap_cycle {
  * @want_cycle: in: number of the collection to tell of in @cycle, 0 for the
  *	last one
  * @cycle: out: that collection; number 0 when it is not remembered
+ * @heap: in: 0, or the heap's base, see above
  *
  * Slots that a thread holds and may have handed out count as allocated when it
  * gives the slab back; until then heap_alloc and mallocs do not have them.
@@ -442,6 +452,7 @@ struct gcheap_ioc_stats {
 	__u32 class_count;
 	__aligned_u64 want_cycle;
 	struct gcheap_cycle cycle;
+	__aligned_u64 heap;
 };
 
 /*
@@ -466,6 +477,7 @@ struct gcheap_ioc_stats {
  * @flags: GCHEAP_ROOT_AGING or zero; zero for ROOT_DEL
  * @start: address in the calling process, a multiple of 8 (16 when aging)
  * @length: bytes, at least 8 (a multiple of 16 when aging); zero for ROOT_DEL
+ * @heap: in: 0, or the heap's base, see above
  *
  * Every aligned word in the range that points into an object keeps it; a range
  * in the heap also keeps the object that it begins in.  The
@@ -487,6 +499,7 @@ struct gcheap_ioc_root {
 	__u32 flags;
 	__aligned_u64 start;
 	__aligned_u64 length;
+	__aligned_u64 heap;
 };
 
 /**
