@@ -12,7 +12,8 @@
  *	wanted, and in the background.
  *
  * The heap's lock is held all the time: whoever allocates waits.  A collector
- * that is killed gives up: marks are forgotten, the world runs on.
+ * that is killed, or is to be frozen, gives up: marks are forgotten, the world runs
+ * on.
  *
  * The marker, the second marker and what reads the roots are the collector's, and
  * end with the collection.  The collector waits for the threads of the world, and
@@ -236,7 +237,8 @@ static bool stuck(struct gc_heap *heap)
  * Context: may sleep; heap's lock held.
  *
  * Return: 0; or -ENOMEM, -EINTR (the caller is being killed), -EAGAIN (threads
- * could not be held, or their memory not be had): then nothing was reclaimed.
+ * could not be held, or their memory not be had, or the caller is to be frozen):
+ * then nothing was reclaimed.
  */
 int gc_collect(struct gc_heap *heap, bool forced)
 {

@@ -16,6 +16,7 @@
 
 #include "compat.h"
 #include "fetch.h"
+#include "given_up.h"
 
 /* How long nothing at all may come. */
 #define PATIENCE_S	2
@@ -361,15 +362,17 @@ int gc_fetch(struct gc_fetcher *f, struct mm_struct *mm, unsigned long addr,
  * There is no lock of the kernel's that one waits for with an end.  As nobody
  * whom the world holds takes it meanwhile, the first who tries has it.
  *
- * Return: 0, -ETIMEDOUT, or -EINTR when the caller is being killed.
+ * Return: 0, -ETIMEDOUT, or as gc_given_up().
  */
 int gc_fetch_lock(struct mm_struct *mm)
 {
 	u64 end = ktime_get_ns() + PATIENCE_S * NSEC_PER_SEC;
+	int err;
 
 	while (!mmap_read_trylock(mm)) {
-		if (fatal_signal_pending(current))
-			return -EINTR;
+		err = gc_given_up();
+		if (err)
+			return err;
 		if (ktime_get_ns() > end)
 			return -ETIMEDOUT;
 		usleep_range(50, 200);

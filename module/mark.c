@@ -23,6 +23,7 @@
 #include <linux/slab.h>
 
 #include "gfp.h"
+#include "given_up.h"
 #include "mark.h"
 
 /**
@@ -293,10 +294,9 @@ static bool go_on(struct gc_marker *m)
 		return true;
 	m->budget = BUDGET_WORDS;
 	cond_resched();
-	if (!fatal_signal_pending(current))
-		return true;
-	m->err = -EINTR;
-	return false;
+	if (!m->err)
+		m->err = gc_given_up();
+	return !m->err;
 }
 
 static void empty_queue(struct gc_marker *m)
@@ -348,7 +348,7 @@ static void rescan_slab(struct gc_slab *slab, void *arg)
  *
  * Context: may sleep.
  *
- * Return: 0, or -EINTR when the caller is being killed: marking is incomplete.
+ * Return: 0, or as gc_given_up(): marking is incomplete.
  */
 int gc_mark_drain(struct gc_marker *m)
 {

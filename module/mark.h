@@ -25,7 +25,7 @@
  * @fill: entries in @top
  * @spare: one empty segment that is kept, to save allocations at its edge
  * @overflowed: the queue could not grow: some marked object was not scanned
- * @err: -EINTR when the caller is being killed: the marking is incomplete
+ * @err: as gc_given_up(): the marking is incomplete; or 0
  * @budget: words to scan before the next look at the scheduler
  */
 struct gc_marker {

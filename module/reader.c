@@ -12,6 +12,7 @@
 
 #include "compat.h"
 #include "fetch.h"
+#include "given_up.h"
 #include "heap.h"
 #include "map.h"
 #include "reader.h"
@@ -343,8 +344,8 @@ static unsigned long give_mapping(struct gc_reader *r,
 bool gc_reader_go_on(struct gc_reader *r)
 {
 	cond_resched();
-	if (!r->err && fatal_signal_pending(current))
-		r->err = -EINTR;
+	if (!r->err)
+		r->err = gc_given_up();
 	return !r->err;
 }
 

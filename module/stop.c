@@ -98,6 +98,7 @@
 
 #include "compat.h"
 #include "gfp.h"
+#include "given_up.h"
 #include "heap.h"
 #include "member.h"
 #include "mutator.h"
@@ -1038,13 +1039,13 @@ static void interrupt_members(struct gc_heap *heap)
  *
  * Context: may sleep; heap's lock held.
  *
- * Return: number of members and threads that are new, -ENOMEM, or -EINTR.
+ * Return: number of members and threads that are new, -ENOMEM, or as gc_given_up().
  */
 int gc_world_again(struct gc_heap *heap)
 {
 	struct gc_world *world = heap->world;
 	unsigned int before = world->nr_members;
-	int found, threads = 0;
+	int found, threads = 0, err;
 
 	lockdep_assert_held(&heap->lock);
 	do {
@@ -1056,8 +1057,9 @@ int gc_world_again(struct gc_heap *heap)
 			threads += found;
 			interrupt_members(heap);
 		}
-		if (fatal_signal_pending(current))
-			return -EINTR;
+		err = gc_given_up();
+		if (err)
+			return err;
 	} while (found > 0);
 	return found < 0 ? found : threads + world->nr_members - before;
 }

@@ -17,6 +17,7 @@
 #include <linux/sort.h>
 
 #include "gfp.h"
+#include "given_up.h"
 #include "verify.h"
 
 /**
@@ -307,19 +308,21 @@ static void take_roots(struct gc_verify *v, struct seen_slab *seen)
  * Context: may sleep.  To be called twice: before and after the marking that is
  * verified goes from object to object.
  *
- * Return: 0, or -EINTR when the caller is being killed.
+ * Return: 0, or as gc_given_up().
  */
 int gc_verify_walk(struct gc_verify *v)
 {
 	size_t i;
+	int err;
 
 	for (i = 0; i < v->nr; i++) {
 		take_roots(v, &v->slabs[i]);
 		cond_resched();
 	}
 	while ((i = find_first_bit(v->grey, v->nr)) < v->nr) {
-		if (fatal_signal_pending(current))
-			return -EINTR;
+		err = gc_given_up();
+		if (err)
+			return err;
 		__clear_bit(i, v->grey);
 		scan_slab(v, &v->slabs[i]);
 	}

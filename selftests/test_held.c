@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Those who are held while a collection takes long: they can be frozen, so that
- * the system may suspend; and the collector has their priority, when that is a
- * realtime one.
+ * the system may suspend, and so can the collector, and who waits for it; and the
+ * collector has the priority of those it holds, when that is a realtime one.
  *
- * A collection takes long as a page of a hand-made root is not there, and nobody
- * brings it (userfaultfd).  The test itself is no member, and looks on.
+ * A collection takes long as pages of a hand-made root are not there, and nobody
+ * brings them (userfaultfd), or the test does, one after another.  The test itself
+ * is no member, and looks on.
  */
 #include <linux/userfaultfd.h>
 #include <sys/mman.h>
@@ -15,15 +16,23 @@
 #include "common.h"
 
 #define PAGE		4096
+#define PAGES		4096
 #define FREEZER		"/tmp/freezer"
 #define CGROUP		FREEZER "/held"
 
-/* A collector, and another member, which spins. */
+/*
+ * A collector, and another member, which spins; or who has a descriptor of the heap,
+ * and wants something of it once the collector is at its pages.
+ */
 struct scene {
 	void (*prepare)(void);
 	pid_t spinner;
+	pid_t collector;
+	int heap;
+	int uffd;
 	_Atomic bool ready;
 	_Atomic bool collecting;
+	_Atomic bool asking;
 	_Atomic bool done;
 };
 
@@ -36,26 +45,26 @@ static void run_on(int cpu)
 	must(!sched_setaffinity(0, sizeof(set), &set));
 }
 
-/* A page that is in its file and in no page table, and stays so. */
-static void *page_that_does_not_come(void)
+/* Pages that are in their file and in no page table, until somebody sees to it. */
+static void *pages_that_do_not_come(size_t bytes, int *uffd)
 {
 	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_MINOR_SHMEM };
 	struct uffdio_register range = {
-		.range.len = PAGE, .mode = UFFDIO_REGISTER_MODE_MINOR,
+		.range.len = bytes, .mode = UFFDIO_REGISTER_MODE_MINOR,
 	};
-	int memory = memfd_create("page", MFD_CLOEXEC);
-	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
-	char *page;
+	int memory = memfd_create("pages", MFD_CLOEXEC);
+	char *pages;
 
-	must(memory >= 0 && uffd >= 0 && !ftruncate(memory, PAGE));
-	page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
-	must(page != MAP_FAILED);
-	page[0] = 1;
-	must(!madvise(page, PAGE, MADV_DONTNEED));
-	must(!ioctl(uffd, UFFDIO_API, &api));
-	range.range.start = (uintptr_t)page;
-	must(!ioctl(uffd, UFFDIO_REGISTER, &range));
-	return page;
+	*uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	must(memory >= 0 && *uffd >= 0 && !ftruncate(memory, bytes));
+	pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+	must(pages != MAP_FAILED);
+	memset(pages, 1, bytes);
+	must(!madvise(pages, bytes, MADV_DONTNEED));
+	must(!ioctl(*uffd, UFFDIO_API, &api));
+	range.range.start = (uintptr_t)pages;
+	must(!ioctl(*uffd, UFFDIO_REGISTER, &range));
+	return pages;
 }
 
 static void spin(struct scene *scene)
@@ -73,7 +82,7 @@ static void collect_long(struct scene *scene)
 	pid_t spinner;
 
 	must(heap);
-	must(!gcheap_root_add(heap, page_that_does_not_come(), PAGE));
+	must(!gcheap_root_add(heap, pages_that_do_not_come(PAGE, &scene->uffd), PAGE));
 	spinner = fork_child();
 	if (!spinner)
 		spin(scene);
@@ -144,16 +153,30 @@ static void join_cgroup(void)
 	put(CGROUP "/cgroup.procs", "0");
 }
 
+static bool mount_freezer(void)
+{
+	mkdir(FREEZER, 0700);
+	if (mount("freezer", FREEZER, "cgroup", 0, "freezer"))
+		return false;
+	must(!mkdir(CGROUP, 0700));
+	return true;
+}
+
+static void unmount_freezer(void)
+{
+	while (rmdir(CGROUP) && errno == EBUSY)
+		sched_yield();
+	umount(FREEZER);
+}
+
 TEST(who_is_held_can_be_frozen)
 {
 	struct scene *scene = new_scene(join_cgroup);
 	bool frozen, in_time;
 	pid_t collector;
 
-	mkdir(FREEZER, 0700);
-	if (mount("freezer", FREEZER, "cgroup", 0, "freezer"))
+	if (!mount_freezer())
 		SKIP(return, "no freezer of the first kind");
-	must(!mkdir(CGROUP, 0700));
 	collector = fork_child();
 	if (!collector)
 		collect_long(scene);
@@ -166,9 +189,88 @@ TEST(who_is_held_can_be_frozen)
 	put(CGROUP "/freezer.state", "THAWED");
 	EXPECT_TRUE(frozen && in_time);
 	EXPECT_EQ(KSFT_PASS, await_child(collector));
-	while (rmdir(CGROUP) && errno == EBUSY)
+	unmount_freezer();
+}
+
+static void collect_until_frozen(struct scene *scene)
+{
+	struct gcheap_options options = { .percent = -1 };
+	struct gcheap *heap = gcheap_open(&options);
+	void *pages = pages_that_do_not_come(PAGES * PAGE, &scene->uffd);
+
+	must(heap);
+	must(!gcheap_root_add(heap, pages, PAGES * PAGE));
+	scene->heap = gcheap_fd(heap);
+	join_cgroup();
+	scene->collecting = true;
+	must(gcheap_collect(heap) && errno == EAGAIN);
+	_exit(KSFT_PASS);
+}
+
+static int descriptor_of(pid_t pid, int fd)
+{
+	int process = syscall(SYS_pidfd_open, pid, 0);
+	int copy = syscall(SYS_pidfd_getfd, process, fd, 0);
+
+	must(copy >= 0);
+	close(process);
+	return copy;
+}
+
+static void ask_collector(struct scene *scene)
+{
+	struct gcheap_ioc_stats stats = { .size = sizeof(stats) };
+	int heap = descriptor_of(scene->collector, scene->heap);
+
+	join_cgroup();
+	while (!scene->asking)
 		sched_yield();
-	umount(FREEZER);
+	must(!ioctl(heap, GCHEAP_IOC_STATS, &stats));
+	_exit(KSFT_PASS);
+}
+
+/* Bring the page that the collector waits for, if it does. */
+static bool bring_page(int uffd)
+{
+	struct uffdio_continue page = { .range.len = PAGE };
+	struct uffd_msg event;
+
+	if (read(uffd, &event, sizeof(event)) != sizeof(event))
+		return false;
+	page.range.start = event.arg.pagefault.address & -PAGE;
+	return !ioctl(uffd, UFFDIO_CONTINUE, &page);
+}
+
+TEST(the_collector_and_who_waits_for_it_can_be_frozen)
+{
+	struct scene *scene = new_scene(NULL);
+	pid_t collector, waiter;
+	int uffd;
+
+	if (!mount_freezer())
+		SKIP(return, "no freezer of the first kind");
+	collector = fork_child();
+	if (!collector)
+		collect_until_frozen(scene);
+	scene->collector = collector;
+	while (!scene->collecting)
+		sched_yield();
+	waiter = fork_child();
+	if (!waiter)
+		ask_collector(scene);
+	uffd = descriptor_of(collector, scene->uffd);
+	while (!bring_page(uffd))
+		sched_yield();
+	scene->asking = true;
+	while (stat_field(waiter, 3) != 'D')
+		bring_page(uffd);
+	put(CGROUP "/freezer.state", "FROZEN");
+	while (!is_frozen())
+		bring_page(uffd);
+	put(CGROUP "/freezer.state", "THAWED");
+	EXPECT_EQ(KSFT_PASS, await_child(collector));
+	EXPECT_EQ(KSFT_PASS, await_child(waiter));
+	unmount_freezer();
 }
 
 static void be_urgent(void)

@@ -23,7 +23,7 @@ static const char *const meanings[] = {
 	[ENOMEM] =
 	"no memory: the heap is full of what is still referred to (set a larger size), or the machine, its cgroup or RLIMIT_AS has no more",
 	[EAGAIN] =
-	"not now: threads could not be stopped or their memory not be read, so collect again later; or mlockall() and RLIMIT_MEMLOCK leave no room for the heap (set a smaller size)",
+	"not now: threads could not be stopped or their memory not be read, or the machine was suspended, so collect again later; or mlockall() and RLIMIT_MEMLOCK leave no room for the heap (set a smaller size)",
 	[EMFILE] =
 	"no more descriptors for this process: close some, or raise RLIMIT_NOFILE (ulimit -n)",
 	[ENFILE] =

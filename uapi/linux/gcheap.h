@@ -326,7 +326,8 @@ struct gcheap_ioc_alloc {
  * ENOMEM: no memory for the collection; nothing was reclaimed.
  * EAGAIN: it could not be completed, as the threads could not be held, or the
  *	memory of a process not be had (it is on a file system that does not
- *	answer); nothing was reclaimed.
+ *	answer), or the caller was frozen, as when the machine was suspended;
+ *	nothing was reclaimed.
  */
 struct gcheap_ioc_collect {
 	__u32 size;

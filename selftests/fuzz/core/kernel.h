@@ -118,6 +118,7 @@ extern bool task_killed;
 
 #define current				NULL
 #define fatal_signal_pending(task)	((void)(task), task_killed)
+#define freezing(task)			((void)(task), false)
 
 #define WARN_ON_ONCE(condition)						\
 ({									\
