@@ -71,6 +71,29 @@ static __attribute__((noinline, noclone)) void build_at(struct link **list)
 	*list = build();
 }
 
+/* What functions that have returned have left below */
+static __attribute__((noinline, noclone, no_sanitize_address)) void wipe_stack(void)
+{
+	volatile char room[8192];
+	size_t i;
+
+	for (i = 0; i < sizeof(room); i++)
+		room[i] = 0;
+}
+
+/* Nothing but a variable of a function that runs has the list. */
+static __attribute__((noinline, noclone)) void keep_in_frame(void)
+{
+	struct link *list, *link;
+
+	build_at(&list);
+	wipe_stack();
+	must(!gcheap_collect(heap));
+	for (link = list; link; link = link->next)
+		must(gcheap_base(heap, link) == link);
+	check(list);
+}
+
 #ifdef __SANITIZE_ADDRESS__
 const char *__asan_default_options(void);
 
@@ -104,6 +127,7 @@ int main(void)
 
 	heap = gcheap_open(&options);
 	must(heap);
+	keep_in_frame();
 	in_data = build();
 	in_bss = build();
 	for (i = 0; i < THREADS; i++)
