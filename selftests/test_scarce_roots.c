@@ -3,14 +3,14 @@
  * Memory of a process that cannot be read for want of memory: the collection gives up,
  * and loses nothing.  The page is in memory, but not in the page tables, and for them
  * a page is needed, which the n-th fault in the kernel's thread that brings pages
- * takes away (Documentation/fault-injection of the kernel; the debug kernel has it).
+ * takes away.
  */
 #include <dirent.h>
 #include <sys/mman.h>
 
 #include "common.h"
+#include "injection.h"
 
-#define FAULTS		"/sys/kernel/debug/fail_page_alloc/"
 #define FETCHERS	16
 #define N_MAX		100
 #define OBJECT_SIZE	64
@@ -18,15 +18,6 @@
 
 /* All that one table of the lowest level maps */
 #define TABLE		(2 * MIB)
-
-static void write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	must(fd >= 0);
-	must(write(fd, text, strlen(text)) == strlen(text));
-	close(fd);
-}
 
 FIXTURE(scarce_roots) {
 	struct gcheap *heap;
@@ -96,11 +87,9 @@ FIXTURE_SETUP(scarce_roots)
 {
 	struct putting putting;
 
-	if (access("/proc/thread-self/fail-nth", W_OK) || access(FAULTS, X_OK))
+	if (access("/proc/thread-self/fail-nth", W_OK) || access(FAULTS "fail_page_alloc", X_OK))
 		SKIP(return, "this kernel has no fault injection, or it is root's");
-	write_file(FAULTS "ignore-gfp-wait", "N");
-	write_file(FAULTS "min-order", "0");
-	write_file(FAULTS "verbose", "0");
+	ASSERT_TRUE(faults_enable());
 	self->heap = open_manual(16 * MIB);
 	ASSERT_TRUE(self->heap);
 	self->object = new_hidden(self->heap, OBJECT_SIZE, 1);
@@ -124,8 +113,12 @@ FIXTURE_SETUP(scarce_roots)
 
 FIXTURE_TEARDOWN(scarce_roots)
 {
-	if (self->heap)
-		gcheap_close(self->heap);
+	if (!self->heap)
+		return;
+	while (self->nr)
+		close(self->fetchers[--self->nr]);
+	gcheap_close(self->heap);
+	faults_disable();
 }
 
 /* From here on the n-th of each fails. */
