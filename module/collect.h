@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* One collection, from the decision to the sweep. */
+/*
+ * One collection, from the decision to the sweep.
+ *
+ * Owns, for as long as it takes: the marker, the second marker, and what reads the
+ * roots.  The heap's cycles and counts of pauses are written here alone.
+ *
+ * Lock order: the caller has gc_heap.lock, and what is locked below that is in
+ * heap.h.  The collector waits for the threads of the world and for the memory of
+ * their processes, with patience that ends; those who want the heap's lock wait for
+ * the collector, and nobody does who holds an mmap_lock.
+ */
 #ifndef GCHEAP_COLLECT_H
 #define GCHEAP_COLLECT_H
 

@@ -4,6 +4,13 @@
  *
  * Each heap has an inode of its own, whose address_space knows all mappings.
  * A mapping's vm_private_data is its set of hand-made roots.
+ *
+ * Owns: the file system of these inodes, the heap's base, and each mapping's
+ * reference to its set of roots.
+ *
+ * Lock order: mmap_lock, which the kernel has when it calls mmap, fault, open or close,
+ * then gc_heap.map_lock.  gc_heap.lock is never taken here, nor is the world waited
+ * for: the collector waits for who has mmap_lock.
  */
 #ifndef GCHEAP_MAP_H
 #define GCHEAP_MAP_H

@@ -43,7 +43,7 @@ struct gc_heap;
  * @fetcher: brings pages that are not in memory; NULL once it was given up
  * @patient: such pages are waited for
  * @at: user address of the words that @words is being given
- * @err: why what was read is worth nothing: -ETIMEDOUT or -EINTR; or 0
+ * @err: why what was read is worth nothing: -ENOMEM, -ETIMEDOUT or -EINTR; or 0
  * @bytes: bytes of memory given to @words
  * @skipped: bytes that were not, since nobody ever wrote there
  */

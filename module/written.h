@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Pages of private memory that somebody wrote to. */
+/*
+ * Pages of private memory that somebody wrote to.
+ *
+ * Owns nothing; the references to pages that it takes are the caller's.
+ *
+ * Lock order: the caller has mmap_lock for reading, then the lock of one page table at
+ * a time.  Nothing is waited for: what is on its way is left to the caller.
+ */
 #ifndef GCHEAP_WRITTEN_H
 #define GCHEAP_WRITTEN_H
 

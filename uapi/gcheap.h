@@ -289,7 +289,7 @@ int gcheap_set_limit(struct gcheap *heap, size_t bytes);
  * @size: bytes
  *
  * Return: 0, or -1 with errno: EEXIST (a range begins there already), EINVAL,
- * EFAULT (no user memory), ENOMEM.
+ * EFAULT (no user memory), ENOSPC (this process has 65,536 ranges), ENOMEM.
  */
 int gcheap_root_add(struct gcheap *heap, const void *start, size_t size);
 

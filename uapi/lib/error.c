@@ -20,6 +20,8 @@ static const char *const meanings[] = {
 	"invalid: an option out of range, an address that no object begins at, or a range of roots that is not aligned to 8 bytes",
 	[EEXIST] =
 	"occupied: something else is mapped at the heap's addresses in this process (attach earlier); or a range of roots begins there already",
+	[ENOSPC] =
+	"too many ranges of roots for this process: give fewer and larger ones, or open the heap with GCHEAP_SCAN_ALL",
 	[ENOMEM] =
 	"no memory: the heap is full of what is still referred to (set a larger size), or the machine, its cgroup or RLIMIT_AS has no more",
 	[EAGAIN] =
