@@ -18,6 +18,7 @@
  *	written	pages that somebody wrote to
  *	fetch	pages that others may keep from us
  *	stop	stopping the world
+ *	lend	priority for who collects
  *	mutator	threads that use a heap
  *	member	address spaces that use a heap
  *	records	what the C library keeps of threads

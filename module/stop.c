@@ -52,14 +52,9 @@
  * someone ran, and what was marked is worth nothing.  As a thread that is held has
  * at most one child, the next attempt has one for each thread.
  *
- * Who collects is whoever found it due, and may have less of the processor than
- * those it holds: be nice, or throttled by its cgroup.  So the first realtime thread
- * is parked at a lock that the collector has, and lends it its priority, which ends
- * a throttling too.  Only one is: of several, each would have to wait for the one
- * before it to run, which others may prevent.  For the same reason the collector
- * never waits for the lock, and goes on without.  All others are parked at a wait
- * queue, where the system may freeze them when it suspends; they lend nothing, as
- * the kernel knows no inheritance among those who share processors fairly.
+ * The first realtime thread is parked where it lends the collector its priority, see
+ * lend.h.  All others are parked at a wait queue, where the system may freeze them
+ * when it suspends.
  *
  * A queued work holds the mutator, the world and the module, not the heap.  It
  * cannot be taken back from a thread: that is what may keep the module from
@@ -84,7 +79,6 @@
 #include <linux/rbtree.h>
 #include <linux/rculist.h>
 #include <linux/rhashtable.h>
-#include <linux/rtmutex.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -100,6 +94,7 @@
 #include "gfp.h"
 #include "given_up.h"
 #include "heap.h"
+#include "lend.h"
 #include "member.h"
 #include "mutator.h"
 #include "regs.h"
@@ -147,10 +142,7 @@ struct gc_nursery {
  * @ref: the heap, and each queued work
  * @lock: guards changes of @stopped and @round, and who takes from @newborns
  * @wait: where threads are parked
- * @urgent: held by the collector while the world is stopped, if it could be had;
- *	then one realtime thread is parked here
- * @lends: it could
- * @lender: a thread waits for it
+ * @lending: what the collector is lent
  * @parked: threads that are, or were and may be parked by other worlds before
  *	they are in user mode
  * @left: where the next collector waits for the last of them
@@ -174,9 +166,7 @@ struct gc_world {
 	struct kref ref;
 	raw_spinlock_t lock;	/* stopped, round, taking from newborns */
 	wait_queue_head_t wait;
-	struct rt_mutex urgent;
-	bool lends;
-	atomic_t lender;
+	struct gc_lending lending;
 	atomic_t parked;
 	wait_queue_head_t left;
 	u64 started_ns;
@@ -230,7 +220,7 @@ struct gc_world *gc_world_new(void)
 	kref_init(&world->ref);
 	raw_spin_lock_init(&world->lock);
 	init_waitqueue_head(&world->wait);
-	rt_mutex_init(&world->urgent);
+	gc_lending_init(&world->lending);
 	init_waitqueue_head(&world->left);
 	INIT_LIST_HEAD(&world->members);
 	INIT_LIST_HEAD(&world->nurseries);
@@ -275,22 +265,6 @@ static bool world_holds_me(struct gc_world *world)
 	       !fatal_signal_pending(current);
 }
 
-/*
- * The collector has the lock, and with it the priority of who waits for it.  Returns
- * false when the caller is to wait elsewhere.
- */
-static bool wait_urgently(struct gc_world *world)
-{
-	/* Whichever way it is when the world has just been stopped anew. */
-	if (!READ_ONCE(world->lends) || current->prio >= MAX_RT_PRIO ||
-	    atomic_cmpxchg(&world->lender, 0, 1))
-		return false;
-	if (!rt_mutex_lock_killable(&world->urgent))
-		rt_mutex_unlock(&world->urgent);
-	atomic_set(&world->lender, 0);
-	return true;
-}
-
 static void wait_patiently(struct gc_world *world)
 {
 	wait_event_state(world->wait, !READ_ONCE(world->stopped),
@@ -300,7 +274,7 @@ static void wait_patiently(struct gc_world *world)
 static void wait_for_start(struct gc_world *world)
 {
 	while (world_holds_me(world)) {
-		if (!wait_urgently(world))
+		if (!gc_lending_wait(&world->lending))
 			wait_patiently(world);
 	}
 }
@@ -776,6 +750,7 @@ static bool catch_thread(struct catch *c, struct task_struct *task,
 	if (m->round == world->round)
 		return true;
 	WRITE_ONCE(m->round, world->round);
+	gc_lending_note(&world->lending, task);
 	world->threads++;
 	c->found++;
 	mutator_hold(world, m);
@@ -1055,6 +1030,7 @@ int gc_world_again(struct gc_heap *heap)
 		found = world_catch(heap);
 		if (found > 0) {
 			threads += found;
+			gc_lending_take(&world->lending);
 			interrupt_members(heap);
 		}
 		err = gc_given_up();
@@ -1132,7 +1108,7 @@ int gc_world_stop(struct gc_heap *heap)
 		err = newborns_reserve(world, world->threads + NEWBORNS);
 	if (err)
 		return err;
-	WRITE_ONCE(world->lends, rt_mutex_trylock(&world->urgent));
+	gc_lending_begin(&world->lending);
 	world_publish(world);
 	err = gc_world_again(heap);
 	if (err < 0) {
@@ -1159,8 +1135,7 @@ void gc_world_start(struct gc_heap *heap)
 	raw_spin_unlock(&world->lock);
 	/* All are woken at the priority that is lent. */
 	wake_up_all(&world->wait);
-	if (world->lends)
-		rt_mutex_unlock(&world->urgent);
+	gc_lending_end(&world->lending);
 	members_drop(world);
 }
 

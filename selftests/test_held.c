@@ -2,7 +2,7 @@
 /*
  * Those who are held while a collection takes long: they can be frozen, so that
  * the system may suspend, and so can the collector, and who waits for it; and the
- * collector has the priority of those it holds, when that is a realtime one.
+ * collector has the priority, or niceness, of those it holds.
  *
  * A collection takes long as pages of a hand-made root are not there, and nobody
  * brings them (userfaultfd), or the test does, one after another.  The test itself
@@ -11,6 +11,7 @@
 #include <linux/userfaultfd.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "common.h"
@@ -26,6 +27,7 @@
  */
 struct scene {
 	void (*prepare)(void);
+	int nice;
 	pid_t spinner;
 	pid_t collector;
 	int heap;
@@ -82,6 +84,7 @@ static void collect_long(struct scene *scene)
 	pid_t spinner;
 
 	must(heap);
+	must(!setpriority(PRIO_PROCESS, 0, scene->nice));
 	must(!gcheap_root_add(heap, pages_that_do_not_come(PAGE, &scene->uffd), PAGE));
 	spinner = fork_child();
 	if (!spinner)
@@ -91,6 +94,7 @@ static void collect_long(struct scene *scene)
 		sched_yield();
 	scene->collecting = true;
 	must(gcheap_collect(heap) && errno == EAGAIN);
+	must(getpriority(PRIO_PROCESS, 0) == scene->nice);
 	scene->done = true;
 	kill(spinner, SIGKILL);
 	_exit(KSFT_PASS);
@@ -290,15 +294,36 @@ TEST(the_collector_has_the_priority_of_who_is_held)
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		SKIP(return, "one processor");
 	run_on(0);
+	scene->nice = 19;
 	collector = fork_child();
-	if (!collector) {
-		must(nice(19) == 19);
+	if (!collector)
 		collect_long(scene);
-	}
 	await_parked(scene);
 	while (priority != -51 && !scene->done)
 		priority = stat_field(collector, 18);
 	EXPECT_EQ(-51, priority);
+	EXPECT_EQ(KSFT_PASS, await_child(collector));
+}
+
+static void be_hasty(void)
+{
+	must(!setpriority(PRIO_PROCESS, 0, -3));
+}
+
+TEST(the_collector_is_no_nicer_than_who_is_held)
+{
+	struct scene *scene = new_scene(be_hasty);
+	pid_t collector;
+	long nice = 19;
+
+	scene->nice = 19;
+	collector = fork_child();
+	if (!collector)
+		collect_long(scene);
+	await_parked(scene);
+	while (nice != -3 && !scene->done)
+		nice = stat_field(collector, 19);
+	EXPECT_EQ(-3, nice);
 	EXPECT_EQ(KSFT_PASS, await_child(collector));
 }
 
