@@ -13,8 +13,8 @@
 #include "member.h"
 #include "regs.h"
 
-/* Members that a heap may have before it looks for dead ones. */
-#define REAP_MIN	16U
+/* Members that a heap may have before it looks for dead ones; each has a table. */
+#define REAP_MIN	4U
 
 static const struct rhashtable_params member_params = {
 	.head_offset = offsetof(struct gc_member, hash),
