@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # check.sh: make check.  Without KERNEL: the checks that need no machine, all tests
-# on the debug kernel and on the stock 6.1, and those that are about preemption once
-# more on 6.1 as a realtime kernel and with preempt=full.  KERNEL names others, in a
-# list; TESTS="test_stop test_map" some programs.
+# on the debug kernel and on the stock 6.1, those that are about preemption once more
+# on 6.1 as a realtime kernel and with preempt=full, and a few on the newest kernel.
+# KERNEL names others, in a list; TESTS="test_stop test_map" some programs.
 #
 # The last line is the summary; before it come a table of the kernels, if there are
 # several, the ten slowest tests, and what failed.
@@ -28,10 +28,16 @@ lanes=
 # kernel that preempts more finds it sooner.
 preemption='test_frames test_join test_ends test_held test_roots test_threads test_running'
 
+# What looks deepest into the kernel's structures shows first that a newer one has
+# others.
+newest='test_frames test_lent test_consent test_ends'
+
 # Seconds on the debug kernel, by which its programs are shared out; others take ten.
-long='test_oom=450 test_roots=350 test_eintr=350 test_hosts=280 test_fail_nth=280
-test_storm=200 test_fork=160 test_waiting=150 test_threads=150 test_abi=100
-test_members=100 test_life=80 test_dlopen=70 test_heaps=60 test_frames=50'
+long='test_roots=300 test_oom=290 test_hosts=190 test_fail_nth=180 test_threads=170
+test_fork=150 test_eintr=130 test_storm=110 test_waiting=90 test_slab=75 test_abi=70
+test_life=70 test_stats=60 test_vma=40 test_dlopen=40 test_garbage=35 test_bss=35
+test_bounded=35 test_memory=30 test_descriptor=25 test_running=20 test_heaps=20
+test_frames=20'
 
 # programs: those of TESTS, or all
 programs()
@@ -41,6 +47,12 @@ programs()
 	else
 		(cd "$clone/selftests" && ls test_*.c) | sed 's/\.c$//'
 	fi
+}
+
+# some LIST: those of the list that are to run
+some()
+{
+	programs | grep -x -F -f <(tr ' ' '\n' <<< "$1") || true
 }
 
 # share PART: programs for one of two machines, the longest first
@@ -125,9 +137,10 @@ else
 	lanes_of debug
 	stage model "$here/model.sh" "$logs/model"
 	stage fuzz-core "$here/fuzz-core.sh" "$logs/fuzz-core"
-	some=$(programs | grep -x -F -f <(tr ' ' '\n' <<< "$preemption") || true)
-	lane 6.1-rt 6.1-rt "$some"
-	GCHEAP_VM_ARGS=preempt=full lane 6.1-preempt 6.1 "$some" --name 6.1-preempt
+	lane 6.1-rt 6.1-rt "$(some "$preemption")"
+	GCHEAP_VM_ARGS=preempt=full \
+		lane 6.1-preempt 6.1 "$(some "$preemption")" --name 6.1-preempt
+	lane 7.3 7.3 "$(some "$newest")"
 fi
 wait
 

@@ -296,7 +296,7 @@ static int try_alloc_in_new_heap(struct scene *scene)
 	other.fd = raw_open(HEAP_SIZE);
 	other.base = raw_map(other.fd);
 	must(other.base != MAP_FAILED);
-	err = try_alloc_of(&other, 10 * MIB, 0);
+	err = try_alloc_of(&other, 5 * MIB, 0);
 	must(works_on(other.fd));
 	must(!munmap(other.base, HEAP_SIZE));
 	must(!close(other.fd));

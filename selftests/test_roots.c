@@ -1020,7 +1020,7 @@ TEST(huge_pages_are_roots_while_their_table_entries_change)
 {
 	if (!reserve_huge_pages())
 		SKIP(return, "no huge pages to be had");
-	keep_in_changing_pages(_metadata, scaled(1000), MAP_HUGETLB);
+	keep_in_changing_pages(_metadata, scaled(500), MAP_HUGETLB);
 }
 
 int main(int argc, char **argv)
