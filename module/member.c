@@ -23,7 +23,13 @@ static const struct rhashtable_params member_params = {
 	.automatic_shrinking = true,
 };
 
+/* gc_member.flags */
+#define MEMBER_GROWING	0
+
 static struct rhltable members;
+
+/* Makes room for records; its end waits for those works. */
+static struct workqueue_struct *growing;
 
 /**
  * gc_member_init() - a table without members
@@ -32,7 +38,15 @@ static struct rhltable members;
  */
 int gc_member_init(void)
 {
-	return rhltable_init(&members, &member_params);
+	int err = rhltable_init(&members, &member_params);
+
+	if (err)
+		return err;
+	growing = alloc_workqueue("gcheap", WQ_UNBOUND, 0);
+	if (growing)
+		return 0;
+	rhltable_destroy(&members);
+	return -ENOMEM;
 }
 
 /**
@@ -42,6 +56,7 @@ int gc_member_init(void)
  */
 void gc_member_exit(void)
 {
+	destroy_workqueue(growing);
 	rhltable_destroy(&members);
 }
 
@@ -54,6 +69,38 @@ void gc_members_init(struct gc_heap *heap)
 	mutex_init(&heap->member_lock);
 	INIT_LIST_HEAD(&heap->member_list);
 	heap->reap_members_at = REAP_MIN;
+}
+
+static void grow(struct work_struct *work)
+{
+	struct gc_member *member =
+		container_of(work, struct gc_member, growing);
+
+	gc_records_grow(&member->records);
+	clear_bit(MEMBER_GROWING, &member->flags);
+	gc_member_put(member);
+}
+
+/**
+ * gc_member_note() - there is, or was, a thread
+ * @member: of its address space
+ * @thread_pointer: its thread pointer, 0 for none
+ * @mark: RECORD_READ, by the collector only; or 0
+ *
+ * Room for the next ones is made by a work, as a thread is born where nobody may
+ * wait for memory.
+ *
+ * Context: any but NMI and hard interrupts; RCU read lock or gc_heap.lock held.
+ */
+void gc_member_note(struct gc_member *member, unsigned long thread_pointer,
+		    unsigned long mark)
+{
+	gc_records_add(&member->records, thread_pointer, mark);
+	if (likely(!gc_records_crowded(&member->records)) ||
+	    test_and_set_bit(MEMBER_GROWING, &member->flags))
+		return;
+	if (kref_get_unless_zero(&member->ref))
+		queue_work(growing, &member->growing);
 }
 
 /**
@@ -73,7 +120,8 @@ struct gc_member *gc_member_alloc(void)
 	INIT_LIST_HEAD(&member->node);
 	INIT_LIST_HEAD(&member->mutators);
 	INIT_LIST_HEAD(&member->present);
-	gc_records_reserve(&member->records, GC_GFP);
+	INIT_WORK(&member->growing, grow);
+	gc_records_init(&member->records);
 	return member;
 }
 
@@ -85,23 +133,6 @@ static void member_release(struct kref *ref)
 		mmdrop(member->mm);
 	gc_records_destroy(&member->records);
 	kfree_rcu(member, rcu);
-}
-
-/**
- * gc_member_reserve() - have room for the records of threads to come
- * @heap: heap
- * @member: member of it, whose address space has users
- * @gfp: how to ask for memory; without any there is what room there was
- *
- * Context: as @gfp says; gc_heap.lock held.
- */
-void gc_member_reserve(struct gc_heap *heap, struct gc_member *member, gfp_t gfp)
-{
-	struct gc_records *records = &member->records;
-	size_t before = records->bytes;
-
-	gc_records_reserve(records, gfp);
-	atomic_long_add(records->bytes - before, &heap->records_bytes);
 }
 
 /**
@@ -163,7 +194,7 @@ static bool too_many(struct mm_struct *mm)
 static void member_remove(struct gc_heap *heap, struct gc_member *member,
 			  struct list_head *to)
 {
-	atomic_long_sub(member->records.bytes, &heap->records_bytes);
+	gc_records_count(&member->records, NULL);
 	rhltable_remove(&members, &member->hash, member_params);
 	list_move(&member->node, to);
 	heap->nr_members--;
@@ -221,8 +252,7 @@ static void enter_threads(struct gc_member *member)
 	smp_mb();
 	rcu_read_lock();
 	for_each_thread(current, task)
-		gc_records_add(&member->records, gc_regs_thread_pointer(task),
-			       0);
+		gc_member_note(member, gc_regs_thread_pointer(task), 0);
 	rcu_read_unlock();
 }
 
@@ -230,7 +260,7 @@ static void enter_threads(struct gc_member *member)
 static void enter_child(struct gc_member *member)
 {
 	rcu_read_lock();
-	gc_records_add(&member->records, gc_regs_thread_pointer(current), 0);
+	gc_member_note(member, gc_regs_thread_pointer(current), 0);
 	rcu_read_unlock();
 }
 
@@ -255,7 +285,7 @@ static int enter_locked(struct gc_heap *heap, struct gc_member *member,
 		return -ENOMEM;
 	}
 	mmgrab(mm);
-	atomic_long_add(member->records.bytes, &heap->records_bytes);
+	gc_records_count(&member->records, &heap->records_bytes);
 	list_add(&member->node, &heap->member_list);
 	heap->nr_members++;
 	if (mm == current->mm)

@@ -19,6 +19,7 @@
 #include <linux/list.h>
 #include <linux/rhashtable-types.h>
 #include <linux/types.h>
+#include <linux/workqueue.h>
 
 #include "records.h"
 
@@ -37,6 +38,8 @@ struct mm_struct;
  * @mm: the address space; a reference to the structure only
  * @world: of the heap; compared and looked at under RCU
  * @records: records of its threads, dead or alive
+ * @growing: makes room for more records; has a reference while it is queued
+ * @flags: it is queued
  * @mutators: struct gc_mutator by @member_node; under the heap's lock
  * @round: stop that found it mapping the heap last; from then to the end of that
  *	stop it has a reference to the users of @mm
@@ -51,6 +54,8 @@ struct gc_member {
 	struct mm_struct *mm;
 	struct gc_world *world;
 	struct gc_records records;
+	struct work_struct growing;
+	unsigned long flags;
 	struct list_head mutators;
 	u64 round;
 	u64 marked;
@@ -66,7 +71,8 @@ void gc_members_destroy(struct gc_heap *heap);
 
 struct gc_member *gc_member_alloc(void);
 void gc_member_put(struct gc_member *member);
-void gc_member_reserve(struct gc_heap *heap, struct gc_member *member, gfp_t gfp);
+void gc_member_note(struct gc_member *member, unsigned long thread_pointer,
+		    unsigned long mark);
 int gc_member_enter(struct gc_heap *heap, struct gc_member *member,
 		    struct mm_struct *mm);
 int gc_member_attach(struct gc_heap *heap, struct mm_struct *mm);

@@ -247,8 +247,6 @@ struct gc_mutator *gc_mutator_current(struct gc_heap *heap)
 		gc_mutator_put(m);
 		return ERR_PTR(err);
 	}
-	/* Before the next threads are born. */
-	gc_member_reserve(heap, m->member, GC_GFP);
 	return m;
 }
 

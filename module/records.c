@@ -3,33 +3,91 @@
 #include <linux/hash.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
+#include <linux/overflow.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 
+#include "gfp.h"
 #include "records.h"
 
 /* Places looked at for one address. */
-#define PROBES		16U
+#define PROBES		64U
 
 /*
- * Each child of fork() has one.  Half of it is for threads that a program begins
- * between two looks at how many there are: at most collections, and whenever a thread
- * allocates for the first time.
+ * Each child of fork() has one.  Half of it is for threads that are born until there is
+ * a larger one.
  */
 #define TABLE_MIN	SZ_8K
 
-/* A member with more threads than fit has all its private memory searched. */
-#define TABLE_MAX	SZ_512K
+/*
+ * A member with more threads than fit has all its private memory searched.  It is a
+ * work that asks for the memory, which no process is charged for.
+ */
+#define TABLE_MAX	SZ_256K
+
+static struct gc_record_table *table_of(const struct gc_records *records)
+{
+	return rcu_dereference_check(records->table, 1);
+}
 
 static size_t bytes_of(const struct gc_record_table *table)
 {
 	return struct_size(table, entries, table->size);
 }
 
-static struct gc_record_table *table_of(const struct gc_records *records)
+static void account(struct gc_records *records, long bytes)
 {
-	return rcu_dereference_check(records->table, 1);
+	spin_lock(&records->lock);
+	records->bytes += bytes;
+	if (records->total)
+		atomic_long_add(bytes, records->total);
+	spin_unlock(&records->lock);
+}
+
+static void publish(struct gc_records *records, struct gc_record_table *older,
+		    size_t bytes)
+{
+	struct gc_record_table *table = kvzalloc(bytes, GC_GFP);
+
+	if (!table)
+		return;
+	table->size = (bytes - sizeof(*table)) / sizeof(*table->entries);
+	table->older = older;
+	rcu_assign_pointer(records->table, table);
+	account(records, bytes);
+}
+
+/**
+ * gc_records_init() - records of no thread yet
+ * @records: to be initialised; without memory it has no table
+ *
+ * Context: may sleep.
+ */
+void gc_records_init(struct gc_records *records)
+{
+	mutex_init(&records->merging);
+	spin_lock_init(&records->lock);
+	publish(records, NULL, TABLE_MIN);
+}
+
+/**
+ * gc_records_count() - have the memory counted
+ * @records: records
+ * @total: where, from now on; NULL for nowhere
+ *
+ * Context: may sleep.
+ */
+void gc_records_count(struct gc_records *records, atomic_long_t *total)
+{
+	spin_lock(&records->lock);
+	if (records->total)
+		atomic_long_sub(records->bytes, records->total);
+	records->total = total;
+	if (total)
+		atomic_long_add(records->bytes, total);
+	spin_unlock(&records->lock);
 }
 
 /* Takes a place, or finds the one that it has.  Returns NULL when there is none. */
@@ -96,6 +154,7 @@ void gc_records_visit(struct gc_records *records,
 	struct gc_record_table *table;
 	unsigned int i, nr = 0;
 
+	mutex_lock(&records->merging);
 	for (table = table_of(records); table; table = table->older) {
 		for (i = 0; i < table->size; i++) {
 			unsigned long entry = READ_ONCE(table->entries[i]);
@@ -110,6 +169,7 @@ void gc_records_visit(struct gc_records *records,
 		}
 	}
 	WRITE_ONCE(records->nr, nr);
+	mutex_unlock(&records->merging);
 }
 
 static unsigned long unread(void *arg, unsigned long entry)
@@ -128,6 +188,22 @@ void gc_records_begin(struct gc_records *records)
 	gc_records_visit(records, unread, NULL);
 }
 
+/**
+ * gc_records_crowded() - whether it is time for a larger table
+ * @records: records
+ *
+ * Context: any; RCU read lock or gc_heap.lock held.
+ *
+ * Return: true when less than half of it is left for threads to come.
+ */
+bool gc_records_crowded(const struct gc_records *records)
+{
+	const struct gc_record_table *table = table_of(records);
+
+	return !table || (READ_ONCE(records->nr) >= table->size / 2 &&
+			  bytes_of(table) < TABLE_MAX);
+}
+
 /* Nobody enters anything in the older table any more. */
 static void merge_older(struct gc_records *records)
 {
@@ -135,53 +211,41 @@ static void merge_older(struct gc_records *records)
 	struct gc_record_table *older = table->older;
 	unsigned int i;
 
+	mutex_lock(&records->merging);
 	for (i = 0; i < older->size; i++)
 		gc_records_add(records, older->entries[i] & ~RECORD_READ, 0);
 	table->older = NULL;
-	records->bytes -= bytes_of(older);
+	mutex_unlock(&records->merging);
+	account(records, -(long)bytes_of(older));
 	kvfree(older);
 }
 
 /**
- * gc_records_reserve() - have room for as many threads again as there are
- * @records: records
- * @gfp: how to ask for memory; without any there is what room there was
+ * gc_records_grow() - have a larger table, if it can be had
+ * @records: records; nobody else has them grow meanwhile
  *
- * Context: as @gfp says; gc_heap.lock held, or nobody else has @records.
+ * Context: may sleep.
  */
-void gc_records_reserve(struct gc_records *records, gfp_t gfp)
+void gc_records_grow(struct gc_records *records)
 {
-	struct gc_record_table *table, *old = table_of(records);
-	size_t bytes = old ? bytes_of(old) * 2 : TABLE_MIN;
+	struct gc_record_table *old = table_of(records);
 
-	if (old && old->older) {
-		if (!poll_state_synchronize_rcu(old->grace))
-			return;
-		merge_older(records);
-	}
-	if ((old && READ_ONCE(records->nr) < old->size / 2) || bytes > TABLE_MAX)
+	publish(records, old, old ? bytes_of(old) * 2 : TABLE_MIN);
+	if (!old || table_of(records) == old)
 		return;
-	table = kvzalloc(bytes, gfp);
-	if (!table)
-		return;
-	table->size = (bytes - sizeof(*table)) / sizeof(*table->entries);
-	records->bytes += bytes;
-	table->older = old;
-	rcu_assign_pointer(records->table, table);
-	/* Who had the old one at hand before has it until then. */
-	table->grace = get_state_synchronize_rcu();
+	/* Until then there may be who has the old one at hand. */
+	synchronize_rcu();
+	merge_older(records);
 }
 
 /**
  * gc_records_destroy() - forget all
- * @records: records of a member that nobody finds any more
+ * @records: records of a member that nobody finds any more, nor has grow
  */
 void gc_records_destroy(struct gc_records *records)
 {
-	struct gc_record_table *table = table_of(records), *older;
+	struct gc_record_table *table = table_of(records);
 
-	for (; table; table = older) {
-		older = table->older;
+	if (table)
 		kvfree_rcu(table, rcu);
-	}
 }

@@ -11,29 +11,30 @@
  * memory, as fork's probe does it: a place is taken with cmpxchg(), and only a
  * collection empties one.  So an address may be there twice, but is never lost.  A
  * larger table takes the place of one that is half full; what is entered in the old
- * one meanwhile is found there, until nobody can have it at hand any more.  Who finds
- * no place leaves a sign that something is missing: from then on all private memory
- * of the address space counts.
+ * one meanwhile is found there, until nobody can have it at hand any more, and then
+ * moved.  Who finds no place leaves a sign that something is missing: from then on all
+ * private memory of the address space counts.
  *
- * Lock order: gc_heap.lock for all but entering.  Nobody waits for anybody here.
+ * Lock order: gc_heap.lock for visits; then gc_records.merging, in which a visit may
+ * wait for mmap_lock and for pages, and who moves entries for nobody;
+ * gc_records.lock last.
  */
 #ifndef GCHEAP_RECORDS_H
 #define GCHEAP_RECORDS_H
 
-#include <linux/gfp_types.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
 
 /**
  * struct gc_record_table - thread pointers, by hash
  * @older: the table before this one, NULL when all that it had is here
- * @grace: tells when nobody enters anything in @older any more
  * @size: length of @entries
  * @rcu: somebody may still enter something here when it goes
  * @entries: thread pointers, with RECORD_READ; 0 for a free place
  */
 struct gc_record_table {
 	struct gc_record_table *older;
-	unsigned long grace;
 	unsigned int size;
 	struct rcu_head rcu;
 	unsigned long entries[];
@@ -51,24 +52,33 @@ struct gc_record_table {
 /**
  * struct gc_records - records of an address space
  * @table: thread pointers; NULL without memory
+ * @merging: entries are moved from one table to another, or visited
  * @nr: how many about
+ * @lock: guards the next two
  * @bytes: memory that the tables take
+ * @total: where it is counted, or NULL
  * @incomplete: one could not be entered
  */
 struct gc_records {
 	struct gc_record_table __rcu *table;
+	struct mutex merging;
 	unsigned int nr;
+	spinlock_t lock;	/* bytes, total */
 	size_t bytes;
+	atomic_long_t *total;
 	bool incomplete;
 };
 
+void gc_records_init(struct gc_records *records);
+void gc_records_count(struct gc_records *records, atomic_long_t *total);
 void gc_records_add(struct gc_records *records, unsigned long thread_pointer,
 		    unsigned long mark);
 void gc_records_begin(struct gc_records *records);
 void gc_records_visit(struct gc_records *records,
 		      unsigned long (*visit)(void *arg, unsigned long entry),
 		      void *arg);
-void gc_records_reserve(struct gc_records *records, gfp_t gfp);
+bool gc_records_crowded(const struct gc_records *records);
+void gc_records_grow(struct gc_records *records);
 void gc_records_destroy(struct gc_records *records);
 
 #endif /* GCHEAP_RECORDS_H */

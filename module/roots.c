@@ -143,7 +143,7 @@ static void mark_thread(struct gc_roots *roots, struct gc_mutator *m)
 	stack = gc_stacks_mark(&roots->stacks, regs, m->task);
 	roots->ends = false;
 	gc_tls_mark(&roots->reader, &roots->tls, regs->thread_pointer, stack);
-	gc_records_add(&m->member->records, regs->thread_pointer, RECORD_READ);
+	gc_member_note(m->member, regs->thread_pointer, RECORD_READ);
 	roots->threads++;
 }
 
@@ -168,11 +168,12 @@ static void mark_threads(struct gc_roots *roots, struct gc_member *member)
 static unsigned long mark_record(void *arg, unsigned long entry)
 {
 	struct gc_reader *r = arg;
-	struct vm_area_struct *vma = gc_reader_vma(r, entry);
+	struct vm_area_struct *vma;
 	unsigned long end, self;
 
 	if (entry & RECORD_READ || r->err)
 		return entry;
+	vma = gc_reader_vma(r, entry);
 	if (!gc_vma_holds(vma, entry))
 		return 0;
 	end = min(vma->vm_end, entry + THREAD_RECORD);
@@ -189,8 +190,6 @@ static unsigned long mark_record(void *arg, unsigned long entry)
 static void mark_records(struct gc_roots *roots, struct gc_member *member)
 {
 	gc_records_visit(&member->records, mark_record, &roots->reader);
-	gc_member_reserve(roots->heap, member,
-			  GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN);
 }
 
 static bool is_file_data(const struct vm_area_struct *vma)

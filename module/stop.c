@@ -472,8 +472,7 @@ static void born(struct task_struct *child)
 	struct rhlist_head *pos;
 
 	rhl_for_each_entry_rcu(member, pos, gc_members_of(child->mm), hash) {
-		gc_records_add(&member->records,
-			       gc_regs_thread_pointer(child), 0);
+		gc_member_note(member, gc_regs_thread_pointer(child), 0);
 		born_in(member, child);
 	}
 }
