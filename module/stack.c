@@ -177,6 +177,35 @@ static unsigned long stack_end(const struct gc_stacks *stacks,
 	return run_end(stacks, vma, true);
 }
 
+/* The object of the heap that an address is in; nothing if there is none. */
+static struct gc_span object_with(const struct gc_stacks *stacks,
+				  unsigned long addr)
+{
+	struct gc_heap *heap = stacks->r->heap;
+	struct gc_slab *slab;
+	unsigned long start;
+	u32 index;
+
+	slab = gc_slab_find(&heap->slabs, addr - heap->base, &index);
+	if (!slab)
+		return (struct gc_span) {};
+	start = heap->base + slab->offset + index * slab->object_size;
+	return (struct gc_span) { start, start + slab->object_size };
+}
+
+/*
+ * In the heap, a stack ends with its object.  The stack pointer has the object marked,
+ * but ends of others count on a stack only, and there may be signal frames; and while
+ * a thread runs on it, also what was allocated without pointers has some.
+ */
+static struct gc_span stack_in_heap(const struct gc_stacks *stacks,
+				    unsigned long low, unsigned long sp)
+{
+	struct gc_span object = object_with(stacks, sp);
+
+	return (struct gc_span) { low, max(object.end, sp) };
+}
+
 /*
  * What a stack pointer says to be in use; nothing when it points nowhere.  An empty
  * stack ends where it points to, and may have another mapping behind it, or one below
@@ -187,13 +216,12 @@ static struct gc_span stack_of(struct gc_stacks *stacks, unsigned long sp)
 	unsigned long low = sp - min(sp, FRAME_RED_ZONE);
 	struct vm_area_struct *vma = gc_reader_vma(stacks->r, sp);
 
-	if (!gc_vma_holds(vma, sp) || vma == stacks->r->heap_vma)
+	if (!gc_vma_holds(vma, sp))
 		vma = gc_reader_vma(stacks->r, low);
 	if (!gc_vma_holds(vma, sp) && !gc_vma_holds(vma, low))
 		return (struct gc_span) {};
-	/* A stack in an object of the heap: the stack pointer keeps the object. */
 	if (vma == stacks->r->heap_vma)
-		return (struct gc_span) {};
+		return stack_in_heap(stacks, low, sp);
 	return (struct gc_span) { low, stack_end(stacks, vma, low) };
 }
 
@@ -322,47 +350,51 @@ static const struct gc_span *alternate_with(const struct gc_regs *regs,
 	return NULL;
 }
 
+/* The stack that a thread began with, up to where it may go; empty if that is gone. */
+static struct gc_span first_stack(struct gc_stacks *stacks, unsigned long in)
+{
+	struct vm_area_struct *vma = gc_reader_vma(stacks->r, in);
+	unsigned long start;
+
+	if (!gc_vma_holds(vma, in))
+		return (struct gc_span) {};
+	if (vma == stacks->r->heap_vma)
+		return object_with(stacks, in);
+	start = run_start(stacks, vma);
+	return (struct gc_span) { start, stack_end(stacks, vma, start) };
+}
+
 /*
  * A thread whose stack pointer is not in the stack that it began with (a signal
  * handler on an alternate stack, a coroutine) has left frames there, nobody
  * knows how deep: all of that stack counts.
  */
-static bool in_first(struct gc_stacks *stacks, struct task_struct *task,
-		     const struct gc_regs *regs, unsigned long low)
+static void add_first(struct gc_stacks *stacks, struct task_struct *task,
+		      const struct gc_regs *regs, unsigned long low)
 {
 	bool leader = thread_group_leader(task);
-	unsigned long first = leader ? READ_ONCE(stacks->r->mm->start_stack) :
-				       regs->thread_pointer;
-	struct vm_area_struct *vma = gc_reader_vma(stacks->r, first);
-	struct gc_span span;
+	unsigned long in = leader ? READ_ONCE(stacks->r->mm->start_stack) :
+				    regs->thread_pointer;
+	struct gc_span span = first_stack(stacks, in);
 
-	if (!gc_vma_holds(vma, first) || vma == stacks->r->heap_vma)
-		return false;
-	span.start = run_start(stacks, vma);
-	span.end = stack_end(stacks, vma, span.start);
 	/* Another stack may have been merged with it, from above. */
-	if (gc_span_holds(&span, low) && !alternate_with(regs, low) &&
-	    (leader || low <= regs->thread_pointer))
-		return true;
-	add(stacks, span);
-	return false;
+	if (!gc_span_holds(&span, low) || alternate_with(regs, low) ||
+	    (!leader && low > regs->thread_pointer))
+		add(stacks, span);
 }
 
 /*
- * A frame on the alternate stack may be that of code which runs on the thread's first
- * stack only while the thread goes through it.  A coroutine may be run by a handler.
+ * A handler may be on its alternate stack while the stack pointer is not: it has gone
+ * over to a coroutine, be its stack a part of the thread's first one, or merged with
+ * it; or the thread is on its way through a frame.  What earlier handlers have left
+ * there cannot be told from that.
  */
-static void look_at_alternates(struct gc_stacks *stacks,
-			       const struct gc_regs *regs, bool in_first)
+static void add_alternates(struct gc_stacks *stacks, const struct gc_regs *regs)
 {
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(regs->alternate); i++) {
-		if (!in_first)
-			add(stacks, regs->alternate[i]);
-		else if (!regs->exact)
-			read_frames(stacks, regs->alternate[i]);
-	}
+	for (i = 0; i < ARRAY_SIZE(regs->alternate); i++)
+		add(stacks, regs->alternate[i]);
 }
 
 static void read_all(struct gc_stacks *stacks)
@@ -401,7 +433,8 @@ struct gc_span gc_stacks_mark(struct gc_stacks *stacks,
 		read_frames(stacks, (struct gc_span) {
 			low - min(low, gc_frame_room()), low,
 		});
-	look_at_alternates(stacks, regs, in_first(stacks, task, regs, low));
+	add_first(stacks, task, regs, low);
+	add_alternates(stacks, regs);
 	read_all(stacks);
 	return own;
 }

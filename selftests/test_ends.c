@@ -5,11 +5,16 @@
  */
 #include "holders.h"
 
-/* Reads a byte while the complement of @hidden is in one place alone */
-typedef void (*end_function)(uint64_t hidden, int fd, char *buffer);
+#include <sys/mman.h>
 
-void end_in_register(uint64_t hidden, int fd, char *buffer);
-void end_on_stack(uint64_t hidden, int fd, char *buffer);
+/*
+ * Reads a byte while the complement of @hidden is in one place alone; on another stack
+ * unless @top is NULL.
+ */
+typedef void (*end_function)(uint64_t hidden, int fd, char *buffer, char *top);
+
+void end_in_register(uint64_t hidden, int fd, char *buffer, char *top);
+void end_on_stack(uint64_t hidden, int fd, char *buffer, char *top);
 
 asm(".macro reads\n"
     "	mov	%esi, %edi\n"
@@ -29,11 +34,14 @@ asm(".macro reads\n"
     "	ret\n"
 
     "end_on_stack:\n"
+    "	mov	%rsp, %r8\n"
+    "	test	%rcx, %rcx\n"
+    "	cmovnz	%rcx, %rsp\n"
     "	not	%rdi\n"
     "	push	%rdi\n"
     "	reads\n"
     "	movq	$0, (%rsp)\n"
-    "	pop	%rax\n"
+    "	mov	%r8, %rsp\n"
     "	ret\n");
 
 FIXTURE(ends) {
@@ -78,11 +86,14 @@ FIXTURE_TEARDOWN(ends)
 	gcheap_close(self->heap);
 }
 
+#define STACK_SIZE	(256 * KIB)
+
 /* What one thread does for another, which has the end for as long */
 struct end {
 	struct holder *holder;
 	end_function run;
 	int fds[2];
+	char *top;
 	pid_t tid;
 	_Atomic bool ready;
 };
@@ -95,24 +106,42 @@ static void *run_end(void *arg)
 	end->tid = gettid();
 	end->ready = true;
 	/* The complement of a sum */
-	end->run(end->holder->object - object_size, end->fds[0], &buffer);
+	end->run(end->holder->object - object_size, end->fds[0], &buffer, end->top);
 	return NULL;
 }
 
-static void hold_end(struct holder *holder, end_function run)
+apart void touch_nothing(void *arg)
+{
+	(void)arg;
+}
+
+/* The thread's first stack, all of which may count, is one that nobody has had before. */
+static void hold_end(struct holder *holder, end_function run, char *stack)
 {
 	struct end end = { .holder = holder, .run = run };
+	char *first = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pthread_attr_t attr;
 	pthread_t thread;
 
+	/* The stack's end is not the object's, which may be the address of another one. */
+	if (stack)
+		end.top = stack + STACK_SIZE;
+	must(first != MAP_FAILED);
 	must(!pipe2(end.fds, O_CLOEXEC));
+	must(!pthread_attr_init(&attr));
+	must(!pthread_attr_setstack(&attr, first, STACK_SIZE));
 	make_object(holder, object_size);
-	must(!pthread_create(&thread, NULL, run_end, &end));
+	in_thread(touch_nothing, NULL);
+	must(!pthread_create(&thread, &attr, run_end, &end));
+	must(!pthread_attr_destroy(&attr));
 	while (!end.ready)
 		sched_yield();
 	held_by(holder, end.tid, SYS_read);
 	say(end.fds[1]);
 	must(!pthread_join(thread, NULL));
 	await_thread_end(end.tid);
+	must(!munmap(first, STACK_SIZE));
 	close(end.fds[0]);
 	close(end.fds[1]);
 	dropped(holder);
@@ -120,12 +149,28 @@ static void hold_end(struct holder *holder, end_function run)
 
 static void hold_in_register(struct holder *holder)
 {
-	hold_end(holder, end_in_register);
+	hold_end(holder, end_in_register, NULL);
 }
 
 static void hold_on_stack(struct holder *holder)
 {
-	hold_end(holder, end_on_stack);
+	hold_end(holder, end_on_stack, NULL);
+}
+
+static void hold_on_stack_in_heap(struct holder *holder)
+{
+	char *stack = gcheap_alloc(holder->heap, 2 * STACK_SIZE);
+
+	must(stack);
+	hold_end(holder, end_on_stack, stack);
+}
+
+static void hold_on_stack_without_pointers(struct holder *holder)
+{
+	char *stack = gcheap_alloc_noscan(holder->heap, 2 * STACK_SIZE);
+
+	must(stack);
+	hold_end(holder, end_on_stack, stack);
 }
 
 TEST_F(ends, in_a_register_keep_the_object)
@@ -136,6 +181,16 @@ TEST_F(ends, in_a_register_keep_the_object)
 TEST_F(ends, on_a_stack_keep_the_object)
 {
 	ASSERT_TRUE(watch_this_process(self->heap, hold_on_stack));
+}
+
+TEST_F(ends, on_a_stack_in_the_heap_keep_the_object)
+{
+	ASSERT_TRUE(watch_this_process(self->heap, hold_on_stack_in_heap));
+}
+
+TEST_F(ends, on_a_stack_in_an_object_without_pointers_keep_the_object)
+{
+	ASSERT_TRUE(watch_this_process(self->heap, hold_on_stack_without_pointers));
 }
 
 /* An object, and where the address behind it is put */

@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 
 #ifndef SS_AUTODISARM
 #define SS_AUTODISARM	0x80000000u
@@ -502,22 +503,50 @@ static char *new_stack(void)
 	return stack + PAGE;
 }
 
-/* Objects on the stack of a coroutine that was interrupted */
-static void keep_in_coroutine(struct __test_metadata *_metadata, bool own_alternate, int flags,
-			      void (*handler)(int, siginfo_t *, void *))
+static void *start_coroutine(void *arg)
 {
-	coroutine.heap = open_manual(0);
-	ASSERT_NE(NULL, coroutine.heap);
-	coroutine.stack = new_stack();
+	run_coroutine(arg);
+	return NULL;
+}
+
+/* All of its first stack counts: nobody has had that before. */
+static void run_in_new_thread(struct coroutine *c)
+{
+	size_t size = 4 * COROUTINE_STACK;
+	char *stack = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	must(stack != MAP_FAILED);
+	must(!pthread_attr_init(&attr));
+	must(!pthread_attr_setstack(&attr, stack, size));
+	must(!pthread_create(&thread, &attr, start_coroutine, c));
+	must(!pthread_join(thread, NULL));
+	must(!pthread_attr_destroy(&attr));
+}
+
+static void keep_on_stack(struct __test_metadata *_metadata, char *stack, bool own_alternate,
+			  int flags, void (*handler)(int, siginfo_t *, void *))
+{
+	coroutine.stack = stack;
 	coroutine.second = new_stack();
 	coroutine.alternate = own_alternate ? new_stack() : NULL;
 	coroutine.flags = flags;
 	new_objects(coroutine.heap, coroutine.hidden, 1);
 	handle(SIGUSR1, handler, SA_ONSTACK);
 	handle(SIGUSR2, collect_in_handler, SA_ONSTACK);
-	in_thread(run_coroutine, &coroutine);
+	run_in_new_thread(&coroutine);
 	EXPECT_EQ(0, objects_lost(coroutine.heap, coroutine.hidden, 1));
 	gcheap_close(coroutine.heap);
+}
+
+/* Objects on the stack of a coroutine that was interrupted */
+static void keep_in_coroutine(struct __test_metadata *_metadata, bool own_alternate, int flags,
+			      void (*handler)(int, siginfo_t *, void *))
+{
+	coroutine.heap = open_manual(0);
+	ASSERT_NE(NULL, coroutine.heap);
+	keep_on_stack(_metadata, new_stack(), own_alternate, flags, handler);
 }
 
 TEST(stack_that_a_handler_has_interrupted_is_roots)
@@ -538,6 +567,65 @@ TEST(stack_is_roots_while_the_alternate_one_is_disarmed)
 TEST(stack_is_roots_when_handlers_have_interrupted_each_other)
 {
 	keep_in_coroutine(_metadata, true, SS_AUTODISARM, collect_in_second_handler);
+}
+
+TEST(stack_in_an_object_without_pointers_is_roots_when_interrupted)
+{
+	char *stack;
+
+	coroutine.heap = open_manual(0);
+	ASSERT_NE(NULL, coroutine.heap);
+	/* Its end is not the stack's, as that may be the address of another object. */
+	stack = gcheap_alloc_noscan(coroutine.heap, 2 * COROUTINE_STACK);
+	ASSERT_NE(NULL, stack);
+	keep_on_stack(_metadata, stack, true, 0, collect_in_handler);
+}
+
+static void collect_in_coroutine(void)
+{
+	collect_here(coroutine.heap);
+}
+
+/* A handler that goes over to a coroutine, with an object on its own stack */
+static void hold_and_go_over(int signo UNUSED, siginfo_t *info UNUSED, void *context UNUSED)
+{
+	ucontext_t here, there;
+	void *volatile local;
+
+	must(!getcontext(&there));
+	there.uc_stack.ss_sp = coroutine.stack;
+	there.uc_stack.ss_size = COROUTINE_STACK;
+	there.uc_link = &here;
+	makecontext(&there, collect_in_coroutine, 0);
+	local = reveal(coroutine.hidden[0]);
+	must(!swapcontext(&here, &there));
+	must(hide(local) == coroutine.hidden[0]);
+	local = NULL;
+}
+
+apart void be_interrupted_above_coroutine(void *arg)
+{
+	struct coroutine *c = arg;
+	char space[COROUTINE_STACK];
+	stack_t alternate = { .ss_sp = c->alternate, .ss_size = COROUTINE_STACK };
+
+	c->stack = space;
+	must(!sigaltstack(&alternate, NULL));
+	must(!raise(SIGUSR1));
+	alternate.ss_flags = SS_DISABLE;
+	must(!sigaltstack(&alternate, NULL));
+}
+
+TEST(alternate_stack_is_roots_while_its_handler_has_gone_over_to_the_first)
+{
+	coroutine.heap = open_manual(0);
+	ASSERT_NE(NULL, coroutine.heap);
+	coroutine.alternate = new_stack();
+	new_objects(coroutine.heap, coroutine.hidden, 1);
+	handle(SIGUSR1, hold_and_go_over, SA_ONSTACK);
+	in_thread(be_interrupted_above_coroutine, &coroutine);
+	EXPECT_EQ(0, objects_lost(coroutine.heap, coroutine.hidden, 1));
+	gcheap_close(coroutine.heap);
 }
 
 /* What the kernel and the processor know, and no memory */

@@ -204,7 +204,8 @@ void *gcheap_alloc(struct gcheap *heap, size_t size);
  * @heap: heap
  * @size: bytes; 0 is taken as 1
  *
- * As gcheap_alloc(), but what the object holds keeps nothing else.
+ * As gcheap_alloc(), but what the object holds keeps nothing else; unless it is a
+ * stack, from the stack pointer on, while a thread runs there.
  *
  * Return: as gcheap_alloc().
  */
