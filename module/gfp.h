@@ -11,7 +11,9 @@
 /*
  * All that a process makes us allocate is charged to its memory cgroup.  At the
  * cgroup's limit a plain GFP_KERNEL would have the process killed; with
- * __GFP_RETRY_MAYFAIL the allocation fails, and the process gets ENOMEM.
+ * __GFP_RETRY_MAYFAIL the allocation fails, and the process gets ENOMEM.  Who has a
+ * world stopped asks in the same way, and gets no less and no more than is to be had
+ * without input and output: see stop.c.
  */
 #define GC_GFP		(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | \
 			 __GFP_NOWARN)

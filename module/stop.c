@@ -52,6 +52,12 @@
  * someone ran, and what was marked is worth nothing.  As a thread that is held has
  * at most one child, the next attempt has one for each thread.
  *
+ * Who is parked may be one that writing to a disk depends on (a file system in user
+ * space, a network block device).  So memory that the collector asks for meanwhile,
+ * itself or in the kernel's functions, is taken from what can be had without: else
+ * the two would wait for each other.  Whether all do so, and wait for no lock of
+ * someone who does not, lockdep tells.
+ *
  * The first realtime thread is parked where it lends the collector its priority, see
  * lend.h.  All others are parked at a wait queue, where the system may freeze them
  * when it suspends.
@@ -150,6 +156,7 @@ struct gc_nursery {
  * @left_ns: when the last of those left whom it had parked
  * @stopped: threads have to park
  * @breached: one could not be parked
+ * @gfp_scope: how the collector could ask for memory before
  * @members: struct gc_member found in this stop, by @present, in the order found;
  *	each has a reference to the users of its address space
  * @nr_members: length of @members
@@ -173,6 +180,7 @@ struct gc_world {
 	u64 left_ns;
 	bool stopped;
 	bool breached;
+	unsigned int gfp_scope;
 	struct list_head members;
 	unsigned int nr_members;
 	cpumask_var_t cpus;
@@ -186,6 +194,12 @@ struct gc_world {
 };
 
 static struct tracepoint *fork_tracepoint;
+
+#ifdef CONFIG_LOCKDEP
+/* Held by the collector while its world is stopped. */
+static struct lockdep_map stopped_map =
+	STATIC_LOCKDEP_MAP_INIT("gcheap_stopped", &stopped_map);
+#endif
 
 /* Works for so many children; all that exist stay where they are. */
 static int newborns_reserve(struct gc_world *world, unsigned int capacity)
@@ -1108,6 +1122,8 @@ int gc_world_stop(struct gc_heap *heap)
 	if (err)
 		return err;
 	gc_lending_begin(&world->lending);
+	world->gfp_scope = memalloc_noio_save();
+	lock_map_acquire(&stopped_map);
 	world_publish(world);
 	err = gc_world_again(heap);
 	if (err < 0) {
@@ -1135,6 +1151,8 @@ void gc_world_start(struct gc_heap *heap)
 	/* All are woken at the priority that is lent. */
 	wake_up_all(&world->wait);
 	gc_lending_end(&world->lending);
+	lock_map_release(&stopped_map);
+	memalloc_noio_restore(world->gfp_scope);
 	members_drop(world);
 }
 
@@ -1179,6 +1197,15 @@ static void tracepoint_look(struct tracepoint *tp, void *arg)
 		fork_tracepoint = tp;
 }
 
+/* Before any world is: reclaiming memory may have to wait for one. */
+static void tell_lockdep(void)
+{
+	fs_reclaim_acquire(GFP_KERNEL);
+	lock_map_acquire(&stopped_map);
+	lock_map_release(&stopped_map);
+	fs_reclaim_release(GFP_KERNEL);
+}
+
 /**
  * gc_stop_init() - be told of new threads
  *
@@ -1186,6 +1213,7 @@ static void tracepoint_look(struct tracepoint *tp, void *arg)
  */
 int gc_stop_init(void)
 {
+	tell_lockdep();
 	for_each_kernel_tracepoint(tracepoint_look, NULL);
 	if (!fork_tracepoint) {
 		pr_err("this kernel has no tracepoint sched_process_fork (CONFIG_TRACEPOINTS): not loaded\n");
