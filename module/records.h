@@ -61,7 +61,7 @@ struct gc_record_table {
  */
 struct gc_records {
 	struct gc_record_table __rcu *table;
-	struct mutex merging;
+	struct mutex merging;	/* moving of entries */
 	unsigned int nr;
 	spinlock_t lock;	/* bytes, total */
 	size_t bytes;
