@@ -85,6 +85,10 @@ static inline struct fpu *gc_task_fpu(struct task_struct *task)
 #endif
 #endif
 
+/* Whether sigreturn gives an alternate stack back after it has restored registers. */
+#define GC_SIGRETURN_REARMS_LAST	\
+	(LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0))
+
 /* Threads of a process that never run its code: 6.4 added PF_USER_WORKER. */
 #ifdef PF_USER_WORKER
 #define GC_PF_NO_USER	(PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER)

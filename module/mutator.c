@@ -10,6 +10,7 @@
 #include "heap.h"
 #include "member.h"
 #include "mutator.h"
+#include "regs.h"
 
 /* Mutators that a heap may have before it looks for dead ones. */
 #define REAP_MIN	64
@@ -122,6 +123,7 @@ int gc_mutator_add(struct gc_heap *heap, struct gc_mutator *m,
 	list_add(&m->node, &heap->mutator_list);
 	list_add(&m->member_node, &member->mutators);
 	heap->nr_mutators++;
+	gc_regs_note_alternate(m);
 	return 0;
 }
 

@@ -16,6 +16,8 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
+#include "span.h"
+
 struct gc_heap;
 struct gc_member;
 struct gc_slab;
@@ -53,6 +55,8 @@ enum gc_hold {
  * @work: task work that parks the thread
  * @leaving: task work that counts the thread as parked until it may get to user
  *	mode
+ * @disarmed: alternate stack that it was last seen to have and to lose in a handler;
+ *	under the heap's lock
  * @leaves: @leaving is queued; for the thread alone
  * @sleeps: how often it had slept when @leaving was run last
  * @world: of the heap; a reference while @work or @leaving is queued
@@ -77,6 +81,7 @@ struct gc_mutator {
 	enum gc_hold hold;
 	struct callback_head work;
 	struct callback_head leaving;
+	struct gc_span disarmed;
 	bool leaves;
 	unsigned long sleeps;
 	struct gc_world *world;

@@ -66,7 +66,8 @@ static void read_told(struct gc_regs *regs, const struct task_struct *task)
  * A thread that goes through a signal frame meanwhile may lose its alternate stack, as
  * SS_AUTODISARM says, or get it back.  It loses it after its registers were changed,
  * and from Linux 6.12 on gets it back before.  Older kernels give it back last: until
- * then nobody knows where the frame is that sigreturn restores registers from.
+ * then nobody knows where the frame is that sigreturn restores registers from.  It is
+ * taken to be where the thread had such a stack when somebody last looked.
  */
 static void read_thread(struct gc_regs *regs, struct task_struct *task)
 {
@@ -76,6 +77,29 @@ static void read_thread(struct gc_regs *regs, struct task_struct *task)
 	smp_rmb(); /* and after */
 	regs->alternate[1] = alternate_stack(task);
 	read_told(regs, task);
+}
+
+/**
+ * gc_regs_note_alternate() - remember an alternate stack that a handler will take away
+ * @m: the thread
+ *
+ * Context: heap's lock held; the thread is there.
+ */
+void gc_regs_note_alternate(struct gc_mutator *m)
+{
+	struct gc_span span = alternate_stack(m->task);
+
+	if (READ_ONCE(m->task->sas_ss_flags) & SS_AUTODISARM &&
+	    span.start < span.end)
+		m->disarmed = span;
+}
+
+static void recall_alternate(struct gc_regs *regs, struct gc_mutator *m)
+{
+	regs->alternate[2] = (struct gc_span) {};
+	if (GC_SIGRETURN_REARMS_LAST && !regs->exact)
+		regs->alternate[2] = m->disarmed;
+	gc_regs_note_alternate(m);
 }
 
 /*
@@ -106,6 +130,7 @@ bool gc_regs_read(struct gc_regs *regs, struct gc_mutator *m)
 	if (m->task == current) {
 		regs->exact = true;
 		read_thread(regs, current);
+		recall_alternate(regs, m);
 		return true;
 	}
 	spin_lock(&m->lock);
@@ -113,6 +138,7 @@ bool gc_regs_read(struct gc_regs *regs, struct gc_mutator *m)
 	if (there) {
 		regs->exact = rests(m);
 		read_thread(regs, m->task);
+		recall_alternate(regs, m);
 	}
 	spin_unlock(&m->lock);
 	return there;

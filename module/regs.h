@@ -23,7 +23,8 @@ struct task_struct;
  * @sp: user stack pointer
  * @thread_pointer: where its thread-local storage is, 0 if it has none
  * @capacity: words that fit
- * @alternate: its alternate signal stack, before and after it was read; may be empty
+ * @alternate: its alternate signal stack, before and after it was read, and one that
+ *	it may have lost while a handler is there; may be empty
  * @exact: it does not go on before the world is started: what was read is all of one
  *	moment
  */
@@ -33,12 +34,13 @@ struct gc_regs {
 	unsigned long sp;
 	unsigned long thread_pointer;
 	size_t capacity;
-	struct gc_span alternate[2];
+	struct gc_span alternate[3];
 	bool exact;
 };
 
 int gc_regs_init(struct gc_regs *regs);
 void gc_regs_destroy(struct gc_regs *regs);
+void gc_regs_note_alternate(struct gc_mutator *m);
 bool gc_regs_read(struct gc_regs *regs, struct gc_mutator *m);
 
 /* One processor's file: */

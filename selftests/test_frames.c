@@ -328,6 +328,7 @@ struct storm {
 	pid_t tids[HOLDERS];
 	pthread_t threads[HOLDERS];
 	bool alternate;
+	int flags;
 };
 
 struct storm_place {
@@ -375,9 +376,11 @@ static void *hold_in_storm(void *arg)
 {
 	struct storm_place *place = arg;
 	struct storm *storm = place->storm;
-	static _Thread_local char memory[64 * KIB];
-	stack_t alternate = { .ss_sp = memory, .ss_size = sizeof(memory) };
+	stack_t alternate = { .ss_size = 64 * KIB, .ss_flags = storm->flags };
 
+	alternate.ss_sp = mmap(NULL, alternate.ss_size, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	must(alternate.ss_sp != MAP_FAILED);
 	if (storm->alternate)
 		must(!sigaltstack(&alternate, NULL));
 	storm->tids[place->number] = gettid();
@@ -387,7 +390,7 @@ static void *hold_in_storm(void *arg)
 }
 
 /* Where the kernel is preempted in the midst of sigreturn, or is not at all */
-static void hold_under_signals(struct __test_metadata *_metadata, bool alternate)
+static void hold_under_signals(struct __test_metadata *_metadata, bool alternate, int flags)
 {
 	static struct storm storm;
 	static struct storm_place places[HOLDERS];
@@ -396,6 +399,7 @@ static void hold_under_signals(struct __test_metadata *_metadata, bool alternate
 
 	handle(SIGUSR1, clobber, alternate ? SA_ONSTACK : 0);
 	storm.alternate = alternate;
+	storm.flags = flags;
 	storm.heap = open_manual(0);
 	ASSERT_NE(NULL, storm.heap);
 	for (i = 0; i < HOLDERS; i++) {
@@ -405,6 +409,8 @@ static void hold_under_signals(struct __test_metadata *_metadata, bool alternate
 	}
 	while (storm.ready < HOLDERS)
 		sched_yield();
+	/* From then on it is known where a stack was that is disarmed. */
+	in_thread(collect_here, storm.heap);
 	begin_collecting(&collecting, storm.heap);
 	for (i = 0; collecting.collections < scaled(150); i++)
 		must(!syscall(SYS_tgkill, getpid(), storm.tids[i % HOLDERS], SIGUSR1));
@@ -420,12 +426,17 @@ static void hold_under_signals(struct __test_metadata *_metadata, bool alternate
 
 TEST(registers_are_roots_amid_signals)
 {
-	hold_under_signals(_metadata, false);
+	hold_under_signals(_metadata, false, 0);
 }
 
 TEST(registers_are_roots_amid_signals_on_the_alternate_stack)
 {
-	hold_under_signals(_metadata, true);
+	hold_under_signals(_metadata, true, 0);
+}
+
+TEST(registers_are_roots_amid_signals_on_a_stack_that_is_disarmed)
+{
+	hold_under_signals(_metadata, true, SS_AUTODISARM);
 }
 
 /* With the address of an object on a stack of its own, and nowhere else: a signal */
