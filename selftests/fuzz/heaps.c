@@ -88,6 +88,7 @@ static uintptr_t place_in_heap(struct stream *s, const char *image, size_t size)
 	call_allow(s, EEXIST);
 	call_allow(s, ENOSPC);
 	call_allow(s, EBUSY);
+	call_allow(s, ENXIO);
 	s->refused = false;
 	return place;
 }
@@ -194,6 +195,22 @@ static uint32_t reserved(struct stream *s)
 	return 1u << below(&s->random, 32);
 }
 
+/* The heap's name: seldom any, and then the process may map it elsewhere, or not. */
+static uint64_t name(struct stream *s)
+{
+	uint64_t kind = below(&s->random, 24);
+
+	if (kind == 0) {
+		call_allow(s, ENXIO);
+		return s->base;
+	}
+	if (kind == 1) {
+		call_refuse(s, ENXIO);
+		return s->base + 1 + below(&s->random, PAGE - 1);
+	}
+	return 0;
+}
+
 static void do_info(struct stream *s)
 {
 	struct gcheap_ioc_info info = { .size = sizeof(info) };
@@ -230,6 +247,7 @@ static void do_config(struct stream *s)
 	struct gcheap_ioc_config config = { .size = sizeof(config) };
 
 	call_begin(s, "CONFIG");
+	config.heap = name(s);
 	config.flags = flags(s, GCHEAP_CONFIG_PERCENT | GCHEAP_CONFIG_LIMIT |
 			     GCHEAP_CONFIG_HEAP_SIZE | GCHEAP_CONFIG_BEHAVIOUR);
 	config.percent = percents[below(&s->random, ARRAY_SIZE(percents))];
@@ -447,6 +465,7 @@ static void do_collect(struct stream *s)
 	struct gcheap_ioc_collect collect = { .size = sizeof(collect) };
 
 	call_begin(s, "COLLECT");
+	collect.heap = name(s);
 	call_allow(s, ENXIO);
 	call_allow(s, ENOMEM);
 	call_allow(s, EAGAIN);
@@ -471,6 +490,7 @@ static void do_stats(struct stream *s)
 	struct gcheap_ioc_stats stats = { .size = sizeof(stats) };
 
 	call_begin(s, "STATS");
+	stats.heap = name(s);
 	stats.flags = flags(s, 0);
 	stats.want_cycle = one_in(&s->random, 2) ? 0 : any_value(s);
 	if (one_in(&s->random, 8)) {
@@ -504,6 +524,7 @@ static void do_root_add(struct stream *s)
 	uintptr_t where = any_address(s);
 
 	call_begin(s, "ROOT_ADD");
+	root.heap = name(s);
 	call_allow(s, ENXIO);
 	call_allow(s, ENOSPC);
 	call_allow(s, EFAULT);
@@ -526,6 +547,7 @@ static void do_root_del(struct stream *s)
 	uintptr_t where = any_address(s);
 
 	call_begin(s, "ROOT_DEL");
+	root.heap = name(s);
 	call_allow(s, ENXIO);
 	call_allow(s, ENOENT);
 	root.flags = flags(s, 0);
