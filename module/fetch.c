@@ -17,6 +17,7 @@
 #include "compat.h"
 #include "fetch.h"
 #include "given_up.h"
+#include "stop.h"
 
 /* How long nothing at all may come. */
 #define PATIENCE_S	2
@@ -358,22 +359,28 @@ int gc_fetch(struct gc_fetcher *f, struct mm_struct *mm, unsigned long addr,
 /**
  * gc_fetch_lock() - take mmap_lock for reading
  * @mm: address space
+ * @world: that is stopped
  *
  * There is no lock of the kernel's that one waits for with an end.  As nobody
- * whom the world holds takes it meanwhile, the first who tries has it.
+ * whom the world holds takes it meanwhile, the first who tries has it.  But many who
+ * are not parked yet may be in line for it.
  *
  * Return: 0, -ETIMEDOUT, or as gc_given_up().
  */
-int gc_fetch_lock(struct mm_struct *mm)
+int gc_fetch_lock(struct mm_struct *mm, struct gc_world *world)
 {
-	u64 end = ktime_get_ns() + PATIENCE_S * NSEC_PER_SEC;
-	int err;
+	int err, parked = -1, before;
+	u64 end = 0;
 
 	while (!mmap_read_trylock(mm)) {
 		err = gc_given_up();
 		if (err)
 			return err;
-		if (ktime_get_ns() > end)
+		before = parked;
+		parked = gc_world_parked(world);
+		if (parked != before)
+			end = ktime_get_ns() + PATIENCE_S * NSEC_PER_SEC;
+		else if (ktime_get_ns() > end)
 			return -ETIMEDOUT;
 		usleep_range(50, 200);
 	}

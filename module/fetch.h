@@ -9,7 +9,8 @@
  *
  * Nobody can give up on a page fault.  So faults are left to a kernel thread, which
  * finishes some time, and which the collector waits for no longer than it wants.
- * Patience is about progress: each page that comes renews it.
+ * Patience is about progress: each page that comes renews it, and so does each thread
+ * that is parked while somebody else has the lock, as it may have been that thread.
  *
  * Each collection has a thread of its own, from before the stop: making one may
  * take memory, and memory may take somebody who is held.  Those that are not wanted
@@ -32,6 +33,7 @@
 #include <linux/uidgid.h>
 #include <linux/wait.h>
 
+struct gc_world;
 struct mm_struct;
 struct page;
 struct task_struct;
@@ -96,6 +98,6 @@ bool gc_fetcher_ended(struct gc_fetcher *f);
 void gc_fetcher_kill(struct gc_fetcher *f);
 void gc_fetcher_put(struct gc_fetcher *f);
 
-int gc_fetch_lock(struct mm_struct *mm);
+int gc_fetch_lock(struct mm_struct *mm, struct gc_world *world);
 
 #endif /* GCHEAP_FETCH_H */

@@ -113,7 +113,7 @@ static long pin(struct gc_reader *r, unsigned long addr, unsigned long nr,
  */
 bool gc_reader_lock(struct gc_reader *r, struct mm_struct *mm)
 {
-	r->err = gc_fetch_lock(mm);
+	r->err = gc_fetch_lock(mm, r->heap->world);
 	if (r->err)
 		return false;
 	r->mm = mm;

@@ -1157,6 +1157,17 @@ void gc_world_start(struct gc_heap *heap)
 }
 
 /**
+ * gc_world_parked() - how many threads are parked
+ * @world: stopped world
+ *
+ * Return: their number, which others may change at any time.
+ */
+int gc_world_parked(const struct gc_world *world)
+{
+	return atomic_read(&world->parked);
+}
+
+/**
  * gc_world_breached() - whether someone may have run since the stop
  * @world: stopped world
  *

@@ -19,6 +19,7 @@ int gc_world_settle(struct gc_world *world);
 u64 gc_world_release_ns(struct gc_world *world);
 int gc_world_stop(struct gc_heap *heap);
 int gc_world_again(struct gc_heap *heap);
+int gc_world_parked(const struct gc_world *world);
 bool gc_world_breached(struct gc_world *world);
 void gc_world_start(struct gc_heap *heap);
 struct list_head *gc_world_members(struct gc_world *world);
