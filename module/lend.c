@@ -25,7 +25,7 @@ void gc_lending_begin(struct gc_lending *lending)
 {
 	WRITE_ONCE(lending->lends, rt_mutex_trylock(&lending->urgent));
 	lending->own_nice = task_nice(current);
-	lending->nice = lending->own_nice;
+	lending->nice = MAX_NICE;
 }
 
 /**
@@ -55,22 +55,26 @@ static bool niceness_counts(void)
  */
 void gc_lending_take(struct gc_lending *lending)
 {
-	if (niceness_counts() && task_nice(current) > lending->nice)
-		set_user_nice(current, lending->nice);
+	int nice = lending->nice;
+
+	if (!can_nice(current, nice))
+		nice = max(nice, 0);
+	if (niceness_counts() && task_nice(current) > nice)
+		set_user_nice(current, nice);
 }
 
 /**
  * gc_lending_end() - give back what was lent
  * @lending: of the caller's stop; everyone runs on
  *
- * Who was given another niceness by somebody else meanwhile keeps that.
+ * Whatever it is by now, it is not less than before.
  *
  * Context: may sleep.
  */
 void gc_lending_end(struct gc_lending *lending)
 {
-	if (lending->nice < lending->own_nice && niceness_counts() &&
-	    task_nice(current) == lending->nice)
+	if (lending->nice < lending->own_nice &&
+	    task_nice(current) < lending->own_nice)
 		set_user_nice(current, lending->own_nice);
 	if (lending->lends)
 		rt_mutex_unlock(&lending->urgent);

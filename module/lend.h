@@ -10,7 +10,9 @@
  * never waits for the lock, and goes on without.
  *
  * Among those who share processors fairly the kernel knows no inheritance.  For as
- * long as it holds others the collector is no nicer than the least nice of them.
+ * long as it holds others the collector is no nicer than the least nice of them; but
+ * not less nice than it may make itself, or anybody is to begin with: its user, who
+ * may set its niceness at any moment, could keep what another one has lent.
  *
  * Owns the lock, and the collector's niceness during a stop.  Threads of the world
  * wait for the collector; it waits for nobody here.
@@ -31,7 +33,7 @@ struct task_struct;
  * @lends: it could
  * @lender: a thread waits for it
  * @own_nice: the collector's niceness before the stop
- * @nice: of the least nice who is held, at most @own_nice
+ * @nice: of the least nice who is held
  */
 struct gc_lending {
 	struct rt_mutex urgent;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Life of members, and look-ups by address space.  See member.h. */
+#include <linux/memcontrol.h>
 #include <linux/mm_types.h>
 #include <linux/mutex.h>
 #include <linux/rhashtable.h>
@@ -71,12 +72,18 @@ void gc_members_init(struct gc_heap *heap)
 	heap->reap_members_at = REAP_MIN;
 }
 
+/* It is the process that pays. */
 static void grow(struct work_struct *work)
 {
 	struct gc_member *member =
 		container_of(work, struct gc_member, growing);
 
+	struct mem_cgroup *group = get_mem_cgroup_from_mm(member->mm);
+	struct mem_cgroup *old = set_active_memcg(group);
+
 	gc_records_grow(&member->records);
+	set_active_memcg(old);
+	mem_cgroup_put(group);
 	clear_bit(MEMBER_GROWING, &member->flags);
 	gc_member_put(member);
 }
@@ -95,12 +102,14 @@ static void grow(struct work_struct *work)
 void gc_member_note(struct gc_member *member, unsigned long thread_pointer,
 		    unsigned long mark)
 {
+	/* The work frees tables, whatever locks the caller has. */
+	rcu_read_lock();
 	gc_records_add(&member->records, thread_pointer, mark);
-	if (likely(!gc_records_crowded(&member->records)) ||
-	    test_and_set_bit(MEMBER_GROWING, &member->flags))
-		return;
-	if (kref_get_unless_zero(&member->ref))
+	if (unlikely(gc_records_crowded(&member->records)) &&
+	    !test_and_set_bit(MEMBER_GROWING, &member->flags) &&
+	    kref_get_unless_zero(&member->ref))
 		queue_work(growing, &member->growing);
+	rcu_read_unlock();
 }
 
 /**

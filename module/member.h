@@ -28,7 +28,7 @@ struct gc_world;
 struct mm_struct;
 
 /* Heaps that one address space may be a member of: its forks walk them all. */
-#define GC_MEMBERSHIPS_MAX	1024U
+#define GC_MEMBERSHIPS_MAX	256U
 
 /**
  * struct gc_member - an address space that uses a heap

@@ -21,10 +21,7 @@
  */
 #define TABLE_MIN	SZ_8K
 
-/*
- * A member with more threads than fit has all its private memory searched.  It is a
- * work that asks for the memory, which no process is charged for.
- */
+/* A member with more threads than fit has all its private memory searched. */
 #define TABLE_MAX	SZ_256K
 
 static struct gc_record_table *table_of(const struct gc_records *records)
@@ -122,7 +119,7 @@ static unsigned long *take_place(struct gc_records *records,
  * @thread_pointer: its thread pointer, 0 for none
  * @mark: RECORD_READ, by the collector only; or 0
  *
- * Context: any but NMI; RCU read lock or gc_heap.lock held.
+ * Context: any but NMI; RCU read lock held, or gc_records.merging.
  */
 void gc_records_add(struct gc_records *records, unsigned long thread_pointer,
 		    unsigned long mark)
@@ -192,29 +189,35 @@ void gc_records_begin(struct gc_records *records)
  * gc_records_crowded() - whether it is time for a larger table
  * @records: records
  *
- * Context: any; RCU read lock or gc_heap.lock held.
+ * Context: any; RCU read lock held.
  *
- * Return: true when less than half of it is left for threads to come.
+ * Return: true when less than half of it is left for threads to come, or entries of an
+ * older one have yet to be moved.
  */
 bool gc_records_crowded(const struct gc_records *records)
 {
 	const struct gc_record_table *table = table_of(records);
 
-	return !table || (READ_ONCE(records->nr) >= table->size / 2 &&
-			  bytes_of(table) < TABLE_MAX);
+	return !table || READ_ONCE(table->older) ||
+	       (READ_ONCE(records->nr) >= table->size / 2 &&
+		bytes_of(table) < TABLE_MAX);
 }
 
-/* Nobody enters anything in the older table any more. */
+/*
+ * Nobody enters anything in the older table any more.  A visit may take long, and at a
+ * user's will: it is not waited for, as works of others may be next.
+ */
 static void merge_older(struct gc_records *records)
 {
 	struct gc_record_table *table = table_of(records);
 	struct gc_record_table *older = table->older;
 	unsigned int i;
 
-	mutex_lock(&records->merging);
+	if (!mutex_trylock(&records->merging))
+		return;
 	for (i = 0; i < older->size; i++)
 		gc_records_add(records, older->entries[i] & ~RECORD_READ, 0);
-	table->older = NULL;
+	WRITE_ONCE(table->older, NULL);
 	mutex_unlock(&records->merging);
 	account(records, -(long)bytes_of(older));
 	kvfree(older);
@@ -224,14 +227,20 @@ static void merge_older(struct gc_records *records)
  * gc_records_grow() - have a larger table, if it can be had
  * @records: records; nobody else has them grow meanwhile
  *
+ * It may take another call to move all entries into it.
+ *
  * Context: may sleep.
  */
 void gc_records_grow(struct gc_records *records)
 {
-	struct gc_record_table *old = table_of(records);
+	struct gc_record_table *table = table_of(records);
 
-	publish(records, old, old ? bytes_of(old) * 2 : TABLE_MIN);
-	if (!old || table_of(records) == old)
+	if (!table)
+		publish(records, NULL, TABLE_MIN);
+	else if (!table->older)
+		publish(records, table, bytes_of(table) * 2);
+	table = table_of(records);
+	if (!table || !table->older)
 		return;
 	/* Until then there may be who has the old one at hand. */
 	synchronize_rcu();
@@ -246,6 +255,9 @@ void gc_records_destroy(struct gc_records *records)
 {
 	struct gc_record_table *table = table_of(records);
 
-	if (table)
-		kvfree_rcu(table, rcu);
+	if (!table)
+		return;
+	if (table->older)
+		kvfree_rcu(table->older, rcu);
+	kvfree_rcu(table, rcu);
 }

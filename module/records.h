@@ -16,8 +16,8 @@
  * private memory of the address space counts.
  *
  * Lock order: gc_heap.lock for visits; then gc_records.merging, in which a visit may
- * wait for mmap_lock and for pages, and who moves entries for nobody;
- * gc_records.lock last.
+ * wait for mmap_lock and for pages;
+ * gc_records.lock last.  Who moves entries does so only when nobody visits.
  */
 #ifndef GCHEAP_RECORDS_H
 #define GCHEAP_RECORDS_H

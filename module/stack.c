@@ -369,18 +369,32 @@ static struct gc_span first_stack(struct gc_stacks *stacks, unsigned long in)
  * handler on an alternate stack, a coroutine) has left frames there, nobody
  * knows how deep: all of that stack counts.
  */
+static bool is_on(struct gc_stacks *stacks, const struct gc_regs *regs,
+		  unsigned long low, unsigned long in, unsigned long top)
+{
+	struct gc_span span = first_stack(stacks, in);
+
+	if (gc_span_holds(&span, low) && low <= top &&
+	    !alternate_with(regs, low))
+		return true;
+	add(stacks, span);
+	return false;
+}
+
+/*
+ * A leader has begun with the program's stack; or, in the child of a fork(), with the
+ * one that its thread pointer is on.  On that, another one may have been merged with
+ * it, from above.
+ */
 static void add_first(struct gc_stacks *stacks, struct task_struct *task,
 		      const struct gc_regs *regs, unsigned long low)
 {
-	bool leader = thread_group_leader(task);
-	unsigned long in = leader ? READ_ONCE(stacks->r->mm->start_stack) :
-				    regs->thread_pointer;
-	struct gc_span span = first_stack(stacks, in);
+	unsigned long start = READ_ONCE(stacks->r->mm->start_stack);
+	unsigned long thread_pointer = regs->thread_pointer;
 
-	/* Another stack may have been merged with it, from above. */
-	if (!gc_span_holds(&span, low) || alternate_with(regs, low) ||
-	    (!leader && low > regs->thread_pointer))
-		add(stacks, span);
+	if (!thread_group_leader(task) ||
+	    !is_on(stacks, regs, low, start, ULONG_MAX))
+		is_on(stacks, regs, low, thread_pointer, thread_pointer);
 }
 
 /*

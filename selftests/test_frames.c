@@ -639,6 +639,39 @@ TEST(alternate_stack_is_roots_while_its_handler_has_gone_over_to_the_first)
 	gcheap_close(coroutine.heap);
 }
 
+/* Far from what counts as the thread's record, too */
+apart void go_over_from_below(void)
+{
+	char space[256 * KIB];
+
+	memset(space, 0, sizeof(space));
+	asm volatile("" : : "r" (space) : "memory");
+	hold_and_go_over(0, NULL, NULL);
+}
+
+static void fork_and_go_over(void *arg)
+{
+	struct coroutine *c = arg;
+	pid_t pid = fork_child();
+
+	if (!pid) {
+		go_over_from_below();
+		_exit(objects_lost(c->heap, c->hidden, 1) ? KSFT_FAIL : KSFT_PASS);
+	}
+	must(child_succeeded(pid));
+}
+
+/* It is the leader there, and the program's first stack was another thread's. */
+TEST(stack_of_a_thread_is_roots_in_the_child_that_it_forks)
+{
+	coroutine.heap = open_manual(0);
+	ASSERT_NE(NULL, coroutine.heap);
+	coroutine.stack = new_stack();
+	new_objects(coroutine.heap, coroutine.hidden, 1);
+	in_thread(fork_and_go_over, &coroutine);
+	gcheap_close(coroutine.heap);
+}
+
 /* What the kernel and the processor know, and no memory */
 struct known {
 	struct gcheap *heap;

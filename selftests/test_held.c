@@ -28,6 +28,7 @@
 struct scene {
 	void (*prepare)(void);
 	int nice;
+	uid_t uid;
 	pid_t spinner;
 	pid_t collector;
 	int heap;
@@ -92,6 +93,8 @@ static void collect_long(struct scene *scene)
 	scene->spinner = spinner;
 	while (!scene->ready)
 		sched_yield();
+	if (scene->uid)
+		must(!setresuid(scene->uid, scene->uid, scene->uid));
 	scene->collecting = true;
 	must(gcheap_collect(heap) && errno == EAGAIN);
 	must(getpriority(PRIO_PROCESS, 0) == scene->nice);
@@ -324,6 +327,28 @@ TEST(the_collector_is_no_nicer_than_who_is_held)
 	while (nice != -3 && !scene->done)
 		nice = stat_field(collector, 19);
 	EXPECT_EQ(-3, nice);
+	EXPECT_EQ(KSFT_PASS, await_child(collector));
+}
+
+/* What the administrator has given a member is not to be had by being held by it. */
+TEST(the_collector_gets_no_priority_that_its_user_must_not_have)
+{
+	struct scene *scene = new_scene(be_hasty);
+	long nice = 19, least = 19;
+	pid_t collector;
+
+	scene->nice = 19;
+	scene->uid = 4321;
+	collector = fork_child();
+	if (!collector)
+		collect_long(scene);
+	await_parked(scene);
+	while (!scene->done) {
+		nice = stat_field(collector, 19);
+		if (nice < least)
+			least = nice;
+	}
+	EXPECT_EQ(0, least);
 	EXPECT_EQ(KSFT_PASS, await_child(collector));
 }
 

@@ -50,7 +50,8 @@
  *	heap be given.  A call that has the field heap may name the heap that it
  *	is meant for, by its base, and gives ENXIO when that is not where the
  *	calling process maps the descriptor's heap; 0 names none.  What ALLOC,
- *	REFILL and OBJECT give tells by itself, and RELEASE is refused.
+ *	REFILL and OBJECT give tells by itself, and so does RELEASE, unless it is
+ *	of all slabs.
  *
  * ABI versions (gcheap_ioc_info.abi_version)
  *	1	   had no ATTACH: whoever mapped a heap was a member of it; no
@@ -132,7 +133,7 @@ struct gcheap_ioc_info {
  * so may a vfork child's parent, whose memory the child has.  Before mmap it has
  * no other effect.  Who is a member already stays one.
  *
- * ENOMEM: no memory, or the process is a member of 1,024 heaps.
+ * ENOMEM: no memory, or the process is a member of 256 heaps.
  */
 struct gcheap_ioc_attach {
 	__u32 size;
