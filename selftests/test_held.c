@@ -350,6 +350,8 @@ TEST(the_collector_gets_no_priority_that_its_user_must_not_have)
 	}
 	EXPECT_EQ(0, least);
 	EXPECT_EQ(KSFT_PASS, await_child(collector));
+	/* Its parent may not. */
+	EXPECT_EQ(0, kill(scene->spinner, SIGKILL));
 }
 
 TEST_HARNESS_MAIN
