@@ -369,8 +369,9 @@ static struct gc_span first_stack(struct gc_stacks *stacks, unsigned long in)
  * handler on an alternate stack, a coroutine) has left frames there, nobody
  * knows how deep: all of that stack counts.
  */
-static bool is_on(struct gc_stacks *stacks, const struct gc_regs *regs,
-		  unsigned long low, unsigned long in, unsigned long top)
+static bool add_unless_on(struct gc_stacks *stacks, const struct gc_regs *regs,
+			  unsigned long low, unsigned long in,
+			  unsigned long top)
 {
 	struct gc_span span = first_stack(stacks, in);
 
@@ -382,9 +383,10 @@ static bool is_on(struct gc_stacks *stacks, const struct gc_regs *regs,
 }
 
 /*
- * A leader has begun with the program's stack; or, in the child of a fork(), with the
- * one that its thread pointer is on.  On that, another one may have been merged with
- * it, from above.
+ * A leader has begun with the program's stack; or, in the child of a fork() by another
+ * thread, with the one that its thread pointer is on.  What else is there, of who has
+ * executed a program since, may be any memory.  Another stack may have been merged with
+ * a thread's, from above.
  */
 static void add_first(struct gc_stacks *stacks, struct task_struct *task,
 		      const struct gc_regs *regs, unsigned long low)
@@ -392,9 +394,11 @@ static void add_first(struct gc_stacks *stacks, struct task_struct *task,
 	unsigned long start = READ_ONCE(stacks->r->mm->start_stack);
 	unsigned long thread_pointer = regs->thread_pointer;
 
-	if (!thread_group_leader(task) ||
-	    !is_on(stacks, regs, low, start, ULONG_MAX))
-		is_on(stacks, regs, low, thread_pointer, thread_pointer);
+	if (thread_group_leader(task) &&
+	    (add_unless_on(stacks, regs, low, start, ULONG_MAX) ||
+	     !(READ_ONCE(task->flags) & PF_FORKNOEXEC)))
+		return;
+	add_unless_on(stacks, regs, low, thread_pointer, thread_pointer);
 }
 
 /*
