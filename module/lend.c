@@ -57,8 +57,9 @@ void gc_lending_take(struct gc_lending *lending)
 {
 	int nice = lending->nice;
 
-	if (!can_nice(current, nice))
-		nice = max(nice, 0);
+	/* Not asked without need: a refusal is written to the audit log. */
+	if (nice < 0 && task_nice(current) > nice && !can_nice(current, nice))
+		nice = 0;
 	if (niceness_counts() && task_nice(current) > nice)
 		set_user_nice(current, nice);
 }
