@@ -77,7 +77,6 @@ static void grow(struct work_struct *work)
 {
 	struct gc_member *member =
 		container_of(work, struct gc_member, growing);
-
 	struct mem_cgroup *group = get_mem_cgroup_from_mm(member->mm);
 	struct mem_cgroup *old = set_active_memcg(group);
 

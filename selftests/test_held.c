@@ -127,6 +127,17 @@ static void await_parked(struct scene *scene)
 		sched_yield();
 }
 
+/* By the time that it returns the other member is held. */
+static pid_t start_collecting(struct scene *scene)
+{
+	pid_t collector = fork_child();
+
+	if (!collector)
+		collect_long(scene);
+	await_parked(scene);
+	return collector;
+}
+
 static struct scene *new_scene(void (*prepare)(void))
 {
 	struct scene *scene = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
@@ -184,10 +195,7 @@ TEST(who_is_held_can_be_frozen)
 
 	if (!mount_freezer())
 		SKIP(return, "no freezer of the first kind");
-	collector = fork_child();
-	if (!collector)
-		collect_long(scene);
-	await_parked(scene);
+	collector = start_collecting(scene);
 	put(CGROUP "/freezer.state", "FROZEN");
 	do {
 		frozen = is_frozen();
@@ -298,10 +306,7 @@ TEST(the_collector_has_the_priority_of_who_is_held)
 		SKIP(return, "one processor");
 	run_on(0);
 	scene->nice = 19;
-	collector = fork_child();
-	if (!collector)
-		collect_long(scene);
-	await_parked(scene);
+	collector = start_collecting(scene);
 	while (priority != -51 && !scene->done)
 		priority = stat_field(collector, 18);
 	EXPECT_EQ(-51, priority);
@@ -320,10 +325,7 @@ TEST(the_collector_is_no_nicer_than_who_is_held)
 	long nice = 19;
 
 	scene->nice = 19;
-	collector = fork_child();
-	if (!collector)
-		collect_long(scene);
-	await_parked(scene);
+	collector = start_collecting(scene);
 	while (nice != -3 && !scene->done)
 		nice = stat_field(collector, 19);
 	EXPECT_EQ(-3, nice);
@@ -339,10 +341,7 @@ TEST(the_collector_gets_no_priority_that_its_user_must_not_have)
 
 	scene->nice = 19;
 	scene->uid = 4321;
-	collector = fork_child();
-	if (!collector)
-		collect_long(scene);
-	await_parked(scene);
+	collector = start_collecting(scene);
 	while (!scene->done) {
 		nice = stat_field(collector, 19);
 		if (nice < least)
