@@ -442,8 +442,7 @@ TEST(registers_are_roots_amid_signals_on_a_stack_that_is_disarmed)
 /* With the address of an object on a stack of its own, and nowhere else: a signal */
 apart void signal_on_stack(const uintptr_t *hidden, void *stack_top, long signo)
 {
-	register long pid asm("rdi") = getpid();
-	register long tid asm("rsi") = gettid();
+	long pid = getpid(), tid = gettid(), result;
 
 	asm volatile("mov %%rsp, %%r12\n"
 		     "mov %[top], %%rsp\n"
@@ -453,9 +452,10 @@ apart void signal_on_stack(const uintptr_t *hidden, void *stack_top, long signo)
 		     "syscall\n"
 		     "movq $0, (%%rsp)\n"
 		     "mov %%r12, %%rsp\n"
-		     : "+r" (pid), "+r" (tid), "+d" (signo)
+		     : "=&a" (result), "+D" (pid), "+S" (tid), "+d" (signo)
 		     : [top] "r" (stack_top), [hidden] "b" (hidden), [tgkill] "i" (SYS_tgkill)
-		     : "rax", "rcx", "r11", "r12", "memory", "cc");
+		     : "rcx", "r11", "r12", "memory", "cc");
+	must(!result);
 }
 
 struct coroutine {
