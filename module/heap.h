@@ -10,6 +10,7 @@
  *	gc_heap.lock		slabs, mutators, settings, roots; held by the
  *				collector while the world is stopped
  *	  mm->mmap_lock		of any process that maps the heap
+ *	    gc_records.merging	records of one member, see records.h
  *	    gc_heap.map_lock	base and size
  *	  i_mmap_rwsem		of the heap's inode
  *	    gc_heap.member_lock	the list of members, see member.h

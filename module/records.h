@@ -15,9 +15,10 @@
  * moved.  Who finds no place leaves a sign that something is missing: from then on all
  * private memory of the address space counts.
  *
- * Lock order: gc_heap.lock for visits; then gc_records.merging, in which a visit may
- * wait for mmap_lock and for pages;
- * gc_records.lock last.  Who moves entries does so only when nobody visits.
+ * Lock order: gc_heap.lock for visits, then mmap_lock, then gc_records.merging; a visit
+ * may drop mmap_lock and wait for it again, and for pages.  That is no circle: who else
+ * takes gc_records.merging only tries, and waits for nothing while it has it.
+ * gc_records.lock last.
  */
 #ifndef GCHEAP_RECORDS_H
 #define GCHEAP_RECORDS_H
