@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "common.h"
@@ -241,12 +242,39 @@ TEST_F(descriptor, that_was_exchanged_with_another_heaps_mixes_no_objects)
 	EXPECT_EQ(self->base, (char *)raw_info(gcheap_fd(self->heap)).base);
 }
 
-/* The next call of this number finds the two exchanged, whatever was asked before. */
+/*
+ * The next call of this number finds the two exchanged, whatever was asked before;
+ * or it finds the other file, and when it returns the number is the heap's again.
+ */
 static struct {
 	unsigned long number;
 	int a;
 	int b;
+	int meanwhile;
 } pending;
+
+static void put_meanwhile(int fd)
+{
+	if (pending.meanwhile < 0)
+		close(fd);
+	else
+		must(dup3(pending.meanwhile, fd, O_CLOEXEC) == fd);
+}
+
+/* The call that finds something else */
+static int call_meanwhile(int fd, unsigned long number, void *request)
+{
+	int kept = fcntl(fd, F_DUPFD_CLOEXEC, 500), result, err;
+
+	must(kept >= 0);
+	put_meanwhile(fd);
+	result = syscall(SYS_ioctl, fd, number, request);
+	err = errno;
+	must(dup3(kept, fd, O_CLOEXEC) == fd);
+	close(kept);
+	errno = err;
+	return result;
+}
 
 /* In place of the C library's */
 int ioctl(int fd, unsigned long number, ...)
@@ -259,6 +287,8 @@ int ioctl(int fd, unsigned long number, ...)
 	va_end(arguments);
 	if (number == pending.number) {
 		pending.number = 0;
+		if (!pending.b)
+			return call_meanwhile(fd, number, request);
 		exchange(pending.a, pending.b);
 	}
 	return syscall(SYS_ioctl, fd, number, request);
@@ -270,6 +300,42 @@ static void exchange_before(FIXTURE_DATA(descriptor) *self, unsigned long number
 	pending.b = gcheap_fd(self->other);
 	must(pending.a >= 0 && pending.b >= 0);
 	pending.number = number;
+}
+
+/* @file is there instead, -1 for none, for as long as the call takes. */
+static void is_harmless_in_calls(FIXTURE_DATA(descriptor) *self, int file)
+{
+	static const unsigned long numbers[] = {
+		GCHEAP_IOC_ALLOC, GCHEAP_IOC_REFILL, GCHEAP_IOC_RELEASE,
+		GCHEAP_IOC_COLLECT, GCHEAP_IOC_STATS, GCHEAP_IOC_CONFIG,
+		GCHEAP_IOC_ROOT_ADD, GCHEAP_IOC_ROOT_DEL, GCHEAP_IOC_OBJECT,
+	};
+	size_t i;
+
+	pending.b = 0;
+	pending.meanwhile = file;
+	for (i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+		pending.number = numbers[i];
+		use_for_long(self);
+		must(!pending.number);
+	}
+}
+
+TEST_F(descriptor, that_is_closed_within_a_call_and_had_again_is_no_error)
+{
+	is_harmless_in_calls(self, -1);
+}
+
+TEST_F(descriptor, that_is_another_file_within_a_call_is_no_error)
+{
+	int ends[2];
+
+	is_harmless_in_calls(self, new_file());
+	ASSERT_EQ(0, pipe(ends));
+	is_harmless_in_calls(self, ends[0]);
+	is_harmless_in_calls(self, open("/dev/zero", O_RDWR));
+	is_harmless_in_calls(self, open("/dev/kmsg", O_RDWR));
+	is_harmless_in_calls(self, socket(AF_UNIX, SOCK_STREAM, 0));
 }
 
 TEST_F(descriptor, that_is_another_heap_within_a_call_adds_it_no_root)

@@ -12,7 +12,8 @@
  *   no other file gets them, and name the heap, so that no other heap does them;
  * - after an error the kernel is asked whether this is the heap.  When it is not,
  *   the mapping, which nobody can close, leads to a new descriptor (REOPEN), and
- *   the call is repeated.  The old number is never closed: it is somebody else's;
+ *   the call is repeated.  The old number is never closed: it is somebody else's.
+ *   When it is, and the error is one of another file, the call is repeated too;
  * - it is closed only when it is still the heap's.
  *
  * What else another heap may have done for us is undone, as far as it harms: slabs
@@ -45,8 +46,9 @@ static const int places[] = { 200, 50, STDERR_FILENO + 1, 0 };
 
 /*
  * Another heap says that slabs are not the thread's, or that it is not what was
- * named; by the time that we look, the number may be ours again.  Who says it that
- * often is the heap.
+ * named, another file that it knows no such call, and a number that nobody has is no
+ * descriptor; by the time that we look, the number may be ours again.  Who says it
+ * that often is the heap.
  */
 #define REFUSALS	8
 
@@ -182,8 +184,8 @@ static int reopen(struct gcheap *heap)
 	if (device < 0)
 		return reopen_error(device);
 	err = gch_fd_call(device, GCHEAP_IOC_REOPEN, &request);
-	/* Another thread was faster, and has closed it. */
-	if (err == -EBADF)
+	/* Another thread was faster, and has closed it; it may be a new file's by now. */
+	if (err == -EBADF || err == -ENOTTY)
 		return 0;
 	close_fd(device);
 	if (err)
@@ -273,9 +275,19 @@ static void name_heap(const struct gcheap *heap, unsigned long number, void *req
 	}
 }
 
+/* What is not the heap may say these; when the heap does, it does nothing. */
 static bool is_refusal(int err)
 {
-	return err == -EPERM || err == -ENXIO;
+	switch (err) {
+	case -EPERM:
+	case -ENXIO:
+	case -EBADF:
+	case -ENOTTY:
+	case -EINVAL:
+	case -EIO:
+		return true;
+	}
+	return false;
 }
 
 static bool is_in(const struct gcheap *heap, __u64 address)
