@@ -65,6 +65,24 @@ static inline bool gc_task_on_cpu(struct task_struct *task)
 #endif
 }
 
+/*
+ * Count what the calling thread has entered into its page tables.  Before 6.2 each thread
+ * has counters of its own, and adds them to the address space's at every 65th page
+ * fault, of which there may be none for long.  The function that does it is not exported.
+ */
+static inline void gc_count_resident(void)
+{
+#ifdef SPLIT_RSS_COUNTING
+	int i;
+
+	for (i = 0; i < NR_MM_COUNTERS; i++) {
+		atomic_long_add(current->rss_stat.count[i],
+				&current->mm->rss_stat.count[i]);
+		current->rss_stat.count[i] = 0;
+	}
+#endif
+}
+
 #ifdef CONFIG_X86_64
 /*
  * 6.16 moved it behind the task.  x86_task_fpu(), which says so, is a function that is

@@ -411,4 +411,5 @@ void gc_map_populate(struct gc_heap *heap, unsigned long first,
 	if (vma)
 		populate(heap, vma, first, nr);
 	mmap_read_unlock(current->mm);
+	gc_count_resident();
 }
