@@ -181,15 +181,16 @@ void gc_heap_report(struct gc_heap *heap)
  * gc_heap_meta_bytes() - memory that a heap takes beside its objects
  * @heap: heap
  *
- * Context: heap's lock held.
+ * Context: any; exact with the heap's lock held, else each summand is as it was at
+ * some moment.
  *
  * Return: bytes.
  */
 size_t gc_heap_meta_bytes(const struct gc_heap *heap)
 {
-	return sizeof(*heap) + heap->slabs.meta_bytes +
-	       heap->slabs.pages.meta_bytes +
-	       heap->nr_mutators * sizeof(struct gc_mutator) +
+	return sizeof(*heap) + READ_ONCE(heap->slabs.meta_bytes) +
+	       READ_ONCE(heap->slabs.pages.meta_bytes) +
+	       READ_ONCE(heap->nr_mutators) * sizeof(struct gc_mutator) +
 	       READ_ONCE(heap->nr_members) * sizeof(struct gc_member) +
 	       atomic_long_read(&heap->records_bytes) +
 	       atomic_long_read(&heap->rootset_bytes);

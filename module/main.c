@@ -5,6 +5,7 @@
  * The files, from the device down; each calls only those below it:
  *
  *	main	the module, /dev/gcheap
+ *	show	what /proc tells of a heap
  *	ioctl	its calls
  *	refill	slabs go to threads, and come back
  *	collect	a collection
@@ -42,6 +43,7 @@
 #include "ioctl.h"
 #include "map.h"
 #include "member.h"
+#include "show.h"
 #include "stop.h"
 
 static unsigned short mode = 0666;
@@ -72,6 +74,9 @@ static const struct file_operations device_fops = {
 	.mmap = gc_map_mmap,
 	.get_unmapped_area = gc_map_area,
 	.unlocked_ioctl = gc_ioctl,
+#ifdef CONFIG_PROC_FS
+	.show_fdinfo = gc_show_fdinfo,
+#endif
 	.llseek = noop_llseek,
 };
 

@@ -53,6 +53,27 @@
  *	REFILL and OBJECT give tells by itself, and so does RELEASE, unless it is
  *	of all slabs.
  *
+ * /proc/PID/fdinfo/FD
+ *	A line for each of these, in the form that drm-usage-stats.rst in the
+ *	kernel's documentation describes: key, colon, tab, number, unit.  Memory
+ *	is in KiB, time in ns.  Reading it waits for nobody: each number is as it was at
+ *	some moment, also while a collection is under way.
+ *	gcheap-id	   the same for all descriptors of a heap, in all processes
+ *	gcheap-base	   address of the heap, 0x0 before the first mmap
+ *	gcheap-size	   as gcheap_ioc_info.heap_size
+ *	gcheap-limit	   as gcheap_ioc_config.limit
+ *	gcheap-live	   objects that the last collection found to be alive
+ *	gcheap-resident	   memory held for objects
+ *	gcheap-free	   of it, in no slab or large object
+ *	gcheap-meta	   memory that the collector itself needs
+ *	gcheap-processes   members, those included that have ended since the last
+ *			   collection
+ *	gcheap-threads	   threads that have used the heap, likewise
+ *	gcheap-cycles	   collections completed
+ *	gcheap-pause-total sum of all pauses
+ *	gcheap-pause-max   longest pause
+ *	gcheap-collecting  time spent collecting
+ *
  * ABI versions (gcheap_ioc_info.abi_version)
  *	1	   had no ATTACH: whoever mapped a heap was a member of it; no
  *		   REOPEN; no GCHEAP_CONFIG_BEHAVIOUR and GCHEAP_SCAN_ALL, in
