@@ -4,9 +4,9 @@
  * of its locks.
  *
  * The heap owns its slabs, mutators, roots and world.  It ends when its file and all
- * mappings are gone: nobody can call then, but the sweeper, which is waited for.
- * The sweeper takes the heap's lock for a few slabs at a time, and waits for nobody
- * with it.
+ * mappings are gone: nobody can call then, but the sweeper and the emptier, which are
+ * waited for.  These take the heap's lock, the sweeper for a few slabs at a time, and
+ * wait for nobody with it.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -59,6 +59,36 @@ void gc_heap_sweep_later(struct gc_heap *heap)
 	queue_work(system_dfl_wq, &heap->sweeper);
 }
 
+static void forget_agings(struct gc_heap *heap)
+{
+	struct gc_aging *aging, *next;
+
+	list_for_each_entry_safe(aging, next, &heap->agings, node)
+		gc_aging_forget(aging);
+}
+
+/* Nobody maps the heap, or can before this is over. */
+static void make_empty(struct gc_heap *heap)
+{
+	gc_mutators_remove(heap);
+	gc_members_reap(heap);
+	forget_agings(heap);
+	gc_slabs_empty(&heap->slabs);
+	heap->goal = gc_heap_goal(heap);
+	gc_map_emptied(heap);
+}
+
+/* Whoever is busy with a slab has this queued again when done with it. */
+static void emptier(struct work_struct *work)
+{
+	struct gc_heap *heap = container_of(work, struct gc_heap, emptier);
+
+	mutex_lock(&heap->lock);
+	if (heap->emptying && !gc_mutators_busy(heap))
+		make_empty(heap);
+	mutex_unlock(&heap->lock);
+}
+
 /* The machine's memory, as the largest heap that makes sense by default. */
 static unsigned long default_size(void)
 {
@@ -84,6 +114,7 @@ struct gc_heap *gc_heap_new(void)
 	INIT_LIST_HEAD(&heap->agings);
 	gc_members_init(heap);
 	INIT_WORK(&heap->sweeper, sweeper);
+	INIT_WORK(&heap->emptier, emptier);
 	heap->size = default_size();
 	heap->percent = 100;
 	heap->opener = current_euid();
@@ -121,14 +152,6 @@ free_heap:
 	return ERR_PTR(err);
 }
 
-static void forget_agings(struct gc_heap *heap)
-{
-	struct gc_aging *aging, *next;
-
-	list_for_each_entry_safe(aging, next, &heap->agings, node)
-		gc_aging_forget(aging);
-}
-
 /**
  * gc_heap_free() - end a heap
  * @heap: heap; no file, mapping, or caller is left
@@ -138,6 +161,7 @@ static void forget_agings(struct gc_heap *heap)
 void gc_heap_free(struct gc_heap *heap)
 {
 	cancel_work_sync(&heap->sweeper);
+	cancel_work_sync(&heap->emptier);
 	forget_agings(heap);
 	gc_mutators_destroy(heap);
 	gc_members_destroy(heap);

@@ -3,7 +3,10 @@
  * A heap: what one open of /dev/gcheap makes.
  *
  * The file owns the heap; each mapping holds the file.  So the heap ends when
- * its descriptors are closed and its mappings are gone in all processes.
+ * its descriptors are closed and its mappings are gone in all processes.  When the
+ * mappings alone are gone, nobody can use what is in it, nor sees whose memory that
+ * is: so it is made empty, by a worker, as whoever unmaps it may not wait for
+ * gc_heap.lock.  Until then nobody can map it.
  *
  * Lock order, outermost first:
  *
@@ -11,7 +14,7 @@
  *				collector while the world is stopped
  *	  mm->mmap_lock		of any process that maps the heap
  *	    gc_records.merging	records of one member, see records.h
- *	    gc_heap.map_lock	base and size
+ *	    gc_heap.map_lock	base and size, and how many mappings there are
  *	  i_mmap_rwsem		of the heap's inode
  *	    gc_heap.member_lock	the list of members, see member.h
  *	  gc_mutator.lock	one thread's part in the stop
@@ -41,9 +44,12 @@ struct inode;
  * struct gc_heap - one heap
  * @lock: see above
  * @slabs: its objects
- * @map_lock: guards changes of @base and @size
+ * @map_lock: guards changes of @base, @size, @mappings and @emptying
  * @base: user address, 0 before the first mmap; constant afterwards
  * @size: bytes of the mapping; constant once @base is set
+ * @mappings: how many there are in all processes
+ * @emptying: the last of them has gone, and what was in the heap has not yet
+ * @emptier: makes it go
  * @inode: its address_space is the heap's pages
  * @world: the threads of all processes that map the heap
  * @member_lock: guards the next three
@@ -76,9 +82,12 @@ struct inode;
 struct gc_heap {
 	struct mutex lock;	/* all but what the next two guard */
 	struct gc_slabs slabs;
-	spinlock_t map_lock;	/* base, size */
+	spinlock_t map_lock;	/* base, size, mappings, emptying */
 	unsigned long base;
 	unsigned long size;
+	unsigned long mappings;
+	bool emptying;
+	struct work_struct emptier;
 	struct inode *inode;
 	struct gc_world *world;
 	struct mutex member_lock;	/* list of members */

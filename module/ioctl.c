@@ -203,12 +203,16 @@ static long alloc_object(struct gc_heap *heap, size_t bytes, bool noscan)
 static int alloc_locked(struct gc_heap *heap, struct gcheap_ioc_alloc *alloc)
 {
 	bool noscan = alloc->flags & GCHEAP_NOSCAN;
-	struct gc_mutator *m = gc_mutator_current(heap);
+	struct gc_mutator *m;
 	struct gc_slab *slab;
 	long offset;
 	u32 index;
 	int err;
 
+	err = gc_map_check_any(heap);
+	if (err)
+		return err;
+	m = gc_mutator_current(heap);
 	if (IS_ERR(m))
 		return PTR_ERR(m);
 	err = gc_collect_if_due(heap, alloc->bytes);
@@ -534,8 +538,13 @@ static int ioctl_object(struct gc_heap *heap, union ioctl_args *args)
 
 static int ioctl_attach(struct gc_heap *heap, union ioctl_args *args)
 {
+	int err;
+
 	if (args->attach.flags)
 		return -EINVAL;
+	err = gc_map_await_emptied(heap);
+	if (err)
+		return err;
 	return gc_member_attach(heap, current->mm);
 }
 

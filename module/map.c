@@ -10,6 +10,8 @@
 #include <linux/random.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/wait_bit.h>
+#include <linux/workqueue.h>
 
 #include "compat.h"
 #include "heap.h"
@@ -84,6 +86,20 @@ void gc_map_put_inode(struct inode *inode)
 	simple_release_fs(&mount, &mount_count);
 }
 
+/* Pages that follow each other and are in use; how many, at most @max. */
+static unsigned long pages_in_use(struct gc_heap *heap, struct page **pages,
+				  unsigned long first, unsigned long max)
+{
+	unsigned long nr;
+
+	for (nr = 0; nr < max; nr++) {
+		pages[nr] = gc_pages_page(&heap->slabs.pages, first + nr);
+		if (!pages[nr])
+			break;
+	}
+	return nr;
+}
+
 /*
  * Map the pages from a fault's address on as far as they are in use.  When there is
  * an entry in the page table for the first one already, it may be another thread's,
@@ -101,11 +117,7 @@ static vm_fault_t map_fault(struct vm_fault *vmf)
 	unsigned long nr, left, max;
 
 	max = min(FAULT_AROUND, (vma->vm_end - addr) >> PAGE_SHIFT);
-	for (nr = 0; nr < max; nr++) {
-		pages[nr] = gc_pages_page(&heap->slabs.pages, vmf->pgoff + nr);
-		if (!pages[nr])
-			break;
-	}
+	nr = pages_in_use(heap, pages, vmf->pgoff, max);
 	if (!nr)
 		return VM_FAULT_SIGBUS;
 	left = nr;
@@ -142,13 +154,28 @@ static int map_mprotect(struct vm_area_struct *vma, unsigned long start,
  */
 static void map_open(struct vm_area_struct *vma)
 {
+	struct gc_heap *heap = vma->vm_file->private_data;
+
 	gc_rootset_get(vma->vm_private_data);
-	gc_member_attach(vma->vm_file->private_data, vma->vm_mm);
+	spin_lock(&heap->map_lock);
+	heap->mappings++;
+	spin_unlock(&heap->map_lock);
+	gc_member_attach(heap, vma->vm_mm);
 }
 
 static void map_close(struct vm_area_struct *vma)
 {
+	struct gc_heap *heap = vma->vm_file->private_data;
+	bool last;
+
 	gc_rootset_put(vma->vm_private_data);
+	spin_lock(&heap->map_lock);
+	last = !--heap->mappings;
+	if (last)
+		WRITE_ONCE(heap->emptying, true);
+	spin_unlock(&heap->map_lock);
+	if (last)
+		queue_work(system_dfl_wq, &heap->emptier);
 }
 
 static const struct vm_operations_struct map_ops = {
@@ -161,8 +188,8 @@ static const struct vm_operations_struct map_ops = {
 };
 
 /* The first mapping decides where all are. */
-static int choose_base(struct gc_heap *heap, unsigned long start,
-		       unsigned long size)
+static int count_mapping(struct gc_heap *heap, unsigned long start,
+			 unsigned long size)
 {
 	int err = 0;
 
@@ -170,8 +197,12 @@ static int choose_base(struct gc_heap *heap, unsigned long start,
 	/* Zero is what tells that there is no base. */
 	if (size != heap->size || !start || (heap->base && heap->base != start))
 		err = -EINVAL;
-	else
+	else if (heap->emptying)
+		err = -EBUSY;
+	if (!err) {
 		WRITE_ONCE(heap->base, start);
+		heap->mappings++;
+	}
 	spin_unlock(&heap->map_lock);
 	return err;
 }
@@ -203,7 +234,7 @@ int gc_map_mmap(struct file *file, struct vm_area_struct *vma)
 	err = gc_stop_newcomer(heap->world);
 	if (err)
 		goto put_roots;
-	err = choose_base(heap, vma->vm_start, vma->vm_end - vma->vm_start);
+	err = count_mapping(heap, vma->vm_start, vma->vm_end - vma->vm_start);
 	if (err)
 		goto put_roots;
 	vm_flags_set(vma, VM_MIXEDMAP | VM_DONTEXPAND);
@@ -246,6 +277,28 @@ static unsigned long first_area(struct file *file, unsigned long addr,
 }
 
 /**
+ * gc_map_vma() - a process's mapping of the heap
+ * @heap: heap
+ * @mm: address space; its mmap_lock is held
+ *
+ * Return: the VMA, or NULL.
+ */
+struct vm_area_struct *gc_map_vma(struct gc_heap *heap, struct mm_struct *mm)
+{
+	unsigned long base = READ_ONCE(heap->base);
+	struct vm_area_struct *vma;
+
+	mmap_assert_locked(mm);
+	if (!base)
+		return NULL;
+	vma = find_vma(mm, base);
+	if (!vma || vma->vm_ops != &map_ops ||
+	    vma->vm_file->private_data != heap)
+		return NULL;
+	return vma;
+}
+
+/**
  * gc_map_area() - the address of a mapping to be
  * @file: the heap's file
  * @addr: wish of the caller
@@ -274,6 +327,11 @@ unsigned long gc_map_area(struct file *file, unsigned long addr,
 	/* Before anything makes room for the mapping. */
 	if (!gc_member_attached(heap, current->mm))
 		return -EPERM;
+	if (flags & MAP_FIXED && READ_ONCE(heap->emptying))
+		return -EBUSY;
+	/* Its own mapping may be the last one, and all that is in the heap go with it. */
+	if (gc_map_vma(heap, current->mm))
+		return -EEXIST;
 	if (flags & MAP_FIXED)
 		return addr;
 	if (!base)
@@ -281,28 +339,6 @@ unsigned long gc_map_area(struct file *file, unsigned long addr,
 	if (base > TASK_SIZE || len > TASK_SIZE - base)
 		return -EINVAL;
 	return is_free(file, base, len) ? base : -EEXIST;
-}
-
-/**
- * gc_map_vma() - a process's mapping of the heap
- * @heap: heap
- * @mm: address space; its mmap_lock is held
- *
- * Return: the VMA, or NULL.
- */
-struct vm_area_struct *gc_map_vma(struct gc_heap *heap, struct mm_struct *mm)
-{
-	unsigned long base = READ_ONCE(heap->base);
-	struct vm_area_struct *vma;
-
-	mmap_assert_locked(mm);
-	if (!base)
-		return NULL;
-	vma = find_vma(mm, base);
-	if (!vma || vma->vm_ops != &map_ops ||
-	    vma->vm_file->private_data != heap)
-		return NULL;
-	return vma;
 }
 
 /**
@@ -368,20 +404,68 @@ int gc_map_check(struct gc_heap *heap)
 	return mapped ? 0 : -ENXIO;
 }
 
+/**
+ * gc_map_check_any() - whether any process maps the heap
+ * @heap: heap
+ *
+ * Who takes memory for the heap asks it, since the process may have unmapped the heap
+ * while it waited for the lock: nobody would give the memory back, if this was the last
+ * mapping.  If the last one goes later, what was taken goes with it.
+ *
+ * Context: heap's lock held.
+ *
+ * Return: 0 or -ENXIO.
+ */
+int gc_map_check_any(struct gc_heap *heap)
+{
+	lockdep_assert_held(&heap->lock);
+	return READ_ONCE(heap->mappings) ? 0 : -ENXIO;
+}
+
+/**
+ * gc_map_emptied() - the heap is empty, and can be mapped again
+ * @heap: heap
+ *
+ * Context: heap's lock held.
+ */
+void gc_map_emptied(struct gc_heap *heap)
+{
+	spin_lock(&heap->map_lock);
+	WRITE_ONCE(heap->emptying, false);
+	spin_unlock(&heap->map_lock);
+	wake_up_var(&heap->emptying);
+}
+
+/**
+ * gc_map_await_emptied() - wait until a heap that nobody maps is empty
+ * @heap: heap
+ *
+ * Context: may sleep; no lock held.
+ *
+ * Return: 0 or -EINTR.
+ */
+int gc_map_await_emptied(struct gc_heap *heap)
+{
+	return wait_var_event_killable(&heap->emptying,
+				       !READ_ONCE(heap->emptying)) ? -EINTR : 0;
+}
+
 /*
- * Stops at what is mapped already: then the rest is, or a fault brings it; and in
- * a process that is being killed.
+ * Stops at what is mapped already: then the rest is, or a fault brings it; in a process
+ * that is being killed; and at what is in use no more, as another thread had the heap
+ * unmapped and mapped again.
  */
 static void populate(struct gc_heap *heap, struct vm_area_struct *vma,
 		     unsigned long first, unsigned long nr)
 {
-	while (nr && !fatal_signal_pending(current)) {
-		unsigned long run = nr, left;
-		struct page **pages = gc_pages_run(&heap->slabs.pages, first,
-						   &run);
+	struct page *pages[FAULT_AROUND];
+	unsigned long run, left;
 
+	while (nr && !fatal_signal_pending(current)) {
+		run = pages_in_use(heap, pages, first, min(nr, FAULT_AROUND));
 		left = run;
-		if (vm_insert_pages(vma, vma->vm_start + (first << PAGE_SHIFT),
+		if (!run ||
+		    vm_insert_pages(vma, vma->vm_start + (first << PAGE_SHIFT),
 				    pages, &left))
 			return;
 		first += run;
@@ -394,7 +478,7 @@ static void populate(struct gc_heap *heap, struct vm_area_struct *vma,
  * gc_map_populate() - enter pages into the caller's page tables ahead
  * @heap: heap
  * @first: number of the first page
- * @nr: how many; they belong to slabs that the caller has
+ * @nr: how many; they belong to slabs that the caller was given
  *
  * Only to save faults: whatever fails here is left to them.
  *

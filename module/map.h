@@ -33,6 +33,9 @@ struct vm_area_struct *gc_map_vma(struct gc_heap *heap, struct mm_struct *mm);
 struct file *gc_map_file(unsigned long addr);
 unsigned long gc_map_used_end(const struct vm_area_struct *vma);
 int gc_map_check(struct gc_heap *heap);
+int gc_map_check_any(struct gc_heap *heap);
+void gc_map_emptied(struct gc_heap *heap);
+int gc_map_await_emptied(struct gc_heap *heap);
 void gc_map_populate(struct gc_heap *heap, unsigned long first,
 		     unsigned long nr);
 

@@ -5,7 +5,9 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
+#include <linux/workqueue.h>
 
+#include "compat.h"
 #include "gfp.h"
 #include "heap.h"
 #include "member.h"
@@ -181,8 +183,64 @@ static bool mutator_needed(struct gc_mutator *m)
 {
 	if (m->task == current && !m->retired)
 		return true;
-	/* Pairs with the release in refill_to_user(). */
+	/* Pairs with the release in gc_mutator_done(). */
 	return smp_load_acquire(&m->busy);
+}
+
+/**
+ * gc_mutator_done() - a thread is no longer busy with its slabs
+ * @heap: heap
+ * @m: the calling thread's mutator, which may be gone on return
+ *
+ * Context: heap's lock not held.
+ */
+void gc_mutator_done(struct gc_heap *heap, struct gc_mutator *m)
+{
+	/* Pairs with the acquire in mutator_needed(). */
+	smp_store_release(&m->busy, false);
+	/* Pairs with the one in gc_mutators_busy(): one of us sees the other's. */
+	smp_mb();
+	if (READ_ONCE(heap->emptying))
+		queue_work(system_dfl_wq, &heap->emptier);
+}
+
+/**
+ * gc_mutators_busy() - whether a thread is in a call that goes on with its slabs
+ * @heap: heap, which is to be emptied
+ *
+ * Context: may sleep; heap's lock held.
+ *
+ * Return: true if there is one: then its gc_mutator_done() queues the emptier.
+ */
+bool gc_mutators_busy(struct gc_heap *heap)
+{
+	struct gc_mutator *m;
+
+	/* After gc_heap.emptying was set; pairs with the one in gc_mutator_done(). */
+	smp_mb();
+	list_for_each_entry(m, &heap->mutator_list, node) {
+		/* Pairs with the release there: what it wrote is written. */
+		if (smp_load_acquire(&m->busy))
+			return true;
+		cond_resched();
+	}
+	return false;
+}
+
+/**
+ * gc_mutators_remove() - nobody uses the heap any more
+ * @heap: heap; no thread is busy
+ *
+ * Context: may sleep; heap's lock held, or the heap ends.
+ */
+void gc_mutators_remove(struct gc_heap *heap)
+{
+	struct gc_mutator *m, *next;
+
+	list_for_each_entry_safe(m, next, &heap->mutator_list, node) {
+		mutator_remove(heap, m);
+		cond_resched();
+	}
 }
 
 /**
@@ -309,9 +367,6 @@ void gc_mutators_audit(struct gc_heap *heap, u64 round)
  */
 void gc_mutators_destroy(struct gc_heap *heap)
 {
-	struct gc_mutator *m, *next;
-
-	list_for_each_entry_safe(m, next, &heap->mutator_list, node)
-		mutator_remove(heap, m);
+	gc_mutators_remove(heap);
 	rhashtable_destroy(&heap->mutators);
 }

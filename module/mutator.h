@@ -104,6 +104,9 @@ void gc_mutator_retire(struct gc_heap *heap, struct gc_mutator *m);
 struct gc_mutator *gc_mutator_current(struct gc_heap *heap);
 
 void gc_mutator_give_back_all(struct gc_heap *heap, struct gc_mutator *m);
+void gc_mutator_done(struct gc_heap *heap, struct gc_mutator *m);
+bool gc_mutators_busy(struct gc_heap *heap);
+void gc_mutators_remove(struct gc_heap *heap);
 void gc_mutators_reap(struct gc_heap *heap, u64 round);
 void gc_mutators_audit(struct gc_heap *heap, u64 round);
 

@@ -605,6 +605,26 @@ static void region_destroy(struct gc_region *region)
 }
 
 /**
+ * gc_pages_empty() - give all pages and the tree below its top back
+ * @gp: pages of the heap; no slab is left, nobody maps them or looks for them
+ *
+ * Context: may sleep; heap's lock held, or the heap ends.
+ */
+void gc_pages_empty(struct gc_pages *gp)
+{
+	unsigned long r;
+
+	for (r = 0; r < REGION_COUNT; r++) {
+		region_destroy(gp->regions[r]);
+		gp->regions[r] = NULL;
+	}
+	gp->frontier = 0;
+	gp->free = 0;
+	gp->first_free = 0;
+	gp->meta_bytes = REGION_COUNT * sizeof(*gp->regions);
+}
+
+/**
  * gc_pages_destroy() - give all pages and the tree back
  * @gp: pages of the heap; no slab is left, nobody maps them
  *
@@ -612,9 +632,6 @@ static void region_destroy(struct gc_region *region)
  */
 void gc_pages_destroy(struct gc_pages *gp)
 {
-	unsigned long r;
-
-	for (r = 0; r < REGION_COUNT; r++)
-		region_destroy(gp->regions[r]);
+	gc_pages_empty(gp);
 	kfree(gp->regions);
 }

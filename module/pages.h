@@ -87,6 +87,7 @@ struct gc_pages {
 
 int gc_pages_init(struct gc_pages *gp, unsigned long limit,
 		  struct address_space *mapping);
+void gc_pages_empty(struct gc_pages *gp);
 void gc_pages_destroy(struct gc_pages *gp);
 long gc_pages_alloc(struct gc_pages *gp, unsigned long nr, bool grow);
 void gc_pages_free(struct gc_pages *gp, unsigned long first, unsigned long nr);

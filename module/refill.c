@@ -6,8 +6,8 @@
  * taken: whatever can fail because of it fails before anything has changed, and
  * nobody waits for the heap while a page of the caller's is fetched.  Under the
  * lock slabs change hands.  What is long, clearing their slots and entering them
- * into page tables, is done after it by the caller alone, whose mutator is "busy"
- * as long, so that nobody takes the slabs away from it.
+ * into page tables, is done after it by the caller alone.  While it clears them its
+ * mutator is "busy", so that nobody takes the slabs away from it.
  *
  * Locks: the heap's lock; then, without it, the caller's mmap_lock.
  */
@@ -256,33 +256,68 @@ static int refill_locked(struct gc_heap *heap, struct gc_mutator *m,
 	return refill->got ? 0 : err;
 }
 
-/*
- * Clear the slots and enter them into the page tables.  The slabs are the
- * caller's, who is busy: nobody takes them away.
- */
-static void prepare_slabs(struct gc_heap *heap, struct gc_slab **slabs, u32 nr)
+/* The slabs are the caller's, who is busy: nobody takes them away. */
+static void clear_slabs(struct gc_slab **slabs, u32 nr)
 {
 	u32 i;
 
 	for (i = 0; i < nr; i++) {
 		gc_slab_clear_handed(slabs[i]);
-		gc_map_populate(heap, slabs[i]->offset >> PAGE_SHIFT,
-				slabs[i]->nr_pages);
 		cond_resched();
 	}
 }
 
-static void refill_undo(struct gc_heap *heap, struct gc_slab **slabs, u32 nr)
+static void map_slabs(struct gc_heap *heap, const struct gcheap_slab *slabs,
+		      u32 nr)
 {
 	u32 i;
 
-	mutex_lock(&heap->lock);
 	for (i = 0; i < nr; i++)
-		gc_slab_give_back(&heap->slabs, slabs[i],
-				  gc_slab_handed_bits(slabs[i]));
+		gc_map_populate(heap, (slabs[i].start - heap->base) >> PAGE_SHIFT,
+				size_classes[slabs[i].class_index].pages);
+}
+
+/* Those that are still the caller's: another thread may have unmapped the heap. */
+static void refill_undo(struct gc_heap *heap, const struct gcheap_slab *slabs,
+			u32 nr)
+{
+	struct gc_mutator *m;
+	struct gc_slab *slab;
+	u32 i;
+
+	mutex_lock(&heap->lock);
+	m = gc_mutator_find(heap, current);
+	for (i = 0; m && i < nr; i++) {
+		slab = owned_slab(heap, m, slabs[i].start);
+		if (slab)
+			gc_slab_give_back(&heap->slabs, slab,
+					  gc_slab_handed_bits(slab));
+	}
 	mutex_unlock(&heap->lock);
 }
 
+/* Under the heap's lock; the caller is busy when it has got slabs. */
+static int refill_busily(struct gc_heap *heap, struct gc_mutator **m,
+			 struct gcheap_ioc_refill *refill,
+			 struct giving_back *g, struct refilling *r)
+{
+	int err = gc_map_check_any(heap);
+
+	if (err)
+		return err;
+	*m = gc_mutator_current(heap);
+	if (IS_ERR(*m))
+		return PTR_ERR(*m);
+	err = refill_locked(heap, *m, refill, g, r);
+	if (!err)
+		(*m)->busy = true;
+	return err;
+}
+
+/*
+ * The caller is busy for as long as that takes no longer than it must: what comes
+ * after it may be kept waiting for ever by other threads of the process.
+ */
 static int refill_to_user(struct gc_heap *heap,
 			  struct gcheap_ioc_refill *refill,
 			  struct giving_back *g, struct refilling *r)
@@ -292,22 +327,18 @@ static int refill_to_user(struct gc_heap *heap,
 
 	if (mutex_lock_killable(&heap->lock))
 		return -EINTR;
-	m = gc_mutator_current(heap);
-	err = IS_ERR(m) ? PTR_ERR(m) : refill_locked(heap, m, refill, g, r);
-	if (!err)
-		m->busy = true;
+	err = refill_busily(heap, &m, refill, g, r);
 	mutex_unlock(&heap->lock);
 	if (err)
 		return err;
-	prepare_slabs(heap, r->slabs, refill->got);
-	if (copy_to_user(u64_to_user_ptr(refill->slabs), r->out,
-			 refill->got * sizeof(*r->out))) {
-		refill_undo(heap, r->slabs, refill->got);
-		err = -EFAULT;
-	}
-	/* Pairs with the acquire in mutator_needed(). */
-	smp_store_release(&m->busy, false);
-	return err;
+	clear_slabs(r->slabs, refill->got);
+	gc_mutator_done(heap, m);
+	map_slabs(heap, r->out, refill->got);
+	if (!copy_to_user(u64_to_user_ptr(refill->slabs), r->out,
+			  refill->got * sizeof(*r->out)))
+		return 0;
+	refill_undo(heap, r->out, refill->got);
+	return -EFAULT;
 }
 
 /* All that can fail because of the caller's memory, before anything changes. */

@@ -649,19 +649,21 @@ static void destroy_list(struct gc_slabs *gs, struct list_head *list)
 
 	list_for_each_entry_safe(slab, next, list, node) {
 		list_del(&slab->node);
+		slab_account_free(gs, slab, slab->nr_alloc);
 		slab_destroy(gs, slab);
 		cond_resched();
 	}
 }
 
 /**
- * gc_slabs_destroy() - give everything back
+ * gc_slabs_empty() - give all objects back, and all memory
  * @gs: slabs of the heap; no thread owns one, nobody maps the heap
  *
- * Context: may sleep.
+ * Context: may sleep; heap's lock held, or the heap ends.
  */
-void gc_slabs_destroy(struct gc_slabs *gs)
+void gc_slabs_empty(struct gc_slabs *gs)
 {
+	bool poison = gs->pages.poison;
 	unsigned int i;
 
 	/* These pages are not handed out again, and some may be lent to a pipe. */
@@ -672,5 +674,22 @@ void gc_slabs_destroy(struct gc_slabs *gs)
 		destroy_list(gs, &gs->lists[i / 2][i % 2].full);
 		destroy_list(gs, &gs->lists[i / 2][i % 2].unswept);
 	}
+	gc_pages_empty(&gs->pages);
+	gs->pages.poison = poison;
+	gs->nr_unswept = 0;
+	gs->held = 0;
+	gs->live = 0;
+	gs->since = 0;
+}
+
+/**
+ * gc_slabs_destroy() - the heap ends
+ * @gs: slabs of the heap; no thread owns one, nobody maps the heap
+ *
+ * Context: may sleep.
+ */
+void gc_slabs_destroy(struct gc_slabs *gs)
+{
+	gc_slabs_empty(gs);
 	gc_pages_destroy(&gs->pages);
 }

@@ -154,6 +154,7 @@ struct gc_slabs {
 
 int gc_slabs_init(struct gc_slabs *gs, unsigned long limit_pages,
 		  struct address_space *mapping);
+void gc_slabs_empty(struct gc_slabs *gs);
 void gc_slabs_destroy(struct gc_slabs *gs);
 
 struct gc_slab *gc_slab_take(struct gc_slabs *gs, unsigned int class_index,

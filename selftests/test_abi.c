@@ -1243,9 +1243,9 @@ TEST_F(abi, mmap_in_another_manner_is_einval)
 {
 	int fd = raw_open(HEAP_SIZE), i;
 
-	ASSERT_EQ(0, raw_attach(fd));
 	/* Before it has a place, and after */
 	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, raw_attach(fd));
 		EXPECT_EQ(EINVAL, map_errno(fd, NULL, HEAP_SIZE / 2, RW, MAP_SHARED, 0));
 		EXPECT_EQ(EINVAL, map_errno(fd, NULL, HEAP_SIZE + 4096, RW, MAP_SHARED, 0));
 		EXPECT_EQ(EINVAL, map_errno(fd, NULL, 4096, RW, MAP_SHARED, 0));
@@ -1295,6 +1295,8 @@ TEST(no_heap_is_at_address_zero)
 TEST_F(abi, an_occupied_place_is_eexist)
 {
 	ASSERT_EQ(0, munmap(self->base, HEAP_SIZE));
+	/* Until it is empty it cannot be mapped anyway. */
+	ASSERT_EQ(0, raw_attach(self->fd));
 	ASSERT_EQ(self->base + MIB, mmap(self->base + MIB, 4096, PROT_READ,
 					 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
 	EXPECT_EQ(EEXIST, map_errno(self->fd, NULL, HEAP_SIZE, RW, MAP_SHARED, 0));

@@ -149,6 +149,8 @@ struct gcheap *gcheap_open(const struct gcheap_options *opts);
  * pointers into it may be passed among them.  Attaching a heap that this
  * process has mapped already (inherited by fork, or attached before) works too.
  *
+ * A heap that no process has attached any more is empty: see gcheap_close().
+ *
  * Return: the heap, or NULL with errno: EBADF or ENOTTY (not a heap), EEXIST
  * (the addresses are occupied in this process), EPROTONOSUPPORT, EAGAIN, EMFILE,
  * ENOMEM: as gcheap_open().
@@ -185,7 +187,10 @@ const char *gcheap_strerror(int err);
  * @heap: heap, or NULL
  *
  * The heap's memory is unmapped from this process: no thread may use it, its
- * objects, or its pools any more.  The heap ends when all its processes did so.
+ * objects, or its pools any more.  When all its processes did so, or have ended, all
+ * objects are gone, and their memory is given back, though descriptors of the heap may
+ * still be about, in other processes or on their way there.  Who attaches then finds it
+ * empty.  Whoever passes a heap on closes it when the other has attached it.
  */
 void gcheap_close(struct gcheap *heap);
 

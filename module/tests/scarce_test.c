@@ -12,6 +12,7 @@
 #include <linux/vmalloc.h>
 
 #define gc_pages_init		scarce_pages_init
+#define gc_pages_empty		scarce_pages_empty
 #define gc_pages_destroy	scarce_pages_destroy
 #define gc_pages_alloc		scarce_pages_alloc
 #define gc_pages_free		scarce_pages_free
@@ -23,6 +24,7 @@
 #define gc_pages_find_lent	scarce_pages_find_lent
 
 #define gc_slabs_init		scarce_slabs_init
+#define gc_slabs_empty		scarce_slabs_empty
 #define gc_slabs_destroy	scarce_slabs_destroy
 #define gc_slab_take		scarce_slab_take
 #define gc_slab_clear_handed	scarce_slab_clear_handed

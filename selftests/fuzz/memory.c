@@ -62,7 +62,7 @@ static uintptr_t map_address(struct stream *s, int *flags)
 void do_map(struct stream *s)
 {
 	static const int errors[] = {
-		EINVAL, EEXIST, ENOMEM, EACCES, EAGAIN, EOVERFLOW, EPERM, 0
+		EINVAL, EEXIST, ENOMEM, EACCES, EAGAIN, EOVERFLOW, EPERM, EBUSY, 0
 	};
 	static const int extras[] = {
 		MAP_POPULATE, MAP_NORESERVE, MAP_LOCKED, MAP_NONBLOCK, MAP_STACK,

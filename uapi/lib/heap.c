@@ -88,10 +88,29 @@ static int scan_all_if_checked(int fd)
 	return gch_is_checked() ? gch_fd_call(fd, GCHEAP_IOC_CONFIG, &config) : 0;
 }
 
+/*
+ * Between the two calls another process may have unmapped the heap as the last one:
+ * then the first waits until it is empty.
+ */
+static int attach_and_map(int fd, const struct gcheap_ioc_info *info, void **base)
+{
+	struct gcheap_ioc_attach attach = { .size = sizeof(attach) };
+	int err;
+
+	do {
+		err = gch_fd_call(fd, GCHEAP_IOC_ATTACH, &attach);
+		if (err)
+			return err;
+		*base = mmap((void *)(uintptr_t)info->base, info->heap_size,
+			     PROT_READ | PROT_WRITE,
+			     MAP_SHARED | (info->base ? MAP_FIXED_NOREPLACE : 0), fd, 0);
+	} while (*base == MAP_FAILED && errno == EBUSY);
+	return *base == MAP_FAILED ? -errno : 0;
+}
+
 /* Map the heap behind @fd and describe it; the lock is held. */
 static int heap_map(struct gcheap *heap, int fd)
 {
-	struct gcheap_ioc_attach attach = { .size = sizeof(attach) };
 	/* Valgrind does not know that the kernel fills it. */
 	struct gcheap_class_info classes[GCH_CLASSES_MAX] = {};
 	struct gcheap_ioc_info info;
@@ -101,16 +120,11 @@ static int heap_map(struct gcheap *heap, int fd)
 
 	err = read_info(fd, &info, classes);
 	if (!err)
-		err = gch_fd_call(fd, GCHEAP_IOC_ATTACH, &attach);
+		err = scan_all_if_checked(fd);
+	if (!err)
+		err = attach_and_map(fd, &info, &base);
 	if (err)
 		return err;
-	err = scan_all_if_checked(fd);
-	if (err)
-		return err;
-	base = mmap((void *)(uintptr_t)info.base, info.heap_size, PROT_READ | PROT_WRITE,
-		    MAP_SHARED | (info.base ? MAP_FIXED_NOREPLACE : 0), fd, 0);
-	if (base == MAP_FAILED)
-		return -errno;
 	heap->fd = fd;
 	heap->refs = 1;
 	heap->base = (uintptr_t)base;

@@ -26,10 +26,20 @@
  *		   or a 32-bit process
  *	EPERM	   no ATTACH by this process
  *	EEXIST	   the base's range is occupied in this process, be it by the
- *		   heap itself
+ *		   heap itself, over which MAP_FIXED does not map it either
+ *	EBUSY	   the last mapping has gone, and the heap is not empty yet: see
+ *		   below.  ATTACH waits for that
  *	The mapping is one piece: mremap(), mprotect() of a part and munmap()
  *	of a part are EINVAL, mprotect(PROT_EXEC) is EACCES.
  *	madvise(MADV_DONTNEED) drops page table entries only; the content stays.
+ *
+ * The last mapping
+ *	When no process maps the heap any more, be it that they unmapped it, have
+ *	ended, or run other programs, all its objects are gone and all its memory is
+ *	given back: a descriptor keeps none.  Slabs are no thread's any more, ranges of
+ *	roots are forgotten.  It can be mapped again, where it was, and is empty then
+ *	in any case.  Its settings stay, its statistics go on, and those who have
+ *	attached to it need not do so again.
  *
  * ioctl
  *	Each structure begins with its own size, as the caller knows it.
@@ -152,7 +162,8 @@ struct gcheap_ioc_info {
  *
  * The calling process may map the heap from now on, until it execs or ends;
  * so may a vfork child's parent, whose memory the child has.  Before mmap it has
- * no other effect.  Who is a member already stays one.
+ * no other effect, but that it waits until a heap that nobody maps any more is empty.
+ * Who is a member already stays one.
  *
  * ENOMEM: no memory, or the process is a member of 256 heaps.
  */
