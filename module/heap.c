@@ -26,6 +26,7 @@
 #include "mutator.h"
 #include "rootset.h"
 #include "stop.h"
+#include "user.h"
 
 /* Smallest goal at 100 percent, as Go's heapMinimum. */
 #define GOAL_MIN	(4ULL << 20)
@@ -97,18 +98,20 @@ static unsigned long default_size(void)
 	return min(round_up(bytes, SZ_2M), GCHEAP_SIZE_MAX);
 }
 
-/**
- * gc_heap_new() - make a heap that nobody maps yet
- *
- * Return: the heap, or ERR_PTR(-ENOMEM) or what making an inode gave.
- */
-struct gc_heap *gc_heap_new(void)
+static int charge_pages(void *user, long nr)
+{
+	if (nr > 0)
+		return gc_user_take(user, GC_PAGES, nr) ? 0 : -ENOMEM;
+	gc_user_give(user, GC_PAGES, -nr);
+	return 0;
+}
+
+static struct gc_heap *heap_alloc(void)
 {
 	struct gc_heap *heap = kvzalloc(sizeof(*heap), GC_GFP);
-	int err;
 
 	if (!heap)
-		return ERR_PTR(-ENOMEM);
+		return NULL;
 	mutex_init(&heap->lock);
 	spin_lock_init(&heap->map_lock);
 	INIT_LIST_HEAD(&heap->agings);
@@ -119,11 +122,49 @@ struct gc_heap *gc_heap_new(void)
 	heap->percent = 100;
 	heap->opener = current_euid();
 	heap->born = ktime_get();
-	heap->world = gc_world_new();
-	if (!heap->world) {
-		err = -ENOMEM;
+	return heap;
+}
+
+static int slabs_init(struct gc_heap *heap)
+{
+	struct gc_pages *gp = &heap->slabs.pages;
+	int err;
+
+	err = gc_slabs_init(&heap->slabs, heap->size >> PAGE_SHIFT,
+			    heap->inode->i_mapping);
+	if (err)
+		return err;
+	gp->reserved = 1;
+	gp->poison = READ_ONCE(poison);
+	gp->charge = charge_pages;
+	gp->payer = heap->user;
+	heap->goal = gc_heap_goal(heap);
+	return 0;
+}
+
+/**
+ * gc_heap_new() - make a heap that nobody maps yet
+ *
+ * Return: the heap, or ERR_PTR(): -ENOMEM, -EMFILE when the caller has too many, or
+ * what making an inode gave.
+ */
+struct gc_heap *gc_heap_new(void)
+{
+	struct gc_heap *heap = heap_alloc();
+	int err = -ENOMEM;
+
+	if (!heap)
+		return ERR_PTR(-ENOMEM);
+	heap->user = gc_user_get();
+	if (IS_ERR(heap->user))
 		goto free_heap;
-	}
+	err = -EMFILE;
+	if (!gc_user_take(heap->user, GC_HEAPS, 1))
+		goto put_user;
+	err = -ENOMEM;
+	heap->world = gc_world_new();
+	if (!heap->world)
+		goto give_heap;
 	err = gc_mutators_init(heap);
 	if (err)
 		goto put_world;
@@ -132,13 +173,9 @@ struct gc_heap *gc_heap_new(void)
 		err = PTR_ERR(heap->inode);
 		goto destroy_mutators;
 	}
-	err = gc_slabs_init(&heap->slabs, heap->size >> PAGE_SHIFT,
-			    heap->inode->i_mapping);
+	err = slabs_init(heap);
 	if (err)
 		goto put_inode;
-	heap->slabs.pages.reserved = 1;
-	heap->slabs.pages.poison = READ_ONCE(poison);
-	heap->goal = gc_heap_goal(heap);
 	return heap;
 
 put_inode:
@@ -147,6 +184,10 @@ destroy_mutators:
 	gc_mutators_destroy(heap);
 put_world:
 	gc_world_put(heap->world);
+give_heap:
+	gc_user_give(heap->user, GC_HEAPS, 1);
+put_user:
+	gc_user_put(heap->user);
 free_heap:
 	kvfree(heap);
 	return ERR_PTR(err);
@@ -172,6 +213,8 @@ void gc_heap_free(struct gc_heap *heap)
 		gc_fetcher_kill(heap->stuck);
 		gc_fetcher_put(heap->stuck);
 	}
+	gc_user_give(heap->user, GC_HEAPS, 1);
+	gc_user_put(heap->user);
 	kvfree(heap);
 }
 

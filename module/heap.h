@@ -37,6 +37,7 @@
 #include "slab.h"
 
 struct gc_fetcher;
+struct gc_user;
 struct gc_world;
 struct inode;
 
@@ -61,6 +62,7 @@ struct inode;
  * @nr_mutators: length of @mutator_list
  * @reap_at: value of @nr_mutators that makes us look for dead ones
  * @opener: effective user of who made the heap
+ * @user: whose limits count for it, see user.h; a reference, or NULL for none
  * @records_bytes: memory that the records of all members take
  * @rootset_bytes: memory that the ranges of roots of all processes take
  * @agings: struct gc_aging: all that a process has, or had at the last collection
@@ -99,6 +101,7 @@ struct gc_heap {
 	unsigned int nr_mutators;
 	unsigned int reap_at;
 	kuid_t opener;
+	struct gc_user *user;
 	atomic_long_t records_bytes;
 	atomic_long_t rootset_bytes;
 	struct list_head agings;

@@ -24,6 +24,7 @@
  *	member	address spaces that use a heap
  *	records	what the C library keeps of threads
  *	regs, regs_x86_64	registers of threads
+ *	user	what one user may take
  *	verify, audit	checks of the collector
  *	mark	from pointers to objects
  *	slab	objects

@@ -230,7 +230,7 @@ int gc_map_mmap(struct file *file, struct vm_area_struct *vma)
 	roots = gc_rootset_new();
 	if (!roots)
 		return -ENOMEM;
-	gc_rootset_count(roots, &heap->rootset_bytes);
+	gc_rootset_count(roots, &heap->rootset_bytes, heap->user);
 	err = gc_stop_newcomer(heap->world);
 	if (err)
 		goto put_roots;

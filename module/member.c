@@ -13,6 +13,7 @@
 #include "heap.h"
 #include "member.h"
 #include "regs.h"
+#include "user.h"
 
 /* Members that a heap may have before it looks for dead ones; each has a table. */
 #define REAP_MIN	4U
@@ -206,6 +207,7 @@ static void member_remove(struct gc_heap *heap, struct gc_member *member,
 	rhltable_remove(&members, &member->hash, member_params);
 	list_move(&member->node, to);
 	heap->nr_members--;
+	gc_user_give(heap->user, GC_MEMBERS, 1);
 }
 
 static void put_all(struct list_head *list)
@@ -286,9 +288,12 @@ static int enter_locked(struct gc_heap *heap, struct gc_member *member,
 		return -EEXIST;
 	if (full)
 		return -ENOMEM;
+	if (!gc_user_take(heap->user, GC_MEMBERS, 1))
+		return -ENOMEM;
 	member->mm = mm;
 	member->world = heap->world;
 	if (rhltable_insert(&members, &member->hash, member_params)) {
+		gc_user_give(heap->user, GC_MEMBERS, 1);
 		member->mm = NULL;
 		return -ENOMEM;
 	}
@@ -312,7 +317,7 @@ static int enter_locked(struct gc_heap *heap, struct gc_member *member,
  * Context: may sleep; maybe mmap_lock held, maybe i_mmap_rwsem.
  *
  * Return: 0; -EEXIST when it is one already, or -ENOMEM, also when it is a member of
- * too many heaps; then @member is as before.
+ * too many heaps, or the heap's user has too many members; then @member is as before.
  */
 int gc_member_enter(struct gc_heap *heap, struct gc_member *member,
 		    struct mm_struct *mm)
@@ -324,6 +329,11 @@ int gc_member_enter(struct gc_heap *heap, struct gc_member *member,
 	if (heap->nr_members >= heap->reap_members_at)
 		collect_dead(heap, &dead);
 	err = enter_locked(heap, member, mm);
+	if (err == -ENOMEM) {
+		/* Perhaps for those who are gone. */
+		collect_dead(heap, &dead);
+		err = enter_locked(heap, member, mm);
+	}
 	mutex_unlock(&heap->member_lock);
 	put_all(&dead);
 	return err;

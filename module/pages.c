@@ -150,7 +150,12 @@ static void page_adopt(struct gc_pages *gp, struct page *page,
 	folio->index = nr;
 }
 
-static void page_release(struct page *page)
+static int charge(struct gc_pages *gp, long nr)
+{
+	return gp->charge ? gp->charge(gp->payer, nr) : 0;
+}
+
+static void page_release(struct gc_pages *gp, struct page *page)
 {
 	struct folio *folio = page_folio(page);
 
@@ -160,6 +165,19 @@ static void page_release(struct page *page)
 	folio_unlock(folio);
 	/* Someone may have it pinned: then the last one frees it. */
 	put_page(page);
+	charge(gp, -1);
+}
+
+static struct page *take_block(struct gc_pages *gp, unsigned int order)
+{
+	struct page *block;
+
+	if (charge(gp, 1L << order))
+		return NULL;
+	block = alloc_pages(BLOCK_GFP, order);
+	if (!block)
+		charge(gp, -(1L << order));
+	return block;
 }
 
 /* Take one block of at most 1 << @order pages at the frontier. */
@@ -172,7 +190,7 @@ static int back_block(struct gc_pages *gp, unsigned int order)
 	if (!chunk)
 		return -ENOMEM;
 	for (;;) {
-		block = alloc_pages(BLOCK_GFP, order);
+		block = take_block(gp, order);
 		if (block)
 			break;
 		if (!order)
@@ -203,7 +221,7 @@ static void unback(struct gc_pages *gp, unsigned long frontier)
 		unsigned long nr = --gp->frontier;
 		struct gc_chunk *chunk = chunk_of(gp, nr);
 
-		page_release(chunk->pages[nr % CHUNK_PAGES]);
+		page_release(gp, chunk->pages[nr % CHUNK_PAGES]);
 		chunk->pages[nr % CHUNK_PAGES] = NULL;
 		if (!__test_and_set_bit(nr % CHUNK_PAGES, chunk->used))
 			gp->free--;
@@ -577,7 +595,7 @@ unsigned long gc_pages_find_lent(struct gc_pages *gp, unsigned long first,
 	return end;
 }
 
-static void chunk_destroy(struct gc_chunk *chunk)
+static void chunk_destroy(struct gc_pages *gp, struct gc_chunk *chunk)
 {
 	unsigned long i;
 
@@ -585,20 +603,20 @@ static void chunk_destroy(struct gc_chunk *chunk)
 		return;
 	for (i = 0; i < CHUNK_PAGES; i++)
 		if (chunk->pages[i])
-			page_release(chunk->pages[i]);
+			page_release(gp, chunk->pages[i]);
 	kfree(chunk->pages);
 	kfree(chunk);
 	cond_resched();
 }
 
-static void region_destroy(struct gc_region *region)
+static void region_destroy(struct gc_pages *gp, struct gc_region *region)
 {
 	unsigned long c;
 
 	if (!region)
 		return;
 	for (c = 0; c < REGION_CHUNKS; c++) {
-		chunk_destroy(region->chunks[c]);
+		chunk_destroy(gp, region->chunks[c]);
 		kfree(region->slabs[c]);
 	}
 	kfree(region);
@@ -615,7 +633,7 @@ void gc_pages_empty(struct gc_pages *gp)
 	unsigned long r;
 
 	for (r = 0; r < REGION_COUNT; r++) {
-		region_destroy(gp->regions[r]);
+		region_destroy(gp, gp->regions[r]);
 		gp->regions[r] = NULL;
 	}
 	gp->frontier = 0;

@@ -71,6 +71,9 @@ struct gc_region {
  * @poison: free memory holds a pattern, see poison.h; set before anything is
  *	allocated
  * @faults: free memory that did not hold it
+ * @charge: called before pages become the heap's with their number, and with a negative
+ *	one when they are no longer; an error is the allocation's.  NULL: nobody pays
+ * @payer: its first argument
  */
 struct gc_pages {
 	struct gc_region **regions;
@@ -83,6 +86,8 @@ struct gc_pages {
 	size_t meta_bytes;
 	bool poison;
 	struct gc_faults faults;
+	int (*charge)(void *payer, long nr);
+	void *payer;
 };
 
 int gc_pages_init(struct gc_pages *gp, unsigned long limit,

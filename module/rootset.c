@@ -7,6 +7,7 @@
 
 #include "gfp.h"
 #include "rootset.h"
+#include "user.h"
 
 /**
  * gc_rootset_new() - an empty set
@@ -31,13 +32,16 @@ static void count(const struct gc_rootset *set, long bytes)
 }
 
 /**
- * gc_rootset_count() - count the memory of a set, and of all copies of it
+ * gc_rootset_count() - count what a set takes, and all copies of it
  * @set: set without ranges
- * @bytes: counter that outlives them, or NULL
+ * @bytes: counter of memory that outlives them, or NULL
+ * @user: user who outlives them, and is to have no more ranges than allowed; or NULL
  */
-void gc_rootset_count(struct gc_rootset *set, atomic_long_t *bytes)
+void gc_rootset_count(struct gc_rootset *set, atomic_long_t *bytes,
+		      struct gc_user *user)
 {
 	set->bytes = bytes;
+	set->user = user;
 	count(set, sizeof(*set));
 }
 
@@ -116,6 +120,7 @@ void gc_aging_forget(struct gc_aging *aging)
 static void root_free(const struct gc_rootset *set, struct gc_root *root)
 {
 	count(set, -(long)sizeof(*root));
+	gc_user_give(set->user, GC_RANGES, 1);
 	gc_aging_put(root->aging);
 	kfree(root);
 }
@@ -178,13 +183,28 @@ static void root_insert(struct gc_rootset *set, struct gc_root *new)
 	count(set, sizeof(*new));
 }
 
+/* A range that is counted for the set's user, and not in the set yet. */
+static struct gc_root *root_new(struct gc_rootset *set)
+{
+	struct gc_root *root;
+
+	if (!gc_user_take(set->user, GC_RANGES, 1))
+		return ERR_PTR(-ENOSPC);
+	root = kzalloc(sizeof(*root), GC_GFP);
+	if (root)
+		return root;
+	gc_user_give(set->user, GC_RANGES, 1);
+	return ERR_PTR(-ENOMEM);
+}
+
 /**
  * gc_rootset_copy() - a set of one's own
  * @set: set to copy
  *
  * Context: may sleep.
  *
- * Return: the copy with one reference, or NULL.
+ * Return: the copy with one reference; or NULL, when there is no memory, or the user
+ * has too many ranges.
  */
 struct gc_rootset *gc_rootset_copy(const struct gc_rootset *set)
 {
@@ -193,17 +213,19 @@ struct gc_rootset *gc_rootset_copy(const struct gc_rootset *set)
 
 	if (!copy)
 		return NULL;
-	gc_rootset_count(copy, set->bytes);
+	gc_rootset_count(copy, set->bytes, set->user);
 	for (node = rb_first(&set->ranges); node; node = rb_next(node)) {
 		const struct gc_root *root = rb_entry(node, struct gc_root,
 						      node);
-		struct gc_root *new = kmemdup(root, sizeof(*root),
-					      GC_GFP);
+		struct gc_root *new = root_new(copy);
 
-		if (!new) {
+		if (IS_ERR(new)) {
 			gc_rootset_put(copy);
 			return NULL;
 		}
+		new->start = root->start;
+		new->length = root->length;
+		new->aging = root->aging;
 		if (new->aging)
 			refcount_inc(&new->aging->ref);
 		root_insert(copy, new);
@@ -241,7 +263,8 @@ struct gc_root *gc_rootset_find(const struct gc_rootset *set,
  * @length: bytes
  * @aging: pairs that it is of, whose reference the set takes over; or NULL
  *
- * Return: 0, -EEXIST, -ENOSPC when the set is full, or -ENOMEM; then the reference
+ * Return: 0, -EEXIST, -ENOSPC when the set is full or the user has too many ranges,
+ * or -ENOMEM; then the reference
  * stays the caller's.
  */
 int gc_rootset_add(struct gc_rootset *set, unsigned long start,
@@ -253,9 +276,9 @@ int gc_rootset_add(struct gc_rootset *set, unsigned long start,
 		return -EEXIST;
 	if (set->nr >= GCHEAP_ROOTS_MAX)
 		return -ENOSPC;
-	root = kzalloc(sizeof(*root), GC_GFP);
-	if (!root)
-		return -ENOMEM;
+	root = root_new(set);
+	if (IS_ERR(root))
+		return PTR_ERR(root);
 	root->start = start;
 	root->length = length;
 	root->aging = aging;

@@ -15,6 +15,8 @@
 #include <linux/refcount.h>
 #include <linux/types.h>
 
+struct gc_user;
+
 /**
  * struct gc_aging - pairs of words in the heap that age, see GCHEAP_ROOT_AGING
  * @ref: the heap, and each set that has the range: the pairs age once a
@@ -54,12 +56,14 @@ struct gc_root {
  * @nr: number of ranges, at most GCHEAP_ROOTS_MAX
  * @ranges: struct gc_root by address
  * @bytes: where the memory that it takes is counted, or NULL
+ * @user: for whom the ranges are counted, see user.h
  */
 struct gc_rootset {
 	refcount_t ref;
 	unsigned int nr;
 	struct rb_root ranges;
 	atomic_long_t *bytes;
+	struct gc_user *user;
 };
 
 struct gc_aging *gc_aging_get(struct list_head *agings, unsigned long start,
@@ -69,7 +73,8 @@ void gc_aging_abandon(struct gc_aging *aging);
 void gc_aging_forget(struct gc_aging *aging);
 
 struct gc_rootset *gc_rootset_new(void);
-void gc_rootset_count(struct gc_rootset *set, atomic_long_t *bytes);
+void gc_rootset_count(struct gc_rootset *set, atomic_long_t *bytes,
+		      struct gc_user *user);
 void gc_rootset_get(struct gc_rootset *set);
 void gc_rootset_put(struct gc_rootset *set);
 bool gc_rootset_shared(const struct gc_rootset *set);

@@ -21,13 +21,13 @@ static const char *const meanings[] = {
 	[EEXIST] =
 	"occupied: something else is mapped at the heap's addresses in this process (attach earlier); or a range of roots begins there already",
 	[ENOSPC] =
-	"too many ranges of roots for this process: give fewer and larger ones, or open the heap with GCHEAP_SCAN_ALL",
+	"too many ranges of roots for this process, or for its user (the module's parameter user_ranges): give fewer and larger ones, or open the heap with GCHEAP_SCAN_ALL",
 	[ENOMEM] =
-	"no memory: the heap is full of what is still referred to (set a larger size), or the machine, its cgroup or RLIMIT_AS has no more",
+	"no memory: the heap is full of what is still referred to (set a larger size), or the machine, its cgroup, RLIMIT_AS or the module's parameter user_memory has no more",
 	[EAGAIN] =
 	"not now: threads could not be stopped or their memory not be read, or the machine was suspended, so collect again later; or mlockall() and RLIMIT_MEMLOCK leave no room for the heap (set a smaller size)",
 	[EMFILE] =
-	"no more descriptors for this process: close some, or raise RLIMIT_NOFILE (ulimit -n)",
+	"no more descriptors for this process: close some, or raise RLIMIT_NOFILE (ulimit -n); or the user has as many heaps as the module's parameter user_heaps allows",
 	[ENFILE] =
 	"no more open files on this machine: raise fs.file-max",
 	[EBADF] =

@@ -7,6 +7,19 @@
  * The last close() of the descriptor and munmap() of the mapping, in all
  * processes, end it.
  *
+ * open
+ *	EMFILE	   the process has as many descriptors as it may, or the user as many
+ *		   heaps
+ *	ENOMEM	   no memory
+ *
+ * Limits of a user
+ *	All heaps that one user has opened (the effective user id, as the initial
+ *	user namespace has it) together have no more than four parameters of the module
+ *	allow: user_heaps (EMFILE), user_memory, in percent of the machine's memory
+ *	(ENOMEM), user_members (ENOMEM), user_ranges (ENOSPC).  A heap that was
+ *	opened with CAP_SYS_RESOURCE in the initial user namespace is not counted.
+ *	RLIMIT_MEMLOCK does not matter.
+ *
  * Members
  *	Those who map a heap trust each other completely: each can write all that
  *	is in it, has the others stopped by a collection, at a time and for as
@@ -165,7 +178,8 @@ struct gcheap_ioc_info {
  * no other effect, but that it waits until a heap that nobody maps any more is empty.
  * Who is a member already stays one.
  *
- * ENOMEM: no memory, or the process is a member of 256 heaps.
+ * ENOMEM: no memory, or the process is a member of 256 heaps, or the user has too many
+ *	members.
  */
 struct gcheap_ioc_attach {
 	__u32 size;
@@ -279,8 +293,8 @@ struct gcheap_slab_return {
  * thread is held, and reclaims slots whose bit is clear and which nothing
  * refers to; they come as free again when the slab was given back.
  *
- * ENOMEM: no memory, also not after a collection.  The slabs in @back were
- *	taken back all the same.
+ * ENOMEM: no memory, or no more for this user, also not after a collection.  The
+ *	slabs in @back were taken back all the same.
  * EPERM: a slab in @back is not the calling thread's; none was taken back.
  * EBUSY: the caller is a vfork child that has not yet execed; use ALLOC.
  */
@@ -331,8 +345,8 @@ struct gcheap_ioc_release {
  * @usable: out: bytes of the object
  * @cycle: out: collections completed so far
  *
- * ENOMEM: no memory, also not after a collection; or @bytes is more than the
- *	heap can hold, which is heap_size less a page.
+ * ENOMEM: no memory, or no more for this user, also not after a collection; or
+ *	@bytes is more than the heap can hold, which is heap_size less a page.
  */
 struct gcheap_ioc_alloc {
 	__u32 size;
@@ -523,10 +537,12 @@ struct gcheap_ioc_stats {
  * EEXIST: a range begins at @start already.
  * EFAULT: the range is not one of user addresses, or when aging not inside one
  *	object of the heap.
- * ENOSPC: the process has GCHEAP_ROOTS_MAX ranges.
- * ENOMEM: no memory.
+ * ENOSPC: the process has GCHEAP_ROOTS_MAX ranges, or the user too many.
+ * ENOMEM: no memory; or the process has its parent's ranges, and the user may not
+ *	have as many once more.
  * ROOT_DEL:
  * ENOENT: no range begins at @start.
+ * ENOMEM: as for ROOT_ADD.
  */
 struct gcheap_ioc_root {
 	__u32 size;
