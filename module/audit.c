@@ -17,6 +17,7 @@
  * @gs: slabs of the heap
  * @slab: slab being looked at, or NULL
  * @pages: pages of slabs
+ * @absent: pages of the heap that were given back
  * @unswept: slabs that are to be swept
  * @meta_bytes: memory of the slab structures
  * @objects: objects that are allocated, by class: what owners may yet hand out
@@ -30,6 +31,7 @@ struct audit {
 	struct gc_slabs *gs;
 	struct gc_slab *slab;
 	unsigned long pages;
+	unsigned long absent;
 	unsigned long unswept;
 	size_t meta_bytes;
 	u64 objects[SLAB_KINDS];
@@ -250,9 +252,11 @@ static unsigned long audit_chunk(struct audit *a, unsigned long first)
 	unsigned long i = first / CHUNK_PAGES % REGION_CHUNKS, nr, in_use = 0;
 	struct gc_chunk *chunk = region->chunks[i];
 	struct gc_slab **slabs = region->slabs[i];
+	DECLARE_BITMAP(closed, CHUNK_PAGES);
 
 	for (nr = first; nr < first + CHUNK_PAGES; nr++) {
-		bool backed = nr < gp->frontier;
+		bool absent = test_bit(nr % CHUNK_PAGES, chunk->absent);
+		bool backed = nr < gp->frontier && !absent;
 		bool slab = slabs[nr % CHUNK_PAGES];
 		bool used = test_bit(nr % CHUNK_PAGES, chunk->used);
 
@@ -260,13 +264,22 @@ static unsigned long audit_chunk(struct audit *a, unsigned long first)
 		       backed);
 		expect(a, "page in use", used,
 		       slab || nr < gp->reserved || !backed);
+		expect(a, "no slab where there is no page", slab && !backed,
+		       false);
+		expect(a, "not in use before, where there is no page",
+		       absent && test_bit(nr % CHUNK_PAGES, chunk->dirty),
+		       false);
+		a->absent += absent && nr < gp->frontier;
 		in_use += used && backed;
 	}
+	bitmap_andnot(closed, chunk->used, chunk->absent, CHUNK_PAGES);
+	expect(a, "no longer run is free or absent",
+	       longest_run(closed, CHUNK_PAGES) <= chunk->longest_open, true);
 	expect(a, "no longer run is free",
 	       longest_run(chunk->used, CHUNK_PAGES) <= chunk->longest, true);
 	if (first / CHUNK_PAGES < gp->first_free)
 		expect(a, "no free page below the first one",
-		       bitmap_full(chunk->used, CHUNK_PAGES), true);
+		       bitmap_full(closed, CHUNK_PAGES), true);
 	return in_use;
 }
 
@@ -281,7 +294,8 @@ static void audit_tree(struct audit *a)
 	}
 	expect(a, "pages in use", in_use,
 	       a->pages + min(gp->reserved, gp->frontier));
-	expect(a, "free pages", gp->free, gp->frontier - in_use);
+	expect(a, "absent pages", gp->absent, a->absent);
+	expect(a, "free pages", gp->free, gc_pages_backed(gp) - in_use);
 }
 
 /**

@@ -334,12 +334,12 @@ static void stats_fill(struct gc_heap *heap, struct gcheap_ioc_stats *stats)
 	stats->total_alloc = gs->total_alloc;
 	stats->heap_alloc = gc_slabs_allocated(gs);
 	stats->heap_objects = stats->mallocs - stats->frees;
-	stats->heap_sys = gs->pages.frontier << PAGE_SHIFT;
+	stats->heap_sys = gc_pages_backed(&gs->pages) << PAGE_SHIFT;
 	stats->heap_idle = (gs->pages.free + min(gs->pages.frontier,
 						 gs->pages.reserved)) <<
 			   PAGE_SHIFT;
 	stats->heap_inuse = stats->heap_sys - stats->heap_idle;
-	stats->heap_released = 0;
+	stats->heap_released = gs->pages.released << PAGE_SHIFT;
 	stats->next_gc = heap->goal;
 	stats->last_gc_ns = heap->last_gc_ns;
 	stats->pause_total_ns = heap->pause_total_ns;

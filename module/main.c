@@ -28,7 +28,8 @@
  *	verify, audit	checks of the collector
  *	mark	from pointers to objects
  *	slab	objects
- *	pages	memory
+ *	pages	memory, in runs
+ *	backing	memory of the machine
  *	size_class	the table of sizes
  *
  * verify and below depend on no process, thread or device.

@@ -86,18 +86,67 @@ void gc_map_put_inode(struct inode *inode)
 	simple_release_fs(&mount, &mount_count);
 }
 
-/* Pages that follow each other and are in use; how many, at most @max. */
-static unsigned long pages_in_use(struct gc_heap *heap, struct page **pages,
-				  unsigned long first, unsigned long max)
+/*
+ * Hold the page behind a number, if one is in use there: with a reference, and locked,
+ * so that it is not given back before we have entered it into a page table.  A page
+ * that was given back while we looked may have become somebody else's: then its
+ * reference is only borrowed for a moment, as the page cache does (filemap_get_entry()
+ * in the kernel).
+ */
+static struct page *hold_page(struct gc_pages *gp, unsigned long nr, bool wait)
+{
+	struct folio *folio;
+	struct page *page;
+
+	for (;;) {
+		rcu_read_lock();
+		page = gc_pages_page(gp, nr);
+		folio = page ? page_folio(page) : NULL;
+		if (folio && !folio_try_get(folio)) {
+			rcu_read_unlock();
+			cpu_relax();
+			continue;
+		}
+		rcu_read_unlock();
+		if (!folio)
+			return NULL;
+		if (wait)
+			folio_lock(folio);
+		else if (!folio_trylock(folio))
+			break;
+		if (gc_pages_page(gp, nr) == page && page_folio(page) == folio)
+			return page;
+		folio_unlock(folio);
+		folio_put(folio);
+	}
+	folio_put(folio);
+	return NULL;
+}
+
+/*
+ * Hold pages that follow each other and are in use; how many, at most @max.  The first
+ * one is waited for, if @wait.
+ */
+static unsigned long hold_pages(struct gc_heap *heap, struct page **pages,
+				unsigned long first, unsigned long max, bool wait)
 {
 	unsigned long nr;
 
 	for (nr = 0; nr < max; nr++) {
-		pages[nr] = gc_pages_page(&heap->slabs.pages, first + nr);
+		pages[nr] = hold_page(&heap->slabs.pages, first + nr,
+				      wait && !nr);
 		if (!pages[nr])
 			break;
 	}
 	return nr;
+}
+
+static void let_go(struct page **pages, unsigned long nr)
+{
+	while (nr--) {
+		unlock_page(pages[nr]);
+		put_page(pages[nr]);
+	}
 }
 
 /*
@@ -117,16 +166,18 @@ static vm_fault_t map_fault(struct vm_fault *vmf)
 	unsigned long nr, left, max;
 
 	max = min(FAULT_AROUND, (vma->vm_end - addr) >> PAGE_SHIFT);
-	nr = pages_in_use(heap, pages, vmf->pgoff, max);
+	nr = hold_pages(heap, pages, vmf->pgoff, max, true);
 	if (!nr)
 		return VM_FAULT_SIGBUS;
 	left = nr;
 	vm_insert_pages(vma, addr, pages, &left);
-	if (left < nr)
+	if (left < nr) {
+		let_go(pages, nr);
 		return VM_FAULT_NOPAGE;
-	get_page(pages[0]);
+	}
+	let_go(pages + 1, nr - 1);
 	vmf->page = pages[0];
-	return 0;
+	return VM_FAULT_LOCKED;
 }
 
 static int map_refuse_split(struct vm_area_struct *vma, unsigned long addr)
@@ -460,13 +511,18 @@ static void populate(struct gc_heap *heap, struct vm_area_struct *vma,
 {
 	struct page *pages[FAULT_AROUND];
 	unsigned long run, left;
+	int err;
 
 	while (nr && !fatal_signal_pending(current)) {
-		run = pages_in_use(heap, pages, first, min(nr, FAULT_AROUND));
+		run = hold_pages(heap, pages, first, min(nr, FAULT_AROUND),
+				 false);
+		if (!run)
+			return;
 		left = run;
-		if (!run ||
-		    vm_insert_pages(vma, vma->vm_start + (first << PAGE_SHIFT),
-				    pages, &left))
+		err = vm_insert_pages(vma, vma->vm_start + (first << PAGE_SHIFT),
+				      pages, &left);
+		let_go(pages, run);
+		if (err)
 			return;
 		first += run;
 		nr -= run;

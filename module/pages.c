@@ -1,41 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Backing a heap's addresses with pages, and handing out runs of them.
+ * Handing out runs of a heap's pages.  See pages.h; backing.c has the memory.
  *
- * The tree and one reference to each page are the heap's.  A page outlives it when
- * somebody else has a reference, and is then the last one's to free.  All is done
- * under the heap's lock, which the caller holds, but gc_pages_page(), which faults
- * call without a lock.  The only other lock is that of a page, when the page is
- * given back; whoever has it does not wait for us.  Beside that only the allocator
- * of memory is waited for.
- *
- * Blocks double with the heap, from 32 KiB to 2 MiB: a heap of one object is
- * small, and a large one costs few allocations.  Memory comes from
- * __GFP_NORETRY, so that an exhausted machine or memory cgroup gives an error
- * to the program instead of calling the OOM killer.
+ * All is done under the heap's lock, which the caller holds, but gc_pages_page(),
+ * which needs none.  Nobody is waited for but the allocator of memory.
  */
 #include <linux/highmem.h>
 #include <linux/mm.h>
-#include <linux/pagemap.h>
-#include <linux/sched/signal.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
+#include "backing.h"
 #include "gfp.h"
 #include "pages.h"
 #include "poison.h"
-
-/* A block that is not to be had at once is not worth waiting for. */
-#define BLOCK_GFP	(GFP_KERNEL_ACCOUNT | __GFP_ZERO | \
-			 __GFP_NORETRY | __GFP_NOWARN)
-#define BLOCK_ORDER_MAX	ilog2(CHUNK_PAGES)
-#define BLOCK_PAGES_MIN	8UL
-
-/*
- * What must be left for the program after the heap has grown: its stacks and
- * page tables come from the same memory cgroup, and it is killed if there is no
- * more for those.
- */
-#define HEADROOM_PAGES	512UL
 
 /**
  * gc_pages_init() - make the tree for a heap without any page
@@ -55,63 +33,6 @@ int gc_pages_init(struct gc_pages *gp, unsigned long limit,
 		return -ENOMEM;
 	gp->meta_bytes = REGION_COUNT * sizeof(*gp->regions);
 	return 0;
-}
-
-static struct gc_chunk *chunk_of(struct gc_pages *gp, unsigned long nr)
-{
-	struct gc_region *region = gp->regions[nr / REGION_PAGES];
-
-	return region->chunks[nr / CHUNK_PAGES % REGION_CHUNKS];
-}
-
-static struct gc_region *region_make(struct gc_pages *gp, unsigned long nr)
-{
-	struct gc_region **slot = &gp->regions[nr / REGION_PAGES];
-	struct gc_region *region = *slot;
-
-	if (region)
-		return region;
-	region = kzalloc(sizeof(*region), GC_GFP);
-	if (!region)
-		return NULL;
-	gp->meta_bytes += sizeof(*region);
-	/* Pairs with the acquire in gc_pages_page(). */
-	smp_store_release(slot, region);
-	return region;
-}
-
-/* The tree's nodes for the page @nr; they stay, whatever fails later. */
-static struct gc_chunk *chunk_make(struct gc_pages *gp, unsigned long nr)
-{
-	struct gc_region *region = region_make(gp, nr);
-	unsigned long i = nr / CHUNK_PAGES % REGION_CHUNKS;
-	struct gc_chunk *chunk;
-	struct gc_slab **slabs;
-
-	if (!region)
-		return NULL;
-	if (region->chunks[i])
-		return region->chunks[i];
-	chunk = kzalloc(sizeof(*chunk), GC_GFP);
-	slabs = kcalloc(CHUNK_PAGES, sizeof(*slabs), GC_GFP);
-	if (!chunk || !slabs)
-		goto fail;
-	chunk->pages = kcalloc(CHUNK_PAGES, sizeof(*chunk->pages),
-			       GC_GFP);
-	if (!chunk->pages)
-		goto fail;
-	bitmap_fill(chunk->used, CHUNK_PAGES);
-	gp->meta_bytes += sizeof(*chunk) + CHUNK_PAGES *
-			  (sizeof(*slabs) + sizeof(*chunk->pages));
-	/* Pairs with the acquire in gc_pages_page(). */
-	smp_store_release(&region->slabs[i], slabs);
-	/* Likewise. */
-	smp_store_release(&region->chunks[i], chunk);
-	return chunk;
-fail:
-	kfree(slabs);
-	kfree(chunk);
-	return NULL;
 }
 
 struct page *gc_pages_page(struct gc_pages *gp, unsigned long nr)
@@ -137,170 +58,7 @@ struct page *gc_pages_page(struct gc_pages *gp, unsigned long nr)
 	/* Pairs with the release in gc_pages_set_slab(). */
 	if (!smp_load_acquire(&slabs[nr]))
 		return NULL;
-	return chunk->pages[nr];
-}
-
-static void page_adopt(struct gc_pages *gp, struct page *page,
-		       unsigned long nr)
-{
-	struct folio *folio = page_folio(page);
-
-	/* A process-shared futex is identified by these two. */
-	folio->mapping = gp->mapping;
-	folio->index = nr;
-}
-
-static int charge(struct gc_pages *gp, long nr)
-{
-	return gp->charge ? gp->charge(gp->payer, nr) : 0;
-}
-
-static void page_release(struct gc_pages *gp, struct page *page)
-{
-	struct folio *folio = page_folio(page);
-
-	/* Who has it pinned may be marking it dirty, under this lock. */
-	folio_lock(folio);
-	folio->mapping = NULL;
-	folio_unlock(folio);
-	/* Someone may have it pinned: then the last one frees it. */
-	put_page(page);
-	charge(gp, -1);
-}
-
-static struct page *take_block(struct gc_pages *gp, unsigned int order)
-{
-	struct page *block;
-
-	if (charge(gp, 1L << order))
-		return NULL;
-	block = alloc_pages(BLOCK_GFP, order);
-	if (!block)
-		charge(gp, -(1L << order));
-	return block;
-}
-
-/* Take one block of at most 1 << @order pages at the frontier. */
-static int back_block(struct gc_pages *gp, unsigned int order)
-{
-	struct gc_chunk *chunk = chunk_make(gp, gp->frontier);
-	unsigned long first = gp->frontier % CHUNK_PAGES, i;
-	struct page *block;
-
-	if (!chunk)
-		return -ENOMEM;
-	for (;;) {
-		block = take_block(gp, order);
-		if (block)
-			break;
-		if (!order)
-			return -ENOMEM;
-		order--;
-	}
-	if (order)
-		split_page(block, order);
-	for (i = 0; i < 1UL << order; i++) {
-		page_adopt(gp, block + i, gp->frontier + i);
-		chunk->pages[first + i] = block + i;
-	}
-	bitmap_clear(chunk->dirty, first, 1UL << order);
-	chunk->longest = CHUNK_PAGES;
-	for (i = 0; i < 1UL << order; i++) {
-		if (gp->frontier++ < gp->reserved)
-			continue;
-		__clear_bit(first + i, chunk->used);
-		gp->free++;
-	}
-	return 0;
-}
-
-/* Give back what lies between @frontier and the present one; none is in use. */
-static void unback(struct gc_pages *gp, unsigned long frontier)
-{
-	while (gp->frontier > frontier) {
-		unsigned long nr = --gp->frontier;
-		struct gc_chunk *chunk = chunk_of(gp, nr);
-
-		page_release(gp, chunk->pages[nr % CHUNK_PAGES]);
-		chunk->pages[nr % CHUNK_PAGES] = NULL;
-		if (!__test_and_set_bit(nr % CHUNK_PAGES, chunk->used))
-			gp->free--;
-		if (nr % CHUNK_PAGES == 0)
-			cond_resched();
-	}
-}
-
-static unsigned int block_order(struct gc_pages *gp, unsigned long end)
-{
-	unsigned long nr = max(end - gp->frontier, gp->frontier);
-
-	nr = clamp(nr, BLOCK_PAGES_MIN, CHUNK_PAGES);
-	if (gp->frontier)
-		nr = min(nr, 1UL << __ffs(gp->frontier));
-	nr = min(nr, gp->limit - gp->frontier);
-	return ilog2(nr);
-}
-
-/* Whether the program would still get memory: take some, and give it back. */
-static bool headroom(void)
-{
-	struct page *page, *next;
-	unsigned long nr;
-	LIST_HEAD(pages);
-
-	for (nr = 0; nr < HEADROOM_PAGES; nr++) {
-		page = alloc_page(BLOCK_GFP);
-		if (!page)
-			break;
-		list_add(&page->lru, &pages);
-	}
-	list_for_each_entry_safe(page, next, &pages, lru)
-		__free_page(page);
-	return nr == HEADROOM_PAGES;
-}
-
-/*
- * A heap that grows by less than the largest blocks, though it is not small, has
- * no memory of that size to be had, or is in such a time.
- */
-static bool scarce(struct gc_pages *gp, unsigned long before)
-{
-	return before >= CHUNK_PAGES && gp->frontier - before < CHUNK_PAGES;
-}
-
-static int back_one(struct gc_pages *gp, unsigned long end)
-{
-	unsigned long before = gp->frontier;
-	int err;
-
-	if (fatal_signal_pending(current))
-		return -EINTR;
-	err = back_block(gp, block_order(gp, end));
-	if (!err && scarce(gp, before) && !headroom())
-		err = -ENOMEM;
-	return err;
-}
-
-/*
- * Back all pages below @end.  When it fails, what this call took goes back,
- * since a process at its memory cgroup's limit would be killed by its next
- * page fault.
- */
-static int back(struct gc_pages *gp, unsigned long end)
-{
-	unsigned long before = gp->frontier;
-	int err;
-
-	while (gp->frontier < end) {
-		err = back_one(gp, end);
-		if (err) {
-			unback(gp, before);
-			return err;
-		}
-		cond_resched();
-	}
-	gp->first_free = min(gp->first_free, before / CHUNK_PAGES);
-	return 0;
+	return READ_ONCE(chunk->pages[nr]);
 }
 
 static unsigned long chunk_count(struct gc_pages *gp)
@@ -308,42 +66,73 @@ static unsigned long chunk_count(struct gc_pages *gp)
 	return DIV_ROUND_UP(gp->frontier, CHUNK_PAGES);
 }
 
-/* First run of @nr free pages inside a chunk, or -1. */
-static long find_in_chunk(struct gc_pages *gp, unsigned long nr)
+/*
+ * Pages of a chunk that cannot be had; @open: not even by putting memory behind them,
+ * for which @closed is room.
+ */
+static const unsigned long *taken_pages(const struct gc_chunk *chunk, bool open,
+					unsigned long *closed)
 {
-	unsigned long c, i;
+	if (!open)
+		return chunk->used;
+	bitmap_andnot(closed, chunk->used, chunk->absent, CHUNK_PAGES);
+	return closed;
+}
+
+static long find_in(struct gc_pages *gp, struct gc_chunk *chunk,
+		    unsigned long nr, bool open)
+{
+	unsigned int longest = open ? chunk->longest_open : chunk->longest;
+	DECLARE_BITMAP(closed, CHUNK_PAGES);
+	unsigned long i;
+
+	if (longest < nr)
+		return -1;
+	i = bitmap_find_next_zero_area((void *)taken_pages(chunk, open, closed),
+				       CHUNK_PAGES, 0, nr, 0);
+	if (i < CHUNK_PAGES)
+		return i;
+	if (open || !gp->absent)
+		chunk->longest_open = min_t(unsigned int, nr - 1,
+					    chunk->longest_open);
+	chunk->longest = min_t(unsigned int, nr - 1, chunk->longest);
+	return -1;
+}
+
+/* First run of @nr pages inside a chunk that are free, or @open: or absent; or -1. */
+static long find_in_chunk(struct gc_pages *gp, unsigned long nr, bool open)
+{
+	unsigned long c;
 
 	for (c = gp->first_free; c < chunk_count(gp); c++) {
-		struct gc_chunk *chunk = chunk_of(gp, c * CHUNK_PAGES);
+		struct gc_chunk *chunk = gc_pages_chunk(gp, c * CHUNK_PAGES);
+		long i = find_in(gp, chunk, nr, open);
 
-		cond_resched();
-		if (chunk->longest < nr) {
-			if (!chunk->longest && c == gp->first_free)
-				gp->first_free++;
-			continue;
-		}
-		i = bitmap_find_next_zero_area(chunk->used, CHUNK_PAGES, 0,
-					       nr, 0);
-		if (i < CHUNK_PAGES)
+		if (i >= 0)
 			return c * CHUNK_PAGES + i;
-		chunk->longest = nr - 1;
+		if (!chunk->longest_open && c == gp->first_free)
+			gp->first_free++;
+		cond_resched();
 	}
 	return -1;
 }
 
 /*
- * First run of @nr free pages that may go over several chunks; a run at the
+ * First run of @nr such pages that may go over several chunks; a run at the
  * frontier counts however short it is, as it can be made longer.
  */
-static unsigned long find_over_chunks(struct gc_pages *gp, unsigned long nr)
+static unsigned long find_over_chunks(struct gc_pages *gp, unsigned long nr,
+				      bool open)
 {
 	unsigned long c, run = 0, start = gp->first_free * CHUNK_PAGES;
+	DECLARE_BITMAP(closed, CHUNK_PAGES);
 
 	for (c = gp->first_free; c < chunk_count(gp); c++) {
-		struct gc_chunk *chunk = chunk_of(gp, c * CHUNK_PAGES);
+		struct gc_chunk *chunk = gc_pages_chunk(gp, c * CHUNK_PAGES);
 		unsigned long backed = min(CHUNK_PAGES,
 					   gp->frontier - c * CHUNK_PAGES);
-		unsigned long head = find_first_bit(chunk->used, backed);
+		const unsigned long *taken = taken_pages(chunk, open, closed);
+		unsigned long head = find_first_bit(taken, backed);
 		unsigned long last;
 
 		cond_resched();
@@ -353,11 +142,32 @@ static unsigned long find_over_chunks(struct gc_pages *gp, unsigned long nr)
 			run += backed;
 			continue;
 		}
-		last = find_last_bit(chunk->used, backed);
+		last = find_last_bit(taken, backed);
 		run = backed - (last + 1);
 		start = c * CHUNK_PAGES + last + 1;
 	}
 	return max(min(start, gp->frontier), gp->reserved);
+}
+
+/* Where a run of @nr pages is that can be had with more memory */
+static unsigned long find_open(struct gc_pages *gp, unsigned long nr)
+{
+	long first = -1;
+
+	if (gp->absent && nr <= CHUNK_PAGES)
+		first = find_in_chunk(gp, nr, true);
+	return first < 0 ? find_over_chunks(gp, nr, true) : first;
+}
+
+/* Where a run of @nr free pages is, or -1 */
+static long find_free(struct gc_pages *gp, unsigned long nr)
+{
+	unsigned long first;
+
+	if (nr <= CHUNK_PAGES)
+		return find_in_chunk(gp, nr, false);
+	first = find_over_chunks(gp, nr, false);
+	return first + nr <= gp->frontier ? first : -1;
 }
 
 static void set_used(struct gc_pages *gp, unsigned long first, unsigned long nr)
@@ -367,7 +177,7 @@ static void set_used(struct gc_pages *gp, unsigned long first, unsigned long nr)
 		unsigned long i = first % CHUNK_PAGES;
 		unsigned long n = min(nr, CHUNK_PAGES - i);
 
-		bitmap_set(chunk_of(gp, first)->used, i, n);
+		bitmap_set(gc_pages_chunk(gp, first)->used, i, n);
 		first += n;
 		nr -= n;
 	}
@@ -387,16 +197,19 @@ static void set_used(struct gc_pages *gp, unsigned long first, unsigned long nr)
  */
 long gc_pages_alloc(struct gc_pages *gp, unsigned long nr, bool grow)
 {
-	long first = nr <= CHUNK_PAGES ? find_in_chunk(gp, nr) : -1;
+	long first;
 	int err;
 
+	if (nr > gp->limit)
+		return -ENOMEM;
+	first = find_free(gp, nr);
 	if (first < 0) {
-		first = find_over_chunks(gp, nr);
-		if (nr > gp->limit || first > gp->limit - nr)
+		if (!grow)
 			return -ENOMEM;
-		if (!grow && first + nr > gp->frontier)
+		first = find_open(gp, nr);
+		if (first > gp->limit - nr)
 			return -ENOMEM;
-		err = back(gp, first + nr);
+		err = gc_backing_take(gp, first, nr);
 		if (err)
 			return err;
 	}
@@ -408,7 +221,7 @@ static void poison_pages(struct gc_pages *gp, unsigned long first,
 			 unsigned long nr)
 {
 	for (; nr; first++, nr--) {
-		struct page **page = &chunk_of(gp, first)->pages[first %
+		struct page **page = &gc_pages_chunk(gp, first)->pages[first %
 								 CHUNK_PAGES];
 
 		gc_poison_fill(page_address(*page), PAGE_SIZE);
@@ -433,13 +246,14 @@ void gc_pages_free(struct gc_pages *gp, unsigned long first, unsigned long nr)
 	gp->free += nr;
 	gp->first_free = min(gp->first_free, first / CHUNK_PAGES);
 	while (nr) {
-		struct gc_chunk *chunk = chunk_of(gp, first);
+		struct gc_chunk *chunk = gc_pages_chunk(gp, first);
 		unsigned long i = first % CHUNK_PAGES;
 		unsigned long n = min(nr, CHUNK_PAGES - i);
 
 		bitmap_clear(chunk->used, i, n);
 		bitmap_set(chunk->dirty, i, n);
 		chunk->longest = CHUNK_PAGES;
+		chunk->longest_open = CHUNK_PAGES;
 		first += n;
 		nr -= n;
 	}
@@ -482,7 +296,7 @@ struct page **gc_pages_run(struct gc_pages *gp, unsigned long nr,
 			   unsigned long *run)
 {
 	*run = min(*run, CHUNK_PAGES - nr % CHUNK_PAGES);
-	return chunk_of(gp, nr)->pages + nr % CHUNK_PAGES;
+	return gc_pages_chunk(gp, nr)->pages + nr % CHUNK_PAGES;
 }
 
 /**
@@ -496,7 +310,7 @@ struct page **gc_pages_run(struct gc_pages *gp, unsigned long nr,
 void gc_pages_zero(struct gc_pages *gp, unsigned long first, unsigned long nr)
 {
 	for (; nr; first++, nr--) {
-		struct gc_chunk *chunk = chunk_of(gp, first);
+		struct gc_chunk *chunk = gc_pages_chunk(gp, first);
 		unsigned long i = first % CHUNK_PAGES;
 
 		if (!__test_and_clear_bit(i, chunk->dirty))
@@ -526,7 +340,7 @@ bool gc_pages_contiguous(struct gc_pages *gp, unsigned long first,
 	unsigned long pfn = 0, i;
 
 	for (i = 0; i < nr; i++) {
-		struct gc_chunk *chunk = chunk_of(gp, first + i);
+		struct gc_chunk *chunk = gc_pages_chunk(gp, first + i);
 		struct page *page = chunk->pages[(first + i) % CHUNK_PAGES];
 
 		if (i && page_to_pfn(page) != pfn + i)
@@ -535,33 +349,6 @@ bool gc_pages_contiguous(struct gc_pages *gp, unsigned long first,
 			pfn = page_to_pfn(page);
 	}
 	return true;
-}
-
-/* The two counts of a page, which lie side by side. */
-union counts {
-	u64 both;
-	struct {
-		s32 mapped;	/* page tables that it is in, less one */
-		s32 refs;
-	};
-};
-
-static_assert(offsetof(struct page, _mapcount) % sizeof(union counts) == 0);
-static_assert(offsetof(struct page, _refcount) ==
-	      offsetof(struct page, _mapcount) + offsetof(union counts, refs));
-
-/*
- * Whether somebody has a reference beside the heap's own and the page tables'.
- * Who enters a page into a page table takes the reference first, and who takes it
- * out drops it last: so what is left over at one instant is never too little, and
- * a page that is held all the time always seems so.  Both counts are read at once,
- * since between two reads a page table could come and another go.
- */
-static bool page_lent(struct page *page)
-{
-	union counts counts = { .both = READ_ONCE(*(u64 *)&page->_mapcount) };
-
-	return counts.refs > 1 + counts.mapped + 1;
 }
 
 /**
@@ -586,70 +373,11 @@ unsigned long gc_pages_find_lent(struct gc_pages *gp, unsigned long first,
 		struct page **pages = gc_pages_run(gp, first, &run);
 
 		for (i = 0; i < run; i++)
-			if (page_lent(pages[i]))
+			if (gc_page_lent(pages[i]))
 				return first + i;
 		first += run;
 		if (first < end)
 			cond_resched();
 	}
 	return end;
-}
-
-static void chunk_destroy(struct gc_pages *gp, struct gc_chunk *chunk)
-{
-	unsigned long i;
-
-	if (!chunk)
-		return;
-	for (i = 0; i < CHUNK_PAGES; i++)
-		if (chunk->pages[i])
-			page_release(gp, chunk->pages[i]);
-	kfree(chunk->pages);
-	kfree(chunk);
-	cond_resched();
-}
-
-static void region_destroy(struct gc_pages *gp, struct gc_region *region)
-{
-	unsigned long c;
-
-	if (!region)
-		return;
-	for (c = 0; c < REGION_CHUNKS; c++) {
-		chunk_destroy(gp, region->chunks[c]);
-		kfree(region->slabs[c]);
-	}
-	kfree(region);
-}
-
-/**
- * gc_pages_empty() - give all pages and the tree below its top back
- * @gp: pages of the heap; no slab is left, nobody maps them or looks for them
- *
- * Context: may sleep; heap's lock held, or the heap ends.
- */
-void gc_pages_empty(struct gc_pages *gp)
-{
-	unsigned long r;
-
-	for (r = 0; r < REGION_COUNT; r++) {
-		region_destroy(gp, gp->regions[r]);
-		gp->regions[r] = NULL;
-	}
-	gp->frontier = 0;
-	gp->free = 0;
-	gp->first_free = 0;
-	gp->meta_bytes = REGION_COUNT * sizeof(*gp->regions);
-}
-
-/**
- * gc_pages_destroy() - give all pages and the tree back
- * @gp: pages of the heap; no slab is left, nobody maps them
- *
- * Context: may sleep.
- */
-void gc_pages_destroy(struct gc_pages *gp)
-{
-	gc_pages_empty(gp);
-	kfree(gp->regions);
 }

@@ -5,7 +5,8 @@
  *
  * Pages are numbered from the heap's start.  The numbers below @frontier are
  * backed, in order, by blocks as large as the buddy allocator gives, split into
- * order-0 pages.  A run of pages in use belongs to one slab.
+ * order-0 pages; but for those that are absent, since their memory was given back.
+ * A run of pages in use belongs to one slab.
  *
  * A radix tree of fixed depth, like the processor's own page tables, leads from
  * a page number to the page and to its slab: region (1 GiB), chunk (2 MiB),
@@ -33,16 +34,20 @@ struct gc_slab;
 
 /**
  * struct gc_chunk - 2 MiB of a heap's addresses
- * @pages: the page behind each number, NULL beyond the frontier
+ * @pages: the page behind each number, NULL when it is not backed
  * @used: bit set: in use by a slab, or not backed
+ * @absent: bit set: below the frontier and not backed, so in no slab
  * @dirty: bit set: was in use before, so it may not be zero
  * @longest: no run of free pages in the chunk is longer than this
+ * @longest_open: nor one of pages that are free or absent, than this
  */
 struct gc_chunk {
 	struct page **pages;
 	DECLARE_BITMAP(used, CHUNK_PAGES);
+	DECLARE_BITMAP(absent, CHUNK_PAGES);
 	DECLARE_BITMAP(dirty, CHUNK_PAGES);
 	unsigned int longest;
+	unsigned int longest_open;
 };
 
 /**
@@ -64,9 +69,11 @@ struct gc_region {
  *	program has the heap's address in its variables, and that must not keep
  *	an object; set before anything is allocated
  * @limit: largest @frontier
- * @frontier: pages below are backed
+ * @frontier: pages below are backed or absent
  * @free: backed pages in no slab
- * @first_free: no chunk below this one has a free page
+ * @absent: pages that are absent
+ * @released: pages ever given back
+ * @first_free: no chunk below this one has a page that is free or absent
  * @meta_bytes: memory of the tree itself
  * @poison: free memory holds a pattern, see poison.h; set before anything is
  *	allocated
@@ -82,6 +89,8 @@ struct gc_pages {
 	unsigned long limit;
 	unsigned long frontier;
 	unsigned long free;
+	unsigned long absent;
+	u64 released;
 	unsigned long first_free;
 	size_t meta_bytes;
 	bool poison;
@@ -92,8 +101,6 @@ struct gc_pages {
 
 int gc_pages_init(struct gc_pages *gp, unsigned long limit,
 		  struct address_space *mapping);
-void gc_pages_empty(struct gc_pages *gp);
-void gc_pages_destroy(struct gc_pages *gp);
 long gc_pages_alloc(struct gc_pages *gp, unsigned long nr, bool grow);
 void gc_pages_free(struct gc_pages *gp, unsigned long first, unsigned long nr);
 void gc_pages_set_slab(struct gc_pages *gp, unsigned long first,
@@ -105,6 +112,51 @@ bool gc_pages_contiguous(struct gc_pages *gp, unsigned long first,
 			 unsigned long nr);
 unsigned long gc_pages_find_lent(struct gc_pages *gp, unsigned long first,
 				 unsigned long end);
+
+/* Pages that the heap has, whoever uses them. */
+static inline unsigned long gc_pages_backed(const struct gc_pages *gp)
+{
+	return gp->frontier - gp->absent;
+}
+
+/* The chunk of a page whose number is below the frontier. */
+static inline struct gc_chunk *gc_pages_chunk(struct gc_pages *gp,
+					      unsigned long nr)
+{
+	struct gc_region *region = gp->regions[nr / REGION_PAGES];
+
+	return region->chunks[nr / CHUNK_PAGES % REGION_CHUNKS];
+}
+
+/* The two counts of a page, which lie side by side. */
+union gc_page_counts {
+	u64 both;
+	struct {
+		s32 mapped;	/* page tables that it is in, less one */
+		s32 refs;
+	};
+};
+
+static_assert(offsetof(struct page, _mapcount) % sizeof(union gc_page_counts) == 0);
+static_assert(offsetof(struct page, _refcount) ==
+	      offsetof(struct page, _mapcount) +
+	      offsetof(union gc_page_counts, refs));
+
+/*
+ * Whether somebody has a reference beside the heap's own and the page tables'.
+ * Who enters a page into a page table takes the reference first, and who takes it
+ * out drops it last: so what is left over at one instant is never too little, and
+ * a page that is held all the time always seems so.  Both counts are read at once,
+ * since between two reads a page table could come and another go.
+ */
+static inline bool gc_page_lent(struct page *page)
+{
+	union gc_page_counts counts = {
+		.both = READ_ONCE(*(u64 *)&page->_mapcount)
+	};
+
+	return counts.refs > 1 + counts.mapped + 1;
+}
 
 /**
  * gc_pages_slab() - the slab that a page belongs to

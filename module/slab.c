@@ -13,6 +13,7 @@
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
+#include "backing.h"
 #include "gfp.h"
 #include "poison.h"
 #include "slab.h"
@@ -674,7 +675,7 @@ void gc_slabs_empty(struct gc_slabs *gs)
 		destroy_list(gs, &gs->lists[i / 2][i % 2].full);
 		destroy_list(gs, &gs->lists[i / 2][i % 2].unswept);
 	}
-	gc_pages_empty(&gs->pages);
+	gc_backing_empty(&gs->pages);
 	gs->pages.poison = poison;
 	gs->nr_unswept = 0;
 	gs->held = 0;
@@ -691,5 +692,5 @@ void gc_slabs_empty(struct gc_slabs *gs)
 void gc_slabs_destroy(struct gc_slabs *gs)
 {
 	gc_slabs_empty(gs);
-	gc_pages_destroy(&gs->pages);
+	gc_backing_destroy(&gs->pages);
 }

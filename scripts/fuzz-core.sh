@@ -28,7 +28,7 @@ clang -std=gnu11 -g -O1 -fno-strict-aliasing -Wall -Werror \
 	-D__KERNEL__ -Dscnprintf=snprintf -I "$core/shim" -I "$core" \
 	-isystem "$tools/include" -isystem "$tools/arch/x86/include" \
 	-I "$clone/module" -I "$clone/uapi" -o "$logs/fuzz_core" \
-	"$clone"/module/{pages,slab,mark,verify,audit,size_class}.c \
+	"$clone"/module/{backing,pages,slab,mark,verify,audit,size_class}.c \
 	"$core"/*.c "$tools"/lib/{bitmap,find_bit,hweight}.c
 
 if [ "${INPUT-}" ]; then

@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 #include <linux/sizes.h>
 
+#include "backing.h"
 #include "bare_heap.h"
 #include "pages.h"
 
@@ -38,7 +39,7 @@ struct pages_model {
 	struct run runs[RUNS];
 };
 
-KUNIT_DEFINE_ACTION_WRAPPER(pages_end, gc_pages_destroy, struct gc_pages *);
+KUNIT_DEFINE_ACTION_WRAPPER(pages_end, gc_backing_destroy, struct gc_pages *);
 
 static struct pages_model *model_reserving(struct kunit *test,
 					   unsigned long limit,
@@ -71,7 +72,7 @@ static void check_accounts(struct kunit *test, struct pages_model *m)
 {
 	unsigned long used = bitmap_weight(m->used, m->gp.frontier);
 
-	KUNIT_ASSERT_EQ(test, m->gp.frontier - used, m->gp.free);
+	KUNIT_ASSERT_EQ(test, m->gp.frontier - used, m->gp.free + m->gp.absent);
 	KUNIT_ASSERT_LE(test, m->gp.frontier, m->gp.limit);
 }
 
@@ -81,13 +82,26 @@ static bool has_room(struct pages_model *m, unsigned long nr, unsigned long end)
 	return bitmap_find_next_zero_area(m->used, end, 0, nr, 0) < end;
 }
 
+/* The same of pages that have memory. */
+static bool has_memory(struct pages_model *m, unsigned long nr)
+{
+	unsigned long run = 0, i;
+
+	for (i = 0; i < m->gp.frontier && run < nr; i++)
+		run = test_bit(i, m->used) || !page_at(&m->gp, i) ? 0 : run + 1;
+	return run == nr;
+}
+
 static bool model_alloc(struct kunit *test, struct pages_model *m,
 			struct run *run, unsigned long nr, bool grow)
 {
 	unsigned long before = m->gp.frontier, free = m->gp.free;
+	unsigned long absent = m->gp.absent;
 	bool without_growing = has_room(m, nr, before);
-	bool room = grow ? has_room(m, nr, m->gp.limit) : without_growing;
+	bool at_once = has_memory(m, nr);
+	bool room = grow ? has_room(m, nr, m->gp.limit) : at_once;
 	long first = gc_pages_alloc(&m->gp, nr, grow);
+	unsigned long i;
 
 	if (without_growing || !room)
 		KUNIT_ASSERT_EQ(test, m->gp.frontier, before);
@@ -96,10 +110,14 @@ static bool model_alloc(struct kunit *test, struct pages_model *m,
 		KUNIT_ASSERT_EQ(test, m->gp.free, free);
 		return false;
 	}
+	if (at_once)
+		KUNIT_ASSERT_EQ(test, m->gp.absent, absent);
 	KUNIT_ASSERT_GE(test, first, 0);
 	KUNIT_ASSERT_LE(test, first + nr, m->gp.frontier);
 	KUNIT_ASSERT_GE(test, find_next_bit(m->used, first + nr, first),
 			first + nr);
+	for (i = first; i < first + nr; i++)
+		KUNIT_ASSERT_NOT_NULL(test, page_at(&m->gp, i));
 	bitmap_set(m->used, first, nr);
 	*run = (struct run) { first, nr };
 	check_accounts(test, m);
@@ -128,12 +146,28 @@ static unsigned long random_length(struct rnd_state *random)
 	}
 }
 
+static void model_release(struct kunit *test, struct pages_model *m,
+			  unsigned long nr)
+{
+	unsigned long free = m->gp.free, absent = m->gp.absent;
+	u64 released = m->gp.released;
+	unsigned long done = gc_backing_release(&m->gp, nr);
+
+	KUNIT_ASSERT_EQ(test, done, min(nr, free));
+	KUNIT_ASSERT_EQ(test, m->gp.absent, absent + done);
+	KUNIT_ASSERT_EQ(test, m->gp.released, released + done);
+	check_accounts(test, m);
+}
+
 static void random_step(struct kunit *test, struct pages_model *m,
 			struct rnd_state *random)
 {
 	struct run *run = &m->runs[random_below(random, RUNS)];
 
-	if (run->nr)
+	if (!random_below(random, 16))
+		model_release(test, m, random_below(random, 2) ?
+				       random_below(random, 300) : ULONG_MAX);
+	else if (run->nr)
 		model_free(test, m, run);
 	else
 		model_alloc(test, m, run, random_length(random),
@@ -161,8 +195,14 @@ static void random_runs(struct kunit *test, u64 seed, unsigned long limit,
 	for (step = 0; step < 2000; step++)
 		random_step(test, m, &random);
 	free_all(test, m);
-	KUNIT_EXPECT_EQ(test, m->gp.free, m->gp.frontier - reserved);
-	KUNIT_EXPECT_TRUE(test, model_alloc(test, m, &all, m->gp.free, false));
+	KUNIT_EXPECT_EQ(test, m->gp.free + m->gp.absent,
+			m->gp.frontier - reserved);
+	KUNIT_EXPECT_TRUE(test, model_alloc(test, m, &all, m->gp.frontier -
+					    reserved, true));
+	KUNIT_EXPECT_EQ(test, m->gp.absent, 0);
+	model_free(test, m, &all);
+	model_release(test, m, ULONG_MAX);
+	KUNIT_EXPECT_EQ(test, gc_pages_backed(&m->gp), min(reserved, m->gp.frontier));
 }
 
 static void random_runs_are_as_the_model_says(struct kunit *test)
@@ -453,13 +493,13 @@ static void pinned_page_outlives_the_heap(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, gc_pages_init(&gp, LIMIT, NULL), 0);
 	if (gc_pages_alloc(&gp, 9, true) < 0) {
-		gc_pages_destroy(&gp);
+		gc_backing_destroy(&gp);
 		KUNIT_FAIL(test, "no pages");
 		return;
 	}
 	page = page_at(&gp, 5);
 	get_page(page);
-	gc_pages_destroy(&gp);
+	gc_backing_destroy(&gp);
 	KUNIT_EXPECT_EQ(test, page_ref_count(page), 1);
 	KUNIT_EXPECT_NULL(test, page_folio(page)->mapping);
 	put_page(page);

@@ -12,8 +12,10 @@
 #include <linux/vmalloc.h>
 
 #define gc_pages_init		scarce_pages_init
-#define gc_pages_empty		scarce_pages_empty
-#define gc_pages_destroy	scarce_pages_destroy
+#define gc_backing_empty	scarce_backing_empty
+#define gc_backing_destroy	scarce_backing_destroy
+#define gc_backing_take		scarce_backing_take
+#define gc_backing_release	scarce_backing_release
 #define gc_pages_alloc		scarce_pages_alloc
 #define gc_pages_free		scarce_pages_free
 #define gc_pages_set_slab	scarce_pages_set_slab
@@ -96,6 +98,7 @@ static void counted_vunmap(void *address)
 #undef alloc_pages
 #define alloc_pages(gfp, order)	scarce_block(gfp, order)
 
+#include "../backing.c"
 #include "../pages.c"
 #include "../slab.c"
 

@@ -22,6 +22,7 @@
 #include <linux/string.h>
 
 #include "audit.h"
+#include "backing.h"
 #include "kernel.h"
 #include "mark.h"
 #include "slab.h"
@@ -629,6 +630,40 @@ static void op_lend(void)
 	     mapped ? "mapped" : "lent");
 }
 
+/* No page table has these pages any more. */
+void unmap_mapping_range(void *mapping, long long start, long long bytes,
+			 int even_private)
+{
+	unsigned int i;
+
+	require(mapping == &model && even_private);
+	for (i = 0; i < LENDERS; i++) {
+		struct reference *r = &model.references[i];
+
+		if (r->page && r->mapped && r->page->mapping == mapping &&
+		    r->page->index - (start >> PAGE_SHIFT) <
+		    (unsigned long)bytes >> PAGE_SHIFT)
+			reference_drop(r);
+	}
+}
+
+/* What is free goes back, unless it is lent: garbage that was may be free by now. */
+static void op_release(void)
+{
+	unsigned long nr = draw(4) ? draw(4096) : ULONG_MAX;
+	unsigned long backed = gc_pages_backed(&model.gs.pages);
+	unsigned long free = model.gs.pages.free, lent = 0, done;
+	unsigned int i;
+
+	for (i = 0; i < LENDERS; i++)
+		lent += model.references[i].page && !model.references[i].mapped;
+	done = gc_backing_release(&model.gs.pages, nr);
+	note("release %lu: %lu\n", nr, done);
+	require(done <= nr && done + lent >= min(nr, free));
+	require(gc_pages_backed(&model.gs.pages) == backed - done);
+	require(machine.pages >= (long)(backed - done));
+}
+
 static bool is_lent(const struct object *o)
 {
 	size_t offset = o->offset & ~(PAGE_SIZE - 1);
@@ -788,7 +823,7 @@ static void op_machine(void)
 static void (*const operations[])(void) = {
 	op_alloc, op_alloc, op_alloc, op_store, op_store, op_store, op_root,
 	op_root, op_take, op_use, op_use, op_give_back, op_collect, op_sweep,
-	op_machine, op_collect, op_fan, op_lend,
+	op_machine, op_collect, op_fan, op_lend, op_release,
 };
 
 static void check_object(struct object *o)

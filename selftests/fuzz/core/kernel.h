@@ -83,6 +83,11 @@ struct folio {
 #define folio_lock(folio)	((void)(folio))
 #define folio_unlock(folio)	((void)(folio))
 #define page_count(page)	((page)->_refcount)
+#define trylock_page(page)	((void)(page), true)
+#define unlock_page(page)	((void)(page))
+
+void unmap_mapping_range(void *mapping, long long start, long long bytes,
+			 int even_private);
 
 struct page *alloc_pages(unsigned int gfp, unsigned int order);
 void split_page(struct page *page, unsigned int order);

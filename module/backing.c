@@ -1,0 +1,522 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory behind a heap's pages: taken from the machine, and given back.
+ *
+ * The tree and one reference to each page are the heap's.  A page outlives it when
+ * somebody else has a reference, and is then the last one's to free.  All is done
+ * under the heap's lock, which the caller holds.  The locks taken here are that of a
+ * page, whose holders do not wait for us, and those of the kernel that page tables
+ * are emptied under.  Beside that only the allocator of memory is waited for.
+ *
+ * Blocks double with the heap, from 32 KiB to 2 MiB: a heap of one object is
+ * small, and a large one costs few allocations.  Memory comes from
+ * __GFP_NORETRY, so that an exhausted machine or memory cgroup gives an error
+ * to the program instead of calling the OOM killer.
+ *
+ * A page that is given back leaves the tree first, under its own lock; who enters
+ * pages into page tables looks whether it is there under the same lock, and does it
+ * before it lets go.  So when page tables are emptied after that, the page is in none,
+ * and another one may take its place: no process has the old one there.  That is how
+ * the kernel truncates files.
+ */
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "backing.h"
+#include "cgroup.h"
+#include "gfp.h"
+
+/* A block that is not to be had at once is not worth waiting for. */
+#define BLOCK_GFP	(GFP_KERNEL_ACCOUNT | __GFP_ZERO | \
+			 __GFP_NORETRY | __GFP_NOWARN)
+#define BLOCK_PAGES_MIN	8UL
+
+/* Where pages have been given back, the heap had no need of them lately. */
+#define HOLE_PAGES_MAX	64UL
+
+/* Pages given back at a time: page tables are emptied once for all that adjoin. */
+#define RELEASE_BATCH	64UL
+
+/*
+ * What must be left for the program after the heap has grown: its stacks and
+ * page tables come from the same memory cgroup, and it is killed if there is no
+ * more for those.
+ */
+#define HEADROOM_PAGES	512UL
+
+static struct gc_region *region_make(struct gc_pages *gp, unsigned long nr)
+{
+	struct gc_region **slot = &gp->regions[nr / REGION_PAGES];
+	struct gc_region *region = *slot;
+
+	if (region)
+		return region;
+	region = kzalloc(sizeof(*region), GC_GFP);
+	if (!region)
+		return NULL;
+	gp->meta_bytes += sizeof(*region);
+	/* Pairs with the acquire in gc_pages_page(). */
+	smp_store_release(slot, region);
+	return region;
+}
+
+/* The tree's nodes for the page @nr; they stay, whatever fails later. */
+static struct gc_chunk *chunk_make(struct gc_pages *gp, unsigned long nr)
+{
+	struct gc_region *region = region_make(gp, nr);
+	unsigned long i = nr / CHUNK_PAGES % REGION_CHUNKS;
+	struct gc_chunk *chunk;
+	struct gc_slab **slabs;
+
+	if (!region)
+		return NULL;
+	if (region->chunks[i])
+		return region->chunks[i];
+	chunk = kzalloc(sizeof(*chunk), GC_GFP);
+	slabs = kcalloc(CHUNK_PAGES, sizeof(*slabs), GC_GFP);
+	if (!chunk || !slabs)
+		goto fail;
+	chunk->pages = kcalloc(CHUNK_PAGES, sizeof(*chunk->pages),
+			       GC_GFP);
+	if (!chunk->pages)
+		goto fail;
+	bitmap_fill(chunk->used, CHUNK_PAGES);
+	gp->meta_bytes += sizeof(*chunk) + CHUNK_PAGES *
+			  (sizeof(*slabs) + sizeof(*chunk->pages));
+	/* Pairs with the acquire in gc_pages_page(). */
+	smp_store_release(&region->slabs[i], slabs);
+	/* Likewise. */
+	smp_store_release(&region->chunks[i], chunk);
+	return chunk;
+fail:
+	kfree(slabs);
+	kfree(chunk);
+	return NULL;
+}
+
+static void page_adopt(struct gc_pages *gp, struct page *page,
+		       unsigned long nr)
+{
+	struct folio *folio = page_folio(page);
+
+	/* A process-shared futex is identified by these two. */
+	folio->mapping = gp->mapping;
+	folio->index = nr;
+}
+
+static int charge(struct gc_pages *gp, long nr)
+{
+	return gp->charge ? gp->charge(gp->payer, nr) : 0;
+}
+
+static void page_release(struct gc_pages *gp, struct page *page)
+{
+	struct folio *folio = page_folio(page);
+
+	/* Who has it pinned may be marking it dirty, under this lock. */
+	folio_lock(folio);
+	folio->mapping = NULL;
+	folio_unlock(folio);
+	/* Someone may have it pinned: then the last one frees it. */
+	put_page(page);
+	charge(gp, -1);
+}
+
+static struct page *take_block(struct gc_pages *gp, unsigned int order)
+{
+	struct page *block;
+
+	if (charge(gp, 1L << order))
+		return NULL;
+	block = alloc_pages(BLOCK_GFP, order);
+	if (!block)
+		charge(gp, -(1L << order));
+	return block;
+}
+
+/*
+ * Put one block of at most 1 << @order pages behind the pages from @nr on, which have
+ * a chunk.  Returns its order, or -ENOMEM, or -EINTR.
+ */
+static int back_block(struct gc_pages *gp, unsigned long nr, unsigned int order)
+{
+	struct gc_chunk *chunk = gc_pages_chunk(gp, nr);
+	unsigned long first = nr % CHUNK_PAGES, i;
+	struct page *block;
+
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	for (;;) {
+		block = take_block(gp, order);
+		if (block)
+			break;
+		if (!order)
+			return -ENOMEM;
+		order--;
+	}
+	if (order)
+		split_page(block, order);
+	for (i = 0; i < 1UL << order; i++) {
+		page_adopt(gp, block + i, nr + i);
+		WRITE_ONCE(chunk->pages[first + i], block + i);
+	}
+	bitmap_clear(chunk->dirty, first, 1UL << order);
+	chunk->longest = CHUNK_PAGES;
+	chunk->longest_open = CHUNK_PAGES;
+	return order;
+}
+
+/* Whether the program would still get memory: take some, and give it back. */
+static bool headroom(void)
+{
+	struct page *page, *next;
+	unsigned long nr;
+	LIST_HEAD(pages);
+
+	for (nr = 0; nr < HEADROOM_PAGES; nr++) {
+		page = alloc_page(BLOCK_GFP);
+		if (!page)
+			break;
+		list_add(&page->lru, &pages);
+	}
+	list_for_each_entry_safe(page, next, &pages, lru)
+		__free_page(page);
+	return nr == HEADROOM_PAGES;
+}
+
+/*
+ * A heap that is not small, and grows by less than the largest blocks, has no memory
+ * of that size to be had, or is in such a time.
+ */
+static bool scarce(const struct gc_pages *gp, unsigned long before,
+		   unsigned long got, unsigned long wanted)
+{
+	return (before >= CHUNK_PAGES && got < wanted) ||
+	       gc_cgroup_room() < HEADROOM_PAGES;
+}
+
+static unsigned int block_order(struct gc_pages *gp, unsigned long end)
+{
+	unsigned long nr = max(end - gp->frontier, gp->frontier);
+
+	nr = clamp(nr, BLOCK_PAGES_MIN, CHUNK_PAGES);
+	if (gp->frontier)
+		nr = min(nr, 1UL << __ffs(gp->frontier));
+	nr = min(nr, gp->limit - gp->frontier);
+	return ilog2(nr);
+}
+
+/* One block at the frontier. */
+static int advance(struct gc_pages *gp, unsigned long end)
+{
+	struct gc_chunk *chunk = chunk_make(gp, gp->frontier);
+	unsigned long before = gp->frontier, i;
+	unsigned int order = block_order(gp, end);
+	int got;
+
+	if (!chunk)
+		return -ENOMEM;
+	got = back_block(gp, gp->frontier, order);
+	if (got < 0)
+		return got;
+	for (i = 0; i < 1UL << got; i++) {
+		unsigned long nr = gp->frontier++;
+
+		if (nr < gp->reserved)
+			continue;
+		__clear_bit(nr % CHUNK_PAGES, chunk->used);
+		gp->free++;
+	}
+	return scarce(gp, before, 1UL << got, CHUNK_PAGES) && !headroom() ?
+	       -ENOMEM : 0;
+}
+
+/* Undo what was done beyond @frontier; none of it is in use. */
+static void retreat(struct gc_pages *gp, unsigned long frontier)
+{
+	while (gp->frontier > frontier) {
+		unsigned long nr = --gp->frontier;
+		struct gc_chunk *chunk = gc_pages_chunk(gp, nr);
+
+		page_release(gp, chunk->pages[nr % CHUNK_PAGES]);
+		WRITE_ONCE(chunk->pages[nr % CHUNK_PAGES], NULL);
+		if (!__test_and_set_bit(nr % CHUNK_PAGES, chunk->used))
+			gp->free--;
+		if (nr % CHUNK_PAGES == 0)
+			cond_resched();
+	}
+}
+
+/* First page from @nr on, and below @end, that was given back; or @end. */
+static unsigned long next_absent(struct gc_pages *gp, unsigned long nr,
+				 unsigned long end)
+{
+	while (nr < end) {
+		unsigned long i = nr % CHUNK_PAGES;
+		unsigned long to = min(CHUNK_PAGES, i + end - nr);
+
+		i = find_next_bit(gc_pages_chunk(gp, nr)->absent, to, i);
+		nr = round_down(nr, CHUNK_PAGES) + i;
+		if (i < to)
+			return nr;
+	}
+	return end;
+}
+
+static unsigned int hole_order(struct gc_pages *gp, unsigned long nr)
+{
+	struct gc_chunk *chunk = gc_pages_chunk(gp, nr);
+	unsigned long i = nr % CHUNK_PAGES, run;
+
+	run = find_next_zero_bit(chunk->absent, CHUNK_PAGES, i) - i;
+	run = min(run, HOLE_PAGES_MAX);
+	if (i)
+		run = min(run, 1UL << __ffs(i));
+	return ilog2(run);
+}
+
+/* One block where pages were given back, from @nr on. */
+static int fill(struct gc_pages *gp, unsigned long nr)
+{
+	struct gc_chunk *chunk = gc_pages_chunk(gp, nr);
+	unsigned int order = hole_order(gp, nr);
+	int got = back_block(gp, nr, order);
+
+	if (got < 0)
+		return got;
+	bitmap_clear(chunk->absent, nr % CHUNK_PAGES, 1UL << got);
+	bitmap_clear(chunk->used, nr % CHUNK_PAGES, 1UL << got);
+	gp->absent -= 1UL << got;
+	gp->free += 1UL << got;
+	return scarce(gp, gp->frontier, 1UL << got, 1UL << order) &&
+	       !headroom() ? -ENOMEM : 0;
+}
+
+/**
+ * struct leaving - pages that adjoin and are to be given back
+ * @first: number of the first
+ * @nr: how many
+ * @pages: they, which are no more in the tree
+ */
+struct leaving {
+	unsigned long first;
+	unsigned long nr;
+	struct page *pages[RELEASE_BATCH];
+};
+
+static void leave(struct gc_pages *gp, struct leaving *l)
+{
+	unsigned long i;
+
+	if (!l->nr)
+		return;
+	if (gp->mapping)
+		unmap_mapping_range(gp->mapping, (loff_t)l->first << PAGE_SHIFT,
+				    (loff_t)l->nr << PAGE_SHIFT, 1);
+	for (i = 0; i < l->nr; i++)
+		page_release(gp, l->pages[i]);
+	gp->absent += l->nr;
+	gp->released += l->nr;
+	gp->free -= l->nr;
+	l->nr = 0;
+	cond_resched();
+}
+
+/*
+ * A free page leaves the tree, unless somebody has it: it would be no memory for the
+ * machine.  Who enters it into a page table just now may be who waits for memory here.
+ */
+static struct page *take_out(struct gc_chunk *chunk, unsigned long i)
+{
+	struct page *page = chunk->pages[i];
+
+	if (!page || gc_page_lent(page) || !trylock_page(page))
+		return NULL;
+	WRITE_ONCE(chunk->pages[i], NULL);
+	unlock_page(page);
+	__set_bit(i, chunk->used);
+	__set_bit(i, chunk->absent);
+	__clear_bit(i, chunk->dirty);
+	return page;
+}
+
+/* The pages [@from, @to) of a chunk are free.  Up to @nr of them go, the last first. */
+static unsigned long release_run(struct gc_pages *gp, unsigned long chunk_nr,
+				 unsigned long from, unsigned long to,
+				 unsigned long nr)
+{
+	struct gc_chunk *chunk = gc_pages_chunk(gp, chunk_nr * CHUNK_PAGES);
+	struct leaving l = { .nr = 0 };
+	unsigned long done = 0;
+
+	while (to > from && done < nr) {
+		struct page *page = take_out(chunk, --to);
+
+		if (!page || l.nr == RELEASE_BATCH)
+			leave(gp, &l);
+		if (!page)
+			continue;
+		l.first = chunk_nr * CHUNK_PAGES + to;
+		l.pages[l.nr++] = page;
+		done++;
+	}
+	leave(gp, &l);
+	return done;
+}
+
+static unsigned long release_in_chunk(struct gc_pages *gp, unsigned long c,
+				      unsigned long nr)
+{
+	struct gc_chunk *chunk = gc_pages_chunk(gp, c * CHUNK_PAGES);
+	unsigned long end = CHUNK_PAGES, done = 0;
+
+	while (end && done < nr) {
+		unsigned long from, to;
+
+		for (to = end; to && test_bit(to - 1, chunk->used); to--)
+			;
+		if (!to)
+			break;
+		from = find_last_bit(chunk->used, to);
+		from = from < to ? from + 1 : 0;
+		done += release_run(gp, c, from, to, nr - done);
+		end = from;
+	}
+	chunk->longest_open = CHUNK_PAGES;
+	return done;
+}
+
+/**
+ * gc_backing_release() - give free pages back to the machine
+ * @gp: pages of the heap
+ * @nr: at most so many; ULONG_MAX for all
+ *
+ * The last ones go first, so that the heap becomes dense.  Pages that somebody has a
+ * reference to stay, as their memory would not be had by it.
+ *
+ * Context: may sleep; heap's lock held.  May be called while memory is reclaimed for
+ * a fault in the heap.
+ *
+ * Return: how many were given back.
+ */
+unsigned long gc_backing_release(struct gc_pages *gp, unsigned long nr)
+{
+	unsigned long c = DIV_ROUND_UP(gp->frontier, CHUNK_PAGES), done = 0;
+
+	while (c-- && done < nr && gp->free) {
+		if (gc_pages_chunk(gp, c * CHUNK_PAGES)->longest)
+			done += release_in_chunk(gp, c, nr - done);
+		cond_resched();
+	}
+	return done;
+}
+
+/* Holes that were filled for a run that was not to be had after all. */
+static void empty(struct gc_pages *gp, unsigned long first, unsigned long end)
+{
+	while (first < end) {
+		unsigned long i = first % CHUNK_PAGES;
+		unsigned long to = min(CHUNK_PAGES, i + end - first);
+
+		release_run(gp, first / CHUNK_PAGES, i, to, ULONG_MAX);
+		first += to - i;
+	}
+}
+
+/**
+ * gc_backing_take() - see to it that there is memory behind pages
+ * @gp: pages of the heap
+ * @first: number of the first, at most the frontier
+ * @nr: how many; those below the frontier are free, or were given back
+ *
+ * When it fails, as much goes back as this call took, since a process at its memory
+ * cgroup's limit would be killed by its next page fault.
+ *
+ * Context: may sleep; heap's lock held.
+ *
+ * Return: 0, or -ENOMEM, or -EINTR (the caller is being killed).
+ */
+int gc_backing_take(struct gc_pages *gp, unsigned long first, unsigned long nr)
+{
+	unsigned long before = gp->frontier, end = first + nr;
+	unsigned long hole, below = min(end, before);
+	int err = 0;
+
+	while (!err && (hole = next_absent(gp, first, below)) < below) {
+		err = fill(gp, hole);
+		cond_resched();
+	}
+	while (!err && gp->frontier < end) {
+		err = advance(gp, end);
+		cond_resched();
+	}
+	if (err) {
+		retreat(gp, before);
+		empty(gp, first, below);
+	}
+	gp->first_free = min(gp->first_free, first / CHUNK_PAGES);
+	return err;
+}
+
+static void chunk_destroy(struct gc_pages *gp, struct gc_chunk *chunk)
+{
+	unsigned long i;
+
+	if (!chunk)
+		return;
+	for (i = 0; i < CHUNK_PAGES; i++)
+		if (chunk->pages[i])
+			page_release(gp, chunk->pages[i]);
+	kfree(chunk->pages);
+	kfree(chunk);
+	cond_resched();
+}
+
+static void region_destroy(struct gc_pages *gp, struct gc_region *region)
+{
+	unsigned long c;
+
+	if (!region)
+		return;
+	for (c = 0; c < REGION_CHUNKS; c++) {
+		chunk_destroy(gp, region->chunks[c]);
+		kfree(region->slabs[c]);
+	}
+	kfree(region);
+}
+
+/**
+ * gc_backing_empty() - give all pages and the tree below its top back
+ * @gp: pages of the heap; no slab is left, nobody maps them or looks for them
+ *
+ * Context: may sleep; heap's lock held, or the heap ends.
+ */
+void gc_backing_empty(struct gc_pages *gp)
+{
+	unsigned long r;
+
+	for (r = 0; r < REGION_COUNT; r++) {
+		region_destroy(gp, gp->regions[r]);
+		gp->regions[r] = NULL;
+	}
+	gp->released += gc_pages_backed(gp);
+	gp->frontier = 0;
+	gp->free = 0;
+	gp->absent = 0;
+	gp->first_free = 0;
+	gp->meta_bytes = REGION_COUNT * sizeof(*gp->regions);
+}
+
+/**
+ * gc_backing_destroy() - give all pages and the tree back
+ * @gp: pages of the heap; no slab is left, nobody maps them
+ *
+ * Context: may sleep.
+ */
+void gc_backing_destroy(struct gc_pages *gp)
+{
+	gc_backing_empty(gp);
+	kfree(gp->regions);
+}

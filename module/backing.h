@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Memory behind a heap's pages: it is taken, and given back.  See pages.h. */
+#ifndef GCHEAP_BACKING_H
+#define GCHEAP_BACKING_H
+
+#include "pages.h"
+
+int gc_backing_take(struct gc_pages *gp, unsigned long first, unsigned long nr);
+unsigned long gc_backing_release(struct gc_pages *gp, unsigned long nr);
+void gc_backing_empty(struct gc_pages *gp);
+void gc_backing_destroy(struct gc_pages *gp);
+
+#endif /* GCHEAP_BACKING_H */
