@@ -17,6 +17,7 @@
 #include <linux/uaccess.h>
 #include <linux/uidgid.h>
 
+#include "backing.h"
 #include "collect.h"
 #include "gfp.h"
 #include "heap.h"
@@ -285,7 +286,7 @@ static int ioctl_collect(struct gc_heap *heap, union ioctl_args *args)
 {
 	int err;
 
-	if (args->collect.flags)
+	if (args->collect.flags & ~GCHEAP_COLLECT_RELEASE)
 		return -EINVAL;
 	err = gc_map_check(heap);
 	if (err)
@@ -293,6 +294,8 @@ static int ioctl_collect(struct gc_heap *heap, union ioctl_args *args)
 	if (mutex_lock_killable(&heap->lock))
 		return -EINTR;
 	err = gc_collect_now(heap, &args->collect);
+	if (args->collect.flags & GCHEAP_COLLECT_RELEASE)
+		gc_backing_release(&heap->slabs.pages, ULONG_MAX);
 	mutex_unlock(&heap->lock);
 	return err;
 }

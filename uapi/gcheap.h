@@ -260,6 +260,18 @@ void *gcheap_base(struct gcheap *heap, const void *p);
 int gcheap_collect(struct gcheap *heap);
 
 /**
+ * gcheap_release() - collect, and give free memory back, as debug.FreeOSMemory()
+ * @heap: heap
+ *
+ * Memory that the heap has no use for goes back to the machine by itself, but only
+ * after some seconds; this does it now, and leaves nothing for what is allocated next.
+ *
+ * Return: 0 when all garbage is reclaimed and what was free is given back; or -1 with
+ * errno ENOMEM, EAGAIN: then only what was free before is.
+ */
+int gcheap_release(struct gcheap *heap);
+
+/**
  * gcheap_read_stats() - how the heap is doing, as runtime.ReadMemStats()
  * @heap: heap
  * @out: filled in

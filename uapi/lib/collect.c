@@ -14,9 +14,11 @@ static int fail(int err)
 	return -1;
 }
 
-int gcheap_collect(struct gcheap *heap)
+static int collect(struct gcheap *heap, unsigned int flags)
 {
-	struct gcheap_ioc_collect request = { .size = sizeof(request) };
+	struct gcheap_ioc_collect request = {
+		.size = sizeof(request), .flags = flags,
+	};
 	int err;
 
 	/* COLLECT takes the slabs too, but cannot know what is unused in them. */
@@ -26,6 +28,16 @@ int gcheap_collect(struct gcheap *heap)
 		return fail(err);
 	gch_trace(heap, request.cycle);
 	return 0;
+}
+
+int gcheap_collect(struct gcheap *heap)
+{
+	return collect(heap, 0);
+}
+
+int gcheap_release(struct gcheap *heap)
+{
+	return collect(heap, GCHEAP_COLLECT_RELEASE);
 }
 
 int gcheap_set_percent(struct gcheap *heap, int percent)

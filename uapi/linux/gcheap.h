@@ -357,10 +357,13 @@ struct gcheap_ioc_alloc {
 	__aligned_u64 cycle;
 };
 
+/* Give all free pages back to the machine after the collection. */
+#define GCHEAP_COLLECT_RELEASE	1U
+
 /**
  * struct gcheap_ioc_collect - GCHEAP_IOC_COLLECT: collect now
  * @size: sizeof(struct gcheap_ioc_collect)
- * @flags: zero
+ * @flags: GCHEAP_COLLECT_RELEASE or zero
  * @freed_bytes: out: bytes of the objects reclaimed
  * @freed_objects: out: number of the objects reclaimed
  * @pause_ns: out: how long the program stood still
@@ -369,6 +372,10 @@ struct gcheap_ioc_alloc {
  *
  * All slabs of the calling thread come back first: it must not hand out
  * further slots from them.  Returns when all garbage is reclaimed.
+ *
+ * With GCHEAP_COLLECT_RELEASE memory that no slab is in goes back to the machine,
+ * and its contents are gone; when the collection itself could not be had, what was
+ * free before it.  The heap takes memory again when it is needed.
  *
  * ENOMEM: no memory for the collection; nothing was reclaimed.
  * EAGAIN: it could not be completed, as the threads could not be held, or the
