@@ -504,6 +504,7 @@ void gc_backing_empty(struct gc_pages *gp)
 	gp->released += gc_pages_backed(gp);
 	gp->frontier = 0;
 	gp->free = 0;
+	gp->least_free = 0;
 	gp->absent = 0;
 	gp->first_free = 0;
 	gp->meta_bytes = REGION_COUNT * sizeof(*gp->regions);

@@ -8,8 +8,12 @@
 #define GCHEAP_COMPAT_H
 
 #include <linux/cpumask.h>
+#include <linux/err.h>
+#include <linux/list_lru.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
+#include <linux/shrinker.h>
+#include <linux/slab.h>
 #include <linux/timer.h>
 #include <linux/version.h>
 #include <linux/workqueue.h>
@@ -43,6 +47,84 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
 #define system_dfl_wq	system_unbound_wq
 #endif
+
+/* 6.13 took the list's lock from the arguments of who walks it. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#define GC_LRU_WALK(name, visit)					\
+static enum lru_status name(struct list_head *item,			\
+			    struct list_lru_one *one, void *arg)	\
+{									\
+	return visit(item, arg);					\
+}
+#else
+#define GC_LRU_WALK(name, visit)					\
+static enum lru_status name(struct list_head *item,			\
+			    struct list_lru_one *one, spinlock_t *lock,	\
+			    void *arg)					\
+{									\
+	return visit(item, arg);					\
+}
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+#define list_lru_add_obj	list_lru_add
+#define list_lru_del_obj	list_lru_del
+#endif
+
+typedef unsigned long (*gc_shrink_call)(struct shrinker *shrinker,
+					struct shrink_control *sc);
+
+/*
+ * A shrinker for each node and cgroup; pages of ours cost nobody any input to make
+ * again.  Before 6.7 it is called from now on, after that when it is started.
+ */
+static inline struct shrinker *gc_shrinker_new(const char *name,
+					       gc_shrink_call count,
+					       gc_shrink_call scan)
+{
+	const unsigned int flags = SHRINKER_NUMA_AWARE | SHRINKER_MEMCG_AWARE;
+	struct shrinker *shrinker;
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+	int err;
+
+	shrinker = kzalloc(sizeof(*shrinker), GFP_KERNEL);
+	if (!shrinker)
+		return ERR_PTR(-ENOMEM);
+	shrinker->flags = flags;
+	shrinker->count_objects = count;
+	shrinker->scan_objects = scan;
+	err = register_shrinker(shrinker, "%s", name);
+	if (err) {
+		kfree(shrinker);
+		return ERR_PTR(err);
+	}
+#else
+	shrinker = shrinker_alloc(flags, "%s", name);
+	if (!shrinker)
+		return ERR_PTR(-ENOMEM);
+	shrinker->seeks = 0;
+	shrinker->count_objects = count;
+	shrinker->scan_objects = scan;
+#endif
+	return shrinker;
+}
+
+static inline void gc_shrinker_start(struct shrinker *shrinker)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+	shrinker_register(shrinker);
+#endif
+}
+
+static inline void gc_shrinker_end(struct shrinker *shrinker)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+	unregister_shrinker(shrinker);
+	kfree(shrinker);
+#else
+	shrinker_free(shrinker);
+#endif
+}
 
 /* A thread that has the address space; under RCU, NULL when it is not known. */
 static inline struct task_struct *gc_mm_owner(struct mm_struct *mm)

@@ -10,6 +10,7 @@
  *
  * Lock order, outermost first:
  *
+ *	gc_pressed.lock		whether the heap is there, see shrink.c
  *	gc_heap.lock		slabs, mutators, settings, roots; held by the
  *				collector while the world is stopped
  *	  mm->mmap_lock		of any process that maps the heap
@@ -36,10 +37,33 @@
 
 #include "slab.h"
 
+struct cred;
 struct gc_fetcher;
+struct gc_pressed;
 struct gc_user;
 struct gc_world;
 struct inode;
+struct mem_cgroup;
+
+/**
+ * struct gc_scavenger - what scavenge.c keeps of a heap
+ * @work: looks at it
+ * @armed: it is queued, or runs
+ * @used: the heap was used since it last looked
+ * @cycle: collections completed when it had last made one
+ * @not_before: jiffies when it may make the next one
+ * @cred: of who made the heap
+ * @cgroup: memory cgroup of that process
+ */
+struct gc_scavenger {
+	struct delayed_work work;
+	bool armed;
+	bool used;
+	u64 cycle;
+	unsigned long not_before;
+	const struct cred *cred;
+	struct mem_cgroup *cgroup;
+};
 
 /**
  * struct gc_heap - one heap
@@ -79,6 +103,8 @@ struct inode;
  * @last_round: stop of the last collection
  * @gc_cpu_ns: time spent collecting
  * @sweeper: sweeps what nobody asked for
+ * @scavenger: gives memory back that nobody asked for
+ * @pressed: what the shrinker knows of the heap
  * @stuck: waits for pages of a process that a collection has given up, or NULL
  */
 struct gc_heap {
@@ -118,6 +144,8 @@ struct gc_heap {
 	u64 last_round;
 	u64 gc_cpu_ns;
 	struct work_struct sweeper;
+	struct gc_scavenger scavenger;
+	struct gc_pressed *pressed;
 	struct gc_fetcher *stuck;
 };
 

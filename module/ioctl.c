@@ -28,6 +28,7 @@
 #include "refill.h"
 #include "roots.h"
 #include "rootset.h"
+#include "scavenge.h"
 
 /**
  * struct reopening - a REOPEN under way
@@ -216,6 +217,7 @@ static int alloc_locked(struct gc_heap *heap, struct gcheap_ioc_alloc *alloc)
 	m = gc_mutator_current(heap);
 	if (IS_ERR(m))
 		return PTR_ERR(m);
+	gc_scavenge_note(heap);
 	err = gc_collect_if_due(heap, alloc->bytes);
 	if (err)
 		return err;
@@ -293,6 +295,7 @@ static int ioctl_collect(struct gc_heap *heap, union ioctl_args *args)
 		return err;
 	if (mutex_lock_killable(&heap->lock))
 		return -EINTR;
+	gc_scavenge_note(heap);
 	err = gc_collect_now(heap, &args->collect);
 	if (args->collect.flags & GCHEAP_COLLECT_RELEASE)
 		gc_backing_release(&heap->slabs.pages, ULONG_MAX);

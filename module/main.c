@@ -8,6 +8,8 @@
  *	show	what /proc tells of a heap
  *	ioctl	its calls
  *	refill	slabs go to threads, and come back
+ *	shrink	memory that others need
+ *	scavenge	memory that is not needed
  *	collect	a collection
  *	heap	life and pacing of a heap
  *	roots	what processes refer to
@@ -45,7 +47,10 @@
 #include "ioctl.h"
 #include "map.h"
 #include "member.h"
+#include "regs.h"
+#include "scavenge.h"
 #include "show.h"
+#include "shrink.h"
 #include "stop.h"
 
 static unsigned short mode = 0666;
@@ -55,9 +60,17 @@ MODULE_PARM_DESC(mode, "permissions of /dev/gcheap, octal with a leading 0 (defa
 static int device_open(struct inode *inode, struct file *file)
 {
 	struct gc_heap *heap = gc_heap_new();
+	int err;
 
 	if (IS_ERR(heap))
 		return PTR_ERR(heap);
+	gc_scavenge_begin(heap);
+	err = gc_shrink_begin(heap);
+	if (err) {
+		gc_scavenge_end(heap);
+		gc_heap_free(heap);
+		return err;
+	}
 	file->private_data = heap;
 	file->f_mapping = heap->inode->i_mapping;
 	return 0;
@@ -65,6 +78,8 @@ static int device_open(struct inode *inode, struct file *file)
 
 static int device_release(struct inode *inode, struct file *file)
 {
+	gc_shrink_end(file->private_data);
+	gc_scavenge_end(file->private_data);
 	gc_heap_free(file->private_data);
 	return 0;
 }
@@ -96,12 +111,19 @@ static int __init gcheap_init(void)
 		pr_err("mode=%#o is not a set of permissions\n", mode);
 		return -EINVAL;
 	}
+	gc_regs_measure();
 	err = gc_member_init();
 	if (err)
 		return err;
-	err = gc_stop_init();
+	err = gc_scavenge_init();
 	if (err)
 		goto member_exit;
+	err = gc_shrink_init();
+	if (err)
+		goto scavenge_exit;
+	err = gc_stop_init();
+	if (err)
+		goto shrink_exit;
 	device.mode = mode;
 	err = misc_register(&device);
 	if (err)
@@ -110,6 +132,10 @@ static int __init gcheap_init(void)
 
 stop_exit:
 	gc_stop_exit();
+shrink_exit:
+	gc_shrink_exit();
+scavenge_exit:
+	gc_scavenge_exit();
 member_exit:
 	gc_member_exit();
 	return err;
@@ -118,6 +144,8 @@ member_exit:
 static void __exit gcheap_exit(void)
 {
 	misc_deregister(&device);
+	gc_shrink_exit();
+	gc_scavenge_exit();
 	gc_stop_exit();
 	gc_member_exit();
 	gc_fetch_exit();

@@ -173,6 +173,7 @@ static long find_free(struct gc_pages *gp, unsigned long nr)
 static void set_used(struct gc_pages *gp, unsigned long first, unsigned long nr)
 {
 	gp->free -= nr;
+	gp->least_free = min(gp->least_free, gp->free);
 	while (nr) {
 		unsigned long i = first % CHUNK_PAGES;
 		unsigned long n = min(nr, CHUNK_PAGES - i);

@@ -71,6 +71,7 @@ struct gc_region {
  * @limit: largest @frontier
  * @frontier: pages below are backed or absent
  * @free: backed pages in no slab
+ * @least_free: smallest @free since it was last set to that
  * @absent: pages that are absent
  * @released: pages ever given back
  * @first_free: no chunk below this one has a page that is free or absent
@@ -89,6 +90,7 @@ struct gc_pages {
 	unsigned long limit;
 	unsigned long frontier;
 	unsigned long free;
+	unsigned long least_free;
 	unsigned long absent;
 	u64 released;
 	unsigned long first_free;
@@ -113,10 +115,10 @@ bool gc_pages_contiguous(struct gc_pages *gp, unsigned long first,
 unsigned long gc_pages_find_lent(struct gc_pages *gp, unsigned long first,
 				 unsigned long end);
 
-/* Pages that the heap has, whoever uses them. */
+/* Pages that the heap has, whoever uses them; without its lock a guess. */
 static inline unsigned long gc_pages_backed(const struct gc_pages *gp)
 {
-	return gp->frontier - gp->absent;
+	return READ_ONCE(gp->frontier) - READ_ONCE(gp->absent);
 }
 
 /* The chunk of a page whose number is below the frontier. */

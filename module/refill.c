@@ -23,6 +23,7 @@
 #include "map.h"
 #include "mutator.h"
 #include "refill.h"
+#include "scavenge.h"
 
 /**
  * struct giving - a slab that a call gives back, copied from the caller
@@ -232,6 +233,7 @@ static int refill_locked(struct gc_heap *heap, struct gc_mutator *m,
 {
 	int err;
 
+	gc_scavenge_note(heap);
 	err = give_back(heap, g, m);
 	if (!err)
 		err = gc_collect_if_due(heap, 0);

@@ -18,6 +18,9 @@
 /* Words that are the same on all processors: see read_told(). */
 #define TOLD_WORDS	3
 
+/* What the kernel alone saves beside vector registers, and the gaps between them */
+#define SAVED_WORDS	(PAGE_SIZE / sizeof(long))
+
 /**
  * gc_regs_init() - room for any thread's registers
  * @regs: to be initialised
@@ -26,7 +29,9 @@
  */
 int gc_regs_init(struct gc_regs *regs)
 {
-	*regs = (struct gc_regs) { .capacity = gc_regs_words() + TOLD_WORDS };
+	*regs = (struct gc_regs) {
+		.capacity = gc_regs_words() + TOLD_WORDS + SAVED_WORDS,
+	};
 	regs->words = kvcalloc(regs->capacity, sizeof(long),
 			       GC_GFP);
 	return regs->words ? 0 : -ENOMEM;

@@ -44,6 +44,7 @@ void gc_regs_note_alternate(struct gc_mutator *m);
 bool gc_regs_read(struct gc_regs *regs, struct gc_mutator *m);
 
 /* One processor's file: */
+void gc_regs_measure(void);
 size_t gc_regs_words(void);
 void gc_regs_read_task(struct gc_regs *regs, struct task_struct *task);
 bool gc_regs_save(void);

@@ -17,6 +17,7 @@
  * Owns nothing, and waits for nothing.
  */
 #include <linux/elf.h>
+#include <linux/init.h>
 #include <linux/mm.h>
 #include <linux/preempt.h>
 #include <linux/ptrace.h>
@@ -58,6 +59,24 @@ static size_t regset_words(const struct user_regset *set)
 	return DIV_ROUND_UP((size_t)set->n * set->size, sizeof(long));
 }
 
+static size_t words_at_most __ro_after_init;
+
+/**
+ * gc_regs_measure() - find out how much there is to read of a thread
+ *
+ * It is the same for all threads, but a kernel thread has nothing to measure.
+ *
+ * Context: a thread of a process, when the module is loaded.
+ */
+void __init gc_regs_measure(void)
+{
+	const struct user_regset *set = vector_regset(current);
+	size_t first = gc_task_fpu(current)->__fpstate.size / sizeof(long);
+
+	words_at_most = GENERAL_WORDS + BASE_WORDS + first +
+			(set ? regset_words(set) : 0);
+}
+
 /**
  * gc_regs_words() - words that a thread has in registers at most
  *
@@ -65,11 +84,21 @@ static size_t regset_words(const struct user_regset *set)
  */
 size_t gc_regs_words(void)
 {
-	const struct user_regset *set = vector_regset(current);
-	size_t first = gc_task_fpu(current)->__fpstate.size / sizeof(long);
+	return words_at_most;
+}
 
-	return GENERAL_WORDS + BASE_WORDS + first +
-	       (set ? regset_words(set) : 0);
+/*
+ * A kernel thread that collects must not ask as a debugger would: that compares with
+ * its own registers, which it has not (x86_task_fpu() warns).  What is in memory may
+ * have more in it than the thread: registers that it has not used since.
+ */
+static void read_saved(struct gc_regs *regs, struct task_struct *task)
+{
+	const struct fpstate *state = READ_ONCE(gc_task_fpu(task)->fpstate);
+	size_t nr = min(state->size / sizeof(long), regs->capacity - regs->nr);
+
+	memcpy(regs->words + regs->nr, &state->regs, nr * sizeof(long));
+	regs->nr += nr;
 }
 
 static void read_vectors(struct gc_regs *regs, struct task_struct *task)
@@ -169,7 +198,10 @@ void gc_regs_read_task(struct gc_regs *regs, struct task_struct *task)
 	if (task == current)
 		save_bases();
 	regs->nr = 0;
-	read_vectors(regs, task);
+	if (current->flags & PF_KTHREAD)
+		read_saved(regs, task);
+	else
+		read_vectors(regs, task);
 	read_first_vectors(regs, task);
 	read_general(regs, task);
 	read_bases(regs, task);

@@ -102,7 +102,7 @@ static const struct operation operations[] = {
 	OPERATION(ALLOC, gcheap_ioc_alloc, GCHEAP_NOSCAN, true, prepare_alloc),
 	OPERATION(REFILL, gcheap_ioc_refill, GCHEAP_NOSCAN, true, prepare_refill),
 	OPERATION(RELEASE, gcheap_ioc_release, GCHEAP_RELEASE_ALL, true, prepare_nothing),
-	OPERATION(COLLECT, gcheap_ioc_collect, 0, true, prepare_nothing),
+	OPERATION(COLLECT, gcheap_ioc_collect, GCHEAP_COLLECT_RELEASE, true, prepare_nothing),
 	OPERATION(STATS, gcheap_ioc_stats, 0, false, prepare_nothing),
 	OPERATION(ROOT_ADD, gcheap_ioc_root, GCHEAP_ROOT_AGING, true, prepare_root),
 	OPERATION(ROOT_DEL, gcheap_ioc_root, 0, true, prepare_del),

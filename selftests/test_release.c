@@ -210,7 +210,7 @@ static void *run_prodder(void *arg)
 	size_t offset;
 
 	for (;;)
-		for (offset = 0; offset < 64 * MIB; offset += 4096) {
+		for (offset = 0; offset < 2 * SHOWN_BYTES; offset += 4096) {
 			struct iovec from = { .iov_base = start + offset, .iov_len = 1 };
 
 			process_vm_readv(getpid(), &to, 1, &from, 1, 0);
@@ -251,6 +251,12 @@ TEST(no_process_keeps_a_page_that_was_given_back)
 	if (!pid)
 		run_looker(heap, show, count);
 	for (i = 1; i <= count; i++) {
+		/* One that only the prodder comes across */
+		show->object = gcheap_alloc_noscan(heap, SHOWN_BYTES);
+		ASSERT_NE(NULL, show->object);
+		memset(show->object, 1, SHOWN_BYTES);
+		show->object = NULL;
+		ASSERT_EQ(0, gcheap_release(heap));
 		show->object = gcheap_alloc_noscan(heap, SHOWN_BYTES);
 		ASSERT_NE(NULL, show->object);
 		fill(show->object, SHOWN_BYTES, i);

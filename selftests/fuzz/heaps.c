@@ -469,7 +469,7 @@ static void do_collect(struct stream *s)
 	call_allow(s, ENXIO);
 	call_allow(s, ENOMEM);
 	call_allow(s, EAGAIN);
-	collect.flags = flags(s, 0);
+	collect.flags = flags(s, GCHEAP_COLLECT_RELEASE);
 	submit(s, GCHEAP_IOC_COLLECT, &collect, sizeof(collect));
 }
 

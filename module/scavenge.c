@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What is done for a heap without its program asking: memory that it has no use for
+ * goes back to the machine, and a heap that is left alone is collected once.
+ *
+ * From the first use on a work looks at the heap once in a period, until it finds it
+ * left alone.  Of a heap that is used go the pages that were free all the period long;
+ * of one that is not, those that are free after a collection.  Neither makes the heap
+ * smaller than its goal, as it would have to grow again before the next collection:
+ * Go's scavenger keeps as much, and a tenth more (runtime/mgcscavenge.go).
+ *
+ * Collections that nobody waits for take a small part of the time, however long one
+ * takes, and come one after the other for all heaps, with the least priority that there
+ * is; but whom they hold, lends his own (lend.h).  They are made with the credentials
+ * of who opened the heap, and memory for them is charged to his cgroup.
+ *
+ * The heap's lock is only tried: who has it uses the heap, or collects.  It is held for
+ * the collection, and let go between some of the slabs to sweep and pages to release.
+ * The work ends before its heap does.
+ */
+#include <linux/cred.h>
+#include <linux/jiffies.h>
+#include <linux/memcontrol.h>
+#include <linux/mm.h>
+#include <linux/moduleparam.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/workqueue.h>
+
+#include "backing.h"
+#include "collect.h"
+#include "heap.h"
+#include "scavenge.h"
+
+/* Slabs swept, and pages given back, before others may have the heap's lock. */
+#define SWEEP_BATCH	64
+#define RELEASE_BATCH	2048UL
+
+/* A smaller heap has nothing to give back that would be worth a collection. */
+#define LEAST_PAGES	(SZ_4M >> PAGE_SHIFT)
+
+/* Of the time, at most the part of one that collections of idle heaps take. */
+#define SHARE		20
+
+static unsigned int idle_ms = 2000;
+module_param(idle_ms, uint, 0644);
+MODULE_PARM_DESC(idle_ms, "milliseconds after which an unused heap gives memory back (default 2000, 0: never)");
+
+static struct workqueue_struct *scavenging;
+
+/* Not for so long that jiffies wrap. */
+static unsigned long period(void)
+{
+	return msecs_to_jiffies(min(READ_ONCE(idle_ms), 3600U * 1000));
+}
+
+static void rearm(struct gc_heap *heap, unsigned long delay)
+{
+	heap->scavenger.armed = true;
+	queue_delayed_work(scavenging, &heap->scavenger.work, delay);
+}
+
+/* Pages that the heap does not need for as much as it may have before it is collected. */
+static unsigned long surplus(const struct gc_heap *heap)
+{
+	const struct gc_pages *gp = &heap->slabs.pages;
+	unsigned long backed = gc_pages_backed(gp);
+	u64 goal = heap->goal == U64_MAX ? 0 : heap->goal >> PAGE_SHIFT;
+
+	return backed > goal ? min_t(u64, gp->free, backed - goal) : 0;
+}
+
+/* Of a heap that is used: what was free whenever somebody looked for a page. */
+static void release_unneeded(struct gc_heap *heap)
+{
+	struct gc_pages *gp = &heap->slabs.pages;
+
+	gc_backing_release(gp, min3(surplus(heap), gp->least_free, RELEASE_BATCH));
+	gp->least_free = gp->free;
+}
+
+/**
+ * gc_scavenge_guess() - bytes of garbage that a collection may find
+ * @heap: heap
+ *
+ * What was allocated since the last marking may be garbage by now, or what lived then
+ * have been dropped: when nothing was since, and that marking came when the heap was
+ * left alone, a further one would find nothing new.
+ *
+ * Context: any; a guess without the heap's lock.
+ *
+ * Return: bytes, 0 when a collection is not worth it.
+ */
+u64 gc_scavenge_guess(const struct gc_heap *heap)
+{
+	u64 live = READ_ONCE(heap->slabs.live);
+	s64 since = READ_ONCE(heap->slabs.since);
+
+	if (READ_ONCE(heap->percent) == GCHEAP_PERCENT_OFF ||
+	    gc_pages_backed(&heap->slabs.pages) < LEAST_PAGES)
+		return 0;
+	if (since > 0 && since >= live / 8)
+		return since;
+	return READ_ONCE(heap->slabs.cycle) == READ_ONCE(heap->scavenger.cycle) ?
+	       0 : live / 2;
+}
+
+static void collect(struct gc_heap *heap)
+{
+	struct gc_scavenger *s = &heap->scavenger;
+	const struct cred *cred = override_creds(s->cred);
+	struct mem_cgroup *cgroup = set_active_memcg(s->cgroup);
+	int nice = task_nice(current);
+	u64 start = ktime_get_ns();
+
+	set_user_nice(current, MAX_NICE);
+	gc_collect(heap, false);
+	set_user_nice(current, nice);
+	set_active_memcg(cgroup);
+	revert_creds(cred);
+	s->cycle = heap->slabs.cycle;
+	s->not_before = jiffies +
+			nsecs_to_jiffies(SHARE * (ktime_get_ns() - start));
+}
+
+/* Returns whether there is more to do; the heap's lock is free in between. */
+static bool sweep_some(struct gc_heap *heap)
+{
+	return gc_slabs_sweep(&heap->slabs, SWEEP_BATCH);
+}
+
+static bool release_some(struct gc_heap *heap)
+{
+	unsigned long nr = min(surplus(heap), RELEASE_BATCH);
+
+	return nr && gc_backing_release(&heap->slabs.pages, nr) == nr;
+}
+
+/* Until the heap is used again, or there is no more to do. */
+static bool do_all(struct gc_heap *heap, bool (*some)(struct gc_heap *heap))
+{
+	while (!heap->scavenger.used && some(heap)) {
+		mutex_unlock(&heap->lock);
+		cond_resched();
+		if (!mutex_trylock(&heap->lock))
+			return false;
+	}
+	return true;
+}
+
+/* Returns with the heap's lock, or false without. */
+static bool left_alone(struct gc_heap *heap)
+{
+	struct gc_scavenger *s = &heap->scavenger;
+
+	if (gc_scavenge_guess(heap)) {
+		if (time_before(jiffies, s->not_before)) {
+			rearm(heap, s->not_before - jiffies);
+			return true;
+		}
+		collect(heap);
+	}
+	if (!do_all(heap, sweep_some) || !do_all(heap, release_some))
+		return false;
+	s->armed = false;
+	if (s->used)
+		rearm(heap, period());
+	return true;
+}
+
+/**
+ * gc_scavenge_all() - collect if it is worth it, and give back all that is free
+ * @heap: heap
+ *
+ * Context: a kernel thread's; may sleep, heap's lock held.
+ *
+ * Return: pages given back.
+ */
+unsigned long gc_scavenge_all(struct gc_heap *heap)
+{
+	if (gc_scavenge_guess(heap))
+		collect(heap);
+	gc_slabs_sweep(&heap->slabs, UINT_MAX);
+	return gc_backing_release(&heap->slabs.pages, ULONG_MAX);
+}
+
+static void scavenger(struct work_struct *work)
+{
+	struct gc_heap *heap = container_of(to_delayed_work(work),
+					    struct gc_heap, scavenger.work);
+
+	if (!mutex_trylock(&heap->lock))
+		goto again;
+	if (heap->scavenger.used) {
+		heap->scavenger.used = false;
+		release_unneeded(heap);
+		rearm(heap, period());
+	} else if (!left_alone(heap)) {
+		goto again;
+	}
+	mutex_unlock(&heap->lock);
+	return;
+again:
+	/* Armed it is, or the work would not have run. */
+	queue_delayed_work(scavenging, &heap->scavenger.work, period());
+}
+
+/**
+ * gc_scavenge_note() - the heap is being used
+ * @heap: heap
+ *
+ * Context: heap's lock held.
+ */
+void gc_scavenge_note(struct gc_heap *heap)
+{
+	heap->scavenger.used = true;
+	if (unlikely(!heap->scavenger.armed) && READ_ONCE(idle_ms))
+		rearm(heap, period());
+}
+
+/**
+ * gc_scavenge_begin() - a heap is made by the calling thread
+ * @heap: heap, not used yet
+ *
+ * Context: may sleep.
+ */
+void gc_scavenge_begin(struct gc_heap *heap)
+{
+	struct gc_scavenger *s = &heap->scavenger;
+
+	INIT_DELAYED_WORK(&s->work, scavenger);
+	s->cred = get_current_cred();
+	s->cgroup = get_mem_cgroup_from_mm(current->mm);
+	s->not_before = jiffies;
+}
+
+/**
+ * gc_scavenge_end() - nobody uses the heap any more
+ * @heap: heap, no caller is left
+ *
+ * Context: may sleep.
+ */
+void gc_scavenge_end(struct gc_heap *heap)
+{
+	struct gc_scavenger *s = &heap->scavenger;
+
+	cancel_delayed_work_sync(&s->work);
+	mem_cgroup_put(s->cgroup);
+	put_cred(s->cred);
+}
+
+/**
+ * gc_scavenge_init() - the module is loaded
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int gc_scavenge_init(void)
+{
+	scavenging = alloc_workqueue("gcheap_scavenger",
+				     WQ_UNBOUND | WQ_FREEZABLE, 1);
+	return scavenging ? 0 : -ENOMEM;
+}
+
+/**
+ * gc_scavenge_exit() - no heap is left
+ */
+void gc_scavenge_exit(void)
+{
+	destroy_workqueue(scavenging);
+}

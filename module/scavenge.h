@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What is done for a heap that its program leaves alone.  See scavenge.c. */
+#ifndef GCHEAP_SCAVENGE_H
+#define GCHEAP_SCAVENGE_H
+
+#include <linux/types.h>
+
+struct gc_heap;
+
+int gc_scavenge_init(void);
+void gc_scavenge_exit(void);
+
+void gc_scavenge_begin(struct gc_heap *heap);
+void gc_scavenge_end(struct gc_heap *heap);
+void gc_scavenge_note(struct gc_heap *heap);
+u64 gc_scavenge_guess(const struct gc_heap *heap);
+unsigned long gc_scavenge_all(struct gc_heap *heap);
+
+#endif /* GCHEAP_SCAVENGE_H */

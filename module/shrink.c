@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The machine, or a memory cgroup, is short of memory: heaps give back what is free,
+ * and are collected where much garbage is likely.
+ *
+ * The kernel calls a shrinker, with the cgroup that is short and from whichever thread
+ * wants memory, with whatever locks that one has.  So nothing is waited for here that
+ * such a lock could keep: locks are only tried, and a heap is collected by a work, in
+ * no thread of anybody's.  The thread that wants memory waits for that work, as it
+ * would for a disk to take its pages: else it would find nothing, and the kernel would
+ * kill somebody for memory that is garbage.  It does not wait for ever, nor when that
+ * was in vain lately, nor when the heap may be waiting for it: when it is a thread of
+ * a member, of the kernel, or in the middle of input and output.
+ *
+ * A heap is told of by its gc_pressed, which is charged to the cgroup of the process
+ * that opened the heap, and is in the kernel's list for that one (list_lru.h): so heaps
+ * come up in turn, and only those of the cgroup that is short.  It outlives the heap
+ * as long as somebody looks at it.
+ *
+ * Locks: gc_pressed.lock, then the heap's lock, both tried where memory is wanted.  The
+ * work takes the heap's lock alone.
+ */
+#include <linux/jiffies.h>
+#include <linux/kref.h>
+#include <linux/list_lru.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/sched.h>
+#include <linux/shrinker.h>
+#include <linux/slab.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "backing.h"
+#include "compat.h"
+#include "gfp.h"
+#include "heap.h"
+#include "member.h"
+#include "scavenge.h"
+#include "shrink.h"
+
+/* Heaps looked at in one call */
+#define HEAPS		8
+
+/* Pages given back by one call, at least; the kernel asks for 128. */
+#define LEAST		2048UL
+
+/*
+ * How long a thread waits for a collection; and when it was in vain, how long nobody
+ * waits for any, so that nobody can have others wait all the time.
+ */
+#define PATIENCE	(5 * HZ)
+#define DISTRUST	(20 * HZ)
+
+/**
+ * struct gc_pressed - a heap, as the shrinker sees it
+ * @node: in the list of its cgroup
+ * @ref: the heap's, and of whoever looks at it
+ * @lock: guards @heap
+ * @heap: the heap, NULL when it has ended
+ * @work: collects, and gives back
+ * @pressing: the work is queued, or runs
+ * @released: pages that the works have given back
+ */
+struct gc_pressed {
+	struct list_head node;
+	struct kref ref;
+	struct mutex lock;	/* @heap */
+	struct gc_heap *heap;
+	struct work_struct work;
+	bool pressing;
+	atomic_long_t released;
+};
+
+/* Until when nobody waits, in jiffies */
+static unsigned long distrust_until = INITIAL_JIFFIES;
+
+static struct kmem_cache *cache;
+static struct list_lru list;
+static struct workqueue_struct *pressing;
+static DECLARE_WAIT_QUEUE_HEAD(pressed);
+static struct shrinker *shrinker;
+static bool ready;
+
+static void pressed_free(struct kref *ref)
+{
+	kmem_cache_free(cache, container_of(ref, struct gc_pressed, ref));
+}
+
+static void press(struct work_struct *work)
+{
+	struct gc_pressed *p = container_of(work, struct gc_pressed, work);
+	struct gc_heap *heap = p->heap;
+
+	mutex_lock(&heap->lock);
+	atomic_long_add(gc_scavenge_all(heap), &p->released);
+	mutex_unlock(&heap->lock);
+	/* Pairs with the acquire in pressed_wait(). */
+	smp_store_release(&p->pressing, false);
+	wake_up_all(&pressed);
+}
+
+/* Pages that could be had; a guess, without a lock. */
+static unsigned long pages_of(const struct gc_heap *heap)
+{
+	return READ_ONCE(heap->slabs.pages.free) +
+	       (gc_scavenge_guess(heap) >> PAGE_SHIFT);
+}
+
+/**
+ * struct glance - a walk over heaps
+ * @pages: that could be had
+ * @nr: entries of @found
+ * @found: some heaps that have any, each with a reference
+ * @take: put them there
+ */
+struct glance {
+	unsigned long pages;
+	unsigned int nr;
+	struct gc_pressed *found[HEAPS];
+	bool take;
+};
+
+/* The list's lock is held: the heap has not ended. */
+static enum lru_status look_at(struct list_head *item, void *arg)
+{
+	struct gc_pressed *p = container_of(item, struct gc_pressed, node);
+	struct glance *g = arg;
+	unsigned long pages = pages_of(p->heap);
+
+	g->pages += pages;
+	if (!g->take || !pages || g->nr == HEAPS)
+		return LRU_SKIP;
+	kref_get(&p->ref);
+	g->found[g->nr++] = p;
+	return LRU_ROTATE;
+}
+
+GC_LRU_WALK(walk_to, look_at)
+
+static void look_through(struct glance *g, struct shrink_control *sc)
+{
+	/* Once round: those that are taken go to the end. */
+	unsigned long all = list_lru_count_one(&list, sc->nid, sc->memcg);
+
+	list_lru_walk_one(&list, sc->nid, sc->memcg, walk_to, g, &all);
+}
+
+static unsigned long count(struct shrinker *unused, struct shrink_control *sc)
+{
+	struct glance g = { .take = false };
+
+	/* Pairs with the release in gc_shrink_init(). */
+	if (!smp_load_acquire(&ready))
+		return 0;
+	look_through(&g, sc);
+	return g.pages;
+}
+
+/* Has the heap collected, if there is likely much garbage.  p->lock is held. */
+static void have_pressed(struct gc_pressed *p)
+{
+	if (READ_ONCE(p->pressing) || !gc_scavenge_guess(p->heap))
+		return;
+	WRITE_ONCE(p->pressing, true);
+	if (!queue_work(pressing, &p->work))
+		WRITE_ONCE(p->pressing, false);
+}
+
+/* p->lock is held. */
+static bool may_wait(struct gc_pressed *p, gfp_t gfp)
+{
+	bool member;
+
+	if (!(gfp & __GFP_FS) || current->flags & PF_KTHREAD || !current->mm ||
+	    time_before(jiffies, READ_ONCE(distrust_until)))
+		return false;
+	rcu_read_lock();
+	member = gc_member_find(p->heap->world, current->mm);
+	rcu_read_unlock();
+	return !member;
+}
+
+static void pressed_wait(struct gc_pressed *p)
+{
+	/* Pairs with the release in press(). */
+	if (!wait_event_killable_timeout(pressed,
+					 !smp_load_acquire(&p->pressing),
+					 PATIENCE))
+		WRITE_ONCE(distrust_until, jiffies + DISTRUST);
+}
+
+/* Returns how many pages were given back. */
+static unsigned long shrink(struct gc_pressed *p, unsigned long nr, gfp_t gfp)
+{
+	unsigned long before = atomic_long_read(&p->released), done = 0;
+	bool wait = false;
+
+	if (!mutex_trylock(&p->lock))
+		return 0;
+	if (p->heap && mutex_trylock(&p->heap->lock)) {
+		done = gc_backing_release(&p->heap->slabs.pages, nr);
+		mutex_unlock(&p->heap->lock);
+	}
+	if (p->heap && done < nr) {
+		have_pressed(p);
+		wait = !done && READ_ONCE(p->pressing) && may_wait(p, gfp);
+	}
+	mutex_unlock(&p->lock);
+	if (wait)
+		pressed_wait(p);
+	return done + atomic_long_read(&p->released) - before;
+}
+
+static unsigned long scan(struct shrinker *unused, struct shrink_control *sc)
+{
+	unsigned long nr = max(sc->nr_to_scan, LEAST), done = 0;
+	struct glance g = { .take = true };
+	unsigned int i;
+
+	/* Pairs with the release in gc_shrink_init(). */
+	if (!smp_load_acquire(&ready))
+		return SHRINK_STOP;
+	look_through(&g, sc);
+	for (i = 0; i < g.nr; i++) {
+		if (done < nr)
+			done += shrink(g.found[i], nr - done, sc->gfp_mask);
+		kref_put(&g.found[i]->ref, pressed_free);
+	}
+	return done ? done : SHRINK_STOP;
+}
+
+/**
+ * gc_shrink_begin() - a heap is made by the calling thread
+ * @heap: heap, not used yet
+ *
+ * Context: may sleep.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int gc_shrink_begin(struct gc_heap *heap)
+{
+	struct gc_pressed *p = kmem_cache_alloc_lru(cache, &list, GC_GFP);
+
+	if (!p)
+		return -ENOMEM;
+	*p = (struct gc_pressed) { .heap = heap };
+	INIT_LIST_HEAD(&p->node);
+	kref_init(&p->ref);
+	mutex_init(&p->lock);
+	INIT_WORK(&p->work, press);
+	heap->pressed = p;
+	list_lru_add_obj(&list, &p->node);
+	return 0;
+}
+
+/**
+ * gc_shrink_end() - nobody uses the heap any more
+ * @heap: heap, no caller is left
+ *
+ * Context: may sleep.
+ */
+void gc_shrink_end(struct gc_heap *heap)
+{
+	struct gc_pressed *p = heap->pressed;
+
+	list_lru_del_obj(&list, &p->node);
+	mutex_lock(&p->lock);
+	p->heap = NULL;
+	mutex_unlock(&p->lock);
+	/* It has read p->heap, or never runs. */
+	cancel_work_sync(&p->work);
+	kref_put(&p->ref, pressed_free);
+}
+
+/**
+ * gc_shrink_init() - the module is loaded
+ *
+ * Return: 0 or a negative errno.
+ */
+int gc_shrink_init(void)
+{
+	int err = -ENOMEM;
+
+	cache = kmem_cache_create("gcheap_pressed", sizeof(struct gc_pressed),
+				  0, SLAB_ACCOUNT, NULL);
+	if (!cache)
+		return -ENOMEM;
+	pressing = alloc_workqueue("gcheap_pressed", WQ_UNBOUND | WQ_FREEZABLE,
+				   0);
+	if (!pressing)
+		goto destroy_cache;
+	shrinker = gc_shrinker_new("gcheap", count, scan);
+	if (IS_ERR(shrinker)) {
+		err = PTR_ERR(shrinker);
+		goto destroy_queue;
+	}
+	err = list_lru_init_memcg(&list, shrinker);
+	if (err)
+		goto end_shrinker;
+	/* Pairs with the acquire in count() and scan(), which may run by now. */
+	smp_store_release(&ready, true);
+	gc_shrinker_start(shrinker);
+	return 0;
+
+end_shrinker:
+	gc_shrinker_end(shrinker);
+destroy_queue:
+	destroy_workqueue(pressing);
+destroy_cache:
+	kmem_cache_destroy(cache);
+	return err;
+}
+
+/**
+ * gc_shrink_exit() - no heap is left
+ */
+void gc_shrink_exit(void)
+{
+	gc_shrinker_end(shrinker);
+	list_lru_destroy(&list);
+	destroy_workqueue(pressing);
+	kmem_cache_destroy(cache);
+}

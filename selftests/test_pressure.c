@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Garbage that nobody has collected is no reason to kill anybody: when the machine or a
+ * cgroup is short of memory, and when the heap is left alone, it goes back.
+ */
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "common.h"
+
+#define GROUP		"/sys/fs/cgroup/gcheap-pressure"
+#define IDLE		"/sys/module/gcheap/parameters/idle_ms"
+
+static bool write_to(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool written = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	close(fd);
+	return written;
+}
+
+/* How long a heap is left alone before it gives memory back, in milliseconds */
+static void set_idle(unsigned int ms)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", ms);
+	must(write_to(IDLE, text));
+}
+
+struct link {
+	struct link *next;
+	char data[4000];
+};
+
+/**
+ * struct peak - garbage to be
+ * @heap: heap
+ * @bytes: how much of it
+ */
+struct peak {
+	struct gcheap *heap;
+	size_t bytes;
+};
+
+/* All lives at once, and then nothing does. */
+apart void have_peak(void *arg)
+{
+	struct peak *peak = arg;
+	struct link *volatile list = NULL;
+	size_t bytes;
+
+	for (bytes = 0; bytes < peak->bytes; bytes += sizeof(*list)) {
+		struct link *link = gcheap_alloc(peak->heap, sizeof(*link));
+
+		must(link);
+		link->next = list;
+		list = link;
+	}
+}
+
+static struct gcheap *heap_with_garbage(size_t bytes)
+{
+	struct peak peak = { .heap = gcheap_open(NULL), .bytes = bytes };
+
+	must(peak.heap);
+	in_thread(have_peak, &peak);
+	return peak.heap;
+}
+
+/* No event tells of it: the memory is gone, or the test ends by the harness's clock. */
+static void await_smaller(struct gcheap *heap, size_t bytes)
+{
+	while (stats_of(heap).heap_sys > bytes)
+		usleep(20000);
+}
+
+FIXTURE(idle) {
+};
+
+FIXTURE_SETUP(idle)
+{
+	set_idle(200);
+}
+
+FIXTURE_TEARDOWN(idle)
+{
+	set_idle(2000);
+}
+
+TEST_F(idle, heap_is_collected_and_gives_memory_back)
+{
+	struct gcheap *heap = heap_with_garbage(64 * MIB);
+	struct gcheap_stats before = stats_of(heap), after;
+
+	EXPECT_LE(64 * MIB, before.heap_sys);
+	await_smaller(heap, 8 * MIB);
+	after = stats_of(heap);
+	EXPECT_EQ(before.num_forced_gc, after.num_forced_gc);
+	EXPECT_LE(48 * MIB, after.heap_released);
+	EXPECT_EQ(after.heap_sys, after.heap_idle + after.heap_inuse);
+	gcheap_close(heap);
+}
+
+/* An idle heap is collected once; who uses it again has it collected once more. */
+TEST_F(idle, heap_is_collected_once)
+{
+	struct gcheap *heap = heap_with_garbage(16 * MIB);
+	struct gcheap *later;
+	uint64_t num_gc;
+
+	await_smaller(heap, 8 * MIB);
+	num_gc = stats_of(heap).num_gc;
+	/* Its looks come one after the other, and this one's begin later. */
+	later = heap_with_garbage(16 * MIB);
+	await_smaller(later, 8 * MIB);
+	EXPECT_EQ(num_gc, stats_of(heap).num_gc);
+	gcheap_close(later);
+	gcheap_close(heap);
+}
+
+TEST_F(idle, heap_that_is_never_to_be_collected_is_not)
+{
+	struct gcheap *heap = open_manual(0), *later;
+	struct peak peak = { .heap = heap, .bytes = 16 * MIB };
+
+	in_thread(have_peak, &peak);
+	later = heap_with_garbage(16 * MIB);
+	await_smaller(later, 8 * MIB);
+	EXPECT_EQ(0, stats_of(heap).num_gc);
+	EXPECT_LE(16 * MIB, stats_of(heap).heap_alloc);
+	gcheap_close(later);
+	gcheap_close(heap);
+}
+
+TEST_F(idle, heap_keeps_what_lives)
+{
+	struct gcheap *heap = heap_with_garbage(32 * MIB);
+	char *kept[100];
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		kept[i] = gcheap_alloc(heap, 5000);
+		ASSERT_NE(NULL, kept[i]);
+		fill(kept[i], 5000, i);
+	}
+	await_smaller(heap, 8 * MIB);
+	for (i = 0; i < 100; i++)
+		EXPECT_TRUE(filled(kept[i], 5000, i));
+	gcheap_close(heap);
+}
+
+/**
+ * struct holding - an object that is only in a vector register
+ * @hidden: the object, as common.h hides it
+ * @fd: where the thread sleeps meanwhile, or -1: it runs
+ * @over: the thread may end
+ * @object: what the register held then
+ */
+struct holding {
+	uintptr_t hidden;
+	long fd;
+	long over;
+	char *object;
+};
+
+static void *run_holding(void *arg)
+{
+	struct holding *h = arg;
+	char byte;
+
+	asm volatile("mov %[hidden], %%rax\n\t"
+		     "not %%rax\n\t"
+		     "movq %%rax, %%xmm9\n\t"
+		     "xor %%eax, %%eax\n\t"
+		     "cmpq $0, %[fd]\n\t"
+		     "js 1f\n\t"
+		     "mov %[fd], %%rdi\n\t"
+		     "lea %[byte], %%rsi\n\t"
+		     "mov $1, %%edx\n\t"
+		     "syscall\n\t"		/* 0: read() */
+		     "1: pause\n\t"
+		     "cmpq $0, %[over]\n\t"
+		     "je 1b\n\t"
+		     "movq %%xmm9, %[object]"
+		     : [object] "=m" (h->object), [byte] "=m" (byte)
+		     : [hidden] "m" (h->hidden), [fd] "m" (h->fd), [over] "m" (h->over)
+		     : "rax", "rcx", "rdx", "rdi", "rsi", "r11", "xmm9", "memory");
+	return NULL;
+}
+
+/* Who collects is a kernel thread, which reads them in a way of its own. */
+TEST_F(idle, heap_keeps_what_is_only_in_vector_registers)
+{
+	struct gcheap *heap = heap_with_garbage(32 * MIB);
+	struct holding held[2];
+	pthread_t threads[2];
+	int ends[2], i;
+
+	ASSERT_EQ(0, pipe(ends));
+	for (i = 0; i < 2; i++) {
+		held[i] = (struct holding) {
+			.hidden = new_hidden(heap, 3000, i),
+			.fd = i ? ends[0] : -1,
+		};
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, run_holding, &held[i]));
+	}
+	await_smaller(heap, 8 * MIB);
+	churn(heap, 3000);
+	ASSERT_EQ(1, write(ends[1], "", 1));
+	for (i = 0; i < 2; i++) {
+		held[i].over = 1;
+		ASSERT_EQ(0, pthread_join(threads[i], NULL));
+		EXPECT_EQ(held[i].hidden, hide(held[i].object));
+		EXPECT_TRUE(filled(held[i].object, 3000, i));
+	}
+	gcheap_close(heap);
+}
+
+/* A heap that is used all the time, and needs but a part of what it once had */
+TEST_F(idle, memory_of_a_busy_heap_goes_back)
+{
+	struct gcheap *heap = heap_with_garbage(32 * MIB);
+	int i;
+
+	ASSERT_EQ(0, gcheap_collect(heap));
+	while (stats_of(heap).heap_sys > 8 * MIB)
+		for (i = 0; i < 100; i++)
+			ASSERT_NE(NULL, gcheap_alloc(heap, 1000));
+	gcheap_close(heap);
+}
+
+/* The same heaps, with nothing but the want of memory to have them collected */
+FIXTURE(pressure) {
+};
+
+FIXTURE_SETUP(pressure)
+{
+	set_idle(0);
+}
+
+FIXTURE_TEARDOWN(pressure)
+{
+	set_idle(2000);
+	while (rmdir(GROUP) && errno == EBUSY)
+		sched_yield();
+}
+
+static bool make_group(const char *file, size_t bytes)
+{
+	char text[32];
+
+	write_to("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
+	if (mkdir(GROUP, 0700) && errno != EEXIST)
+		return false;
+	write_to(GROUP "/memory.swap.max", "0");
+	snprintf(text, sizeof(text), "%zu", bytes);
+	return write_to(file, text);
+}
+
+/* Somebody else's wish for memory */
+static void touch(size_t bytes)
+{
+	char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t offset;
+
+	must(memory != MAP_FAILED);
+	for (offset = 0; offset < bytes; offset += 4096)
+		memory[offset] = 1;
+}
+
+/**
+ * struct meeting - where the owner of garbage and somebody else meet
+ * @ready: the garbage is there
+ * @over: the other one has its memory, or is dead
+ */
+struct meeting {
+	_Atomic bool ready;
+	_Atomic bool over;
+};
+
+static pid_t start_owner(struct meeting *meeting, size_t bytes, bool grouped)
+{
+	pid_t pid = fork_child();
+	struct gcheap *heap;
+
+	if (pid)
+		return pid;
+	if (grouped)
+		must(write_to(GROUP "/cgroup.procs", "0"));
+	heap = heap_with_garbage(bytes);
+	must(stats_of(heap).heap_sys >= bytes);
+	meeting->ready = true;
+	while (!meeting->over)
+		usleep(1000);
+	must(stats_of(heap).heap_sys < bytes);
+	must(gcheap_alloc(heap, 1000));
+	_exit(KSFT_PASS);
+}
+
+static pid_t start_other(size_t bytes, bool grouped)
+{
+	pid_t pid = fork_child();
+
+	if (pid)
+		return pid;
+	if (grouped)
+		must(write_to(GROUP "/cgroup.procs", "0"));
+	touch(bytes);
+	_exit(KSFT_PASS);
+}
+
+static void have_them_meet(struct __test_metadata *_metadata, size_t garbage,
+			   size_t wish, bool grouped)
+{
+	struct meeting *meeting = shared_page();
+	pid_t owner = start_owner(meeting, garbage, grouped);
+
+	while (!meeting->ready)
+		usleep(1000);
+	EXPECT_TRUE(child_succeeded(start_other(wish, grouped)));
+	meeting->over = true;
+	EXPECT_TRUE(child_succeeded(owner));
+}
+
+TEST_F(pressure, of_a_sibling_in_the_container_gets_garbage_back)
+{
+	if (!make_group(GROUP "/memory.max", 128 * MIB))
+		SKIP(return, "no memory cgroup at /sys/fs/cgroup");
+	have_them_meet(_metadata, 75 * MIB, 75 * MIB, true);
+}
+
+static size_t available(void)
+{
+	FILE *file = fopen("/proc/meminfo", "r");
+	char line[128];
+	size_t kib = 0;
+
+	must(file);
+	while (!kib && fgets(line, sizeof(line), file))
+		if (sscanf(line, "MemAvailable: %zu", &kib) == 1)
+			break;
+	fclose(file);
+	return kib * KIB;
+}
+
+/* Huge pages that nobody has are taken in no time, and are nobody's who is killed. */
+static void set_huge_pages(size_t nr)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%zu", nr);
+	must(write_to("/proc/sys/vm/nr_hugepages", text));
+}
+
+TEST_F(pressure, of_the_machine_gets_garbage_back)
+{
+	size_t all = available();
+
+	if (all > 320 * MIB)
+		set_huge_pages((all - 320 * MIB) / (2 * MIB));
+	all = available();
+	have_them_meet(_metadata, all / 2, all / 4 * 3, false);
+	set_huge_pages(0);
+}
+
+TEST_HARNESS_MAIN
