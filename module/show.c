@@ -31,7 +31,7 @@ static void show_count(struct seq_file *to, const char *key, u64 count)
 static void show_memory(struct seq_file *to, struct gc_heap *heap)
 {
 	struct gc_slabs *gs = &heap->slabs;
-	u64 resident = READ_ONCE(gs->pages.frontier);
+	u64 resident = gc_pages_backed(&gs->pages);
 	u64 free = READ_ONCE(gs->pages.free) +
 		   min_t(u64, resident, gs->pages.reserved);
 
@@ -40,6 +40,7 @@ static void show_memory(struct seq_file *to, struct gc_heap *heap)
 	show_bytes(to, "live", READ_ONCE(gs->live));
 	show_bytes(to, "resident", resident << PAGE_SHIFT);
 	show_bytes(to, "free", free << PAGE_SHIFT);
+	show_bytes(to, "released", READ_ONCE(gs->pages.released) << PAGE_SHIFT);
 	show_bytes(to, "meta", gc_heap_meta_bytes(heap));
 }
 
