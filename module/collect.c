@@ -266,13 +266,13 @@ int gc_collect(struct gc_heap *heap, bool forced)
 		gc_heap_put_off(heap);
 	gc_heap_report(heap);
 	if (!err) {
-		heap->goal = gc_heap_goal(heap);
+		gc_heap_pace(heap);
 		cycle.live = heap->slabs.live;
 		cycle.after = allocated_after(heap);
 		sweep(heap, &cycle);
 		record(heap, &cycle);
 	}
-	heap->gc_cpu_ns += ktime_get_ns() - start;
+	gc_heap_collected(heap, start);
 	return err;
 }
 

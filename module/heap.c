@@ -16,6 +16,7 @@
 #include <linux/moduleparam.h>
 #include <linux/printk.h>
 #include <linux/slab.h>
+#include <linux/timekeeping.h>
 
 #include "compat.h"
 #include "fetch.h"
@@ -30,6 +31,12 @@
 
 /* Smallest goal at 100 percent, as Go's heapMinimum. */
 #define GOAL_MIN	(4ULL << 20)
+
+/*
+ * What collections because of a limit may take beyond half of the time.  Without it
+ * one that takes long, on a busy machine, would have the limit overrun.
+ */
+#define DEBT_MAX_NS	(100 * NSEC_PER_MSEC)
 
 /* Slabs that the sweeper takes before it lets others at the heap. */
 #define SWEEPER_BATCH	64
@@ -75,7 +82,7 @@ static void make_empty(struct gc_heap *heap)
 	gc_members_reap(heap);
 	forget_agings(heap);
 	gc_slabs_empty(&heap->slabs);
-	heap->goal = gc_heap_goal(heap);
+	gc_heap_pace(heap);
 	gc_map_emptied(heap);
 }
 
@@ -138,7 +145,7 @@ static int slabs_init(struct gc_heap *heap)
 	gp->poison = READ_ONCE(poison);
 	gp->charge = charge_pages;
 	gp->payer = heap->user;
-	heap->goal = gc_heap_goal(heap);
+	gc_heap_pace(heap);
 	return 0;
 }
 
@@ -263,13 +270,23 @@ size_t gc_heap_meta_bytes(const struct gc_heap *heap)
 	       atomic_long_read(&heap->rootset_bytes);
 }
 
+/* Go's rule: what lived, and as much again at 100 percent; U64_MAX when off. */
+static u64 percent_goal(const struct gc_heap *heap)
+{
+	u64 live = heap->slabs.live;
+
+	if (heap->percent == GCHEAP_PERCENT_OFF)
+		return U64_MAX;
+	return max(live + mult_frac(live, (u64)heap->percent, 100ULL),
+		   GOAL_MIN * heap->percent / 100);
+}
+
 /**
  * gc_heap_goal() - bytes in use at which a collection is due
  * @heap: heap, whose last marking is complete
  *
- * Go's rule: what lived, and as much again at 100 percent.  A memory limit makes
- * it less, but leaves the program a sixteenth of what lives to work with, so
- * that a limit that is too small does not end in collecting all the time.  What
+ * That of percent, which a memory limit makes less, but leaves the program a
+ * sixteenth of what lives to work with: less is not worth a collection.  What
  * is held counts against the limit, but not as living: no collection helps there.
  *
  * Context: heap's lock held.
@@ -278,11 +295,8 @@ size_t gc_heap_meta_bytes(const struct gc_heap *heap)
  */
 u64 gc_heap_goal(const struct gc_heap *heap)
 {
-	u64 live = heap->slabs.live, goal = U64_MAX, taken, least;
+	u64 live = heap->slabs.live, goal = percent_goal(heap), taken, least;
 
-	if (heap->percent != GCHEAP_PERCENT_OFF)
-		goal = max(live + mult_frac(live, (u64)heap->percent, 100ULL),
-			   GOAL_MIN * heap->percent / 100);
 	if (!heap->limit)
 		return goal;
 	taken = gc_heap_meta_bytes(heap) + heap->slabs.held;
@@ -292,9 +306,58 @@ u64 gc_heap_goal(const struct gc_heap *heap)
 }
 
 /**
+ * gc_heap_pace() - set when the next collection is due
+ * @heap: heap, whose last marking is complete
+ *
+ * To be called after a collection, and when the settings have changed.
+ *
+ * Context: heap's lock held.
+ */
+void gc_heap_pace(struct gc_heap *heap)
+{
+	heap->goal = gc_heap_goal(heap);
+	heap->ceiling = percent_goal(heap);
+}
+
+/*
+ * By how much collections have taken more time than the program had since, at @now.
+ * A leaky bucket, as Go's gcCPULimiter.
+ */
+static u64 debt(const struct gc_heap *heap, u64 now)
+{
+	u64 ran = now - heap->last_end_ns;
+
+	return heap->debt_ns > ran ? heap->debt_ns - ran : 0;
+}
+
+/**
+ * gc_heap_collected() - note how long an attempt to collect has taken
+ * @heap: heap
+ * @start: when it began, ktime_get_ns()
+ *
+ * What goes beyond the debt that is allowed is forgotten: collections that somebody
+ * asks for come without regard to it.
+ *
+ * Context: heap's lock held.
+ */
+void gc_heap_collected(struct gc_heap *heap, u64 start)
+{
+	u64 owed = min_t(u64, debt(heap, start), DEBT_MAX_NS);
+	u64 now = ktime_get_ns();
+
+	heap->last_end_ns = now;
+	heap->last_took_ns = now - start;
+	heap->debt_ns = owed + heap->last_took_ns;
+	heap->gc_cpu_ns += heap->last_took_ns;
+}
+
+/**
  * gc_heap_due() - whether to collect before allocating more
  * @heap: heap
  * @more: bytes to be allocated
+ *
+ * Because of percent when it is reached; because of a limit, which may be less
+ * than what lives, for no more than half of the time in the long run.
  *
  * Context: heap's lock held.
  *
@@ -302,9 +365,12 @@ u64 gc_heap_goal(const struct gc_heap *heap)
  */
 bool gc_heap_due(const struct gc_heap *heap, u64 more)
 {
-	s64 used = heap->slabs.live + heap->slabs.since;
+	u64 used = heap->slabs.live + heap->slabs.since + more;
 
-	return heap->slabs.since > 0 && used + more >= heap->goal;
+	if (heap->slabs.since <= 0 || used < heap->goal)
+		return false;
+	return used >= heap->ceiling ||
+	       debt(heap, ktime_get_ns()) <= DEBT_MAX_NS;
 }
 
 /**

@@ -93,7 +93,9 @@ struct gc_scavenger {
  * @percent: growth before the next collection, GCHEAP_PERCENT_OFF for never
  * @scan_all: GCHEAP_SCAN_ALL
  * @limit: memory beyond which it comes earlier, 0 for none
- * @goal: bytes in use at which the next collection is due
+ * @goal: bytes in use at which the next collection is due, once it can be afforded
+ * @ceiling: bytes in use at which it is due at once; more than @goal only when
+ *	that is the limit's doing
  * @born: when the heap was made
  * @cycles: the last collections, by number modulo GCHEAP_CYCLES
  * @pause_total_ns: sum of all pauses
@@ -102,6 +104,9 @@ struct gc_scavenger {
  * @last_gc_ns: end of the last one, CLOCK_REALTIME
  * @last_round: stop of the last collection
  * @gc_cpu_ns: time spent collecting
+ * @last_end_ns: end of the last attempt to collect, ktime_get_ns()
+ * @last_took_ns: how long that took
+ * @debt_ns: by how much collections had taken more time than the program until then
  * @sweeper: sweeps what nobody asked for
  * @scavenger: gives memory back that nobody asked for
  * @pressed: what the shrinker knows of the heap
@@ -135,6 +140,7 @@ struct gc_heap {
 	bool scan_all;
 	u64 limit;
 	u64 goal;
+	u64 ceiling;
 	ktime_t born;
 	struct gcheap_cycle cycles[GCHEAP_CYCLES];
 	u64 pause_total_ns;
@@ -143,6 +149,9 @@ struct gc_heap {
 	u64 last_gc_ns;
 	u64 last_round;
 	u64 gc_cpu_ns;
+	u64 last_end_ns;
+	u64 last_took_ns;
+	u64 debt_ns;
 	struct work_struct sweeper;
 	struct gc_scavenger scavenger;
 	struct gc_pressed *pressed;
@@ -153,6 +162,8 @@ struct gc_heap *gc_heap_new(void);
 void gc_heap_free(struct gc_heap *heap);
 
 u64 gc_heap_goal(const struct gc_heap *heap);
+void gc_heap_pace(struct gc_heap *heap);
+void gc_heap_collected(struct gc_heap *heap, u64 start);
 bool gc_heap_due(const struct gc_heap *heap, u64 more);
 size_t gc_heap_meta_bytes(const struct gc_heap *heap);
 void gc_heap_sweep_later(struct gc_heap *heap);

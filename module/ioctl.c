@@ -185,7 +185,7 @@ static int ioctl_config(struct gc_heap *heap, union ioctl_args *args)
 	if (!err && config->flags & GCHEAP_CONFIG_BEHAVIOUR)
 		WRITE_ONCE(heap->scan_all,
 			   config->behaviour & GCHEAP_SCAN_ALL);
-	heap->goal = gc_heap_goal(heap);
+	gc_heap_pace(heap);
 	mutex_unlock(&heap->lock);
 	*config = old;
 	return err;

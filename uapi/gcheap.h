@@ -85,7 +85,8 @@ struct gcheap_options {
  * @heap_idle: of them in no slab or large object
  * @heap_inuse: of them in slabs and large objects
  * @heap_released: bytes given back to the machine since the heap was made
- * @next_gc: heap_alloc at which the next collection is due
+ * @next_gc: heap_alloc at which the next collection is due, or later when a limit
+ *	is too small: see gcheap_set_limit()
  * @last_gc_ns: end of the last collection, ns since 1970; 0: none yet
  * @pause_total_ns: sum of all pauses
  * @pause_max_ns: longest pause
@@ -295,6 +296,10 @@ int gcheap_set_percent(struct gcheap *heap, int percent);
  *	SetMemoryLimit()
  * @heap: heap
  * @bytes: limit, 0 for none
+ *
+ * A soft limit: when it is too small for what lives, the heap grows beyond it, up
+ * to what the percentage says, rather than be collected for more than half of the
+ * time for long.
  *
  * Return: 0, or -1 with errno.
  */

@@ -5,8 +5,11 @@
  */
 #include <kunit/test.h>
 #include <linux/sizes.h>
+#include <linux/timekeeping.h>
 
 #include "heap.h"
+
+#define HOUR_NS		(3600ULL * NSEC_PER_SEC)
 
 static struct gc_heap *heap_with(struct kunit *test, u64 live, s32 percent,
 				 u64 limit)
@@ -102,7 +105,7 @@ static void collection_is_due_when_the_goal_is_reached(struct kunit *test)
 {
 	struct gc_heap *heap = heap_with(test, SZ_4M, 100, 0);
 
-	heap->goal = gc_heap_goal(heap);
+	gc_heap_pace(heap);
 	heap->slabs.since = SZ_4M - 1;
 	KUNIT_EXPECT_FALSE(test, gc_heap_due(heap, 0));
 	heap->slabs.since = SZ_4M;
@@ -113,7 +116,7 @@ static void what_is_about_to_be_allocated_counts(struct kunit *test)
 {
 	struct gc_heap *heap = heap_with(test, SZ_4M, 100, 0);
 
-	heap->goal = gc_heap_goal(heap);
+	gc_heap_pace(heap);
 	heap->slabs.since = SZ_1M;
 	KUNIT_EXPECT_FALSE(test, gc_heap_due(heap, SZ_2M));
 	KUNIT_EXPECT_TRUE(test, gc_heap_due(heap, SZ_2M + SZ_1M));
@@ -125,7 +128,7 @@ static void nothing_is_due_before_something_is_allocated(struct kunit *test)
 {
 	struct gc_heap *heap = heap_with(test, SZ_4M, 100, 0);
 
-	heap->goal = gc_heap_goal(heap);
+	gc_heap_pace(heap);
 	KUNIT_EXPECT_FALSE(test, gc_heap_due(heap, 1ULL << 40));
 }
 
@@ -134,7 +137,7 @@ static void slots_come_back_unused_after_a_marking(struct kunit *test)
 {
 	struct gc_heap *heap = heap_with(test, SZ_4M, 100, 0);
 
-	heap->goal = gc_heap_goal(heap);
+	gc_heap_pace(heap);
 	heap->slabs.since = -(s64)SZ_1M;
 	KUNIT_EXPECT_FALSE(test, gc_heap_due(heap, 0));
 	KUNIT_EXPECT_FALSE(test, gc_heap_due(heap, SZ_8M));
@@ -144,8 +147,93 @@ static void when_off_nothing_is_due(struct kunit *test)
 {
 	struct gc_heap *heap = heap_with(test, SZ_4M, GCHEAP_PERCENT_OFF, 0);
 
-	heap->goal = gc_heap_goal(heap);
+	gc_heap_pace(heap);
 	heap->slabs.since = GCHEAP_SIZE_MAX;
+	KUNIT_EXPECT_FALSE(test, gc_heap_due(heap, GCHEAP_SIZE_MAX));
+}
+
+/* A limit below what lives, so that the goal is 68 MiB, and that of percent 128. */
+static struct gc_heap *heap_beyond_limit(struct kunit *test, s32 percent)
+{
+	struct gc_heap *heap = heap_with(test, SZ_64M, percent, SZ_32M);
+
+	gc_heap_pace(heap);
+	heap->slabs.since = SZ_8M;
+	return heap;
+}
+
+/* A collection just ended that took so long. */
+static void collected(struct gc_heap *heap, u64 took_ns)
+{
+	heap->last_end_ns = ktime_get_ns();
+	heap->last_took_ns = took_ns;
+	heap->debt_ns = took_ns;
+}
+
+static void limit_leaves_the_program_as_much_time_as_the_last_collection_took(struct kunit *test)
+{
+	struct gc_heap *heap = heap_beyond_limit(test, 100);
+
+	KUNIT_EXPECT_TRUE(test, gc_heap_due(heap, 0));
+	collected(heap, HOUR_NS);
+	KUNIT_EXPECT_FALSE(test, gc_heap_due(heap, 0));
+	collected(heap, 0);
+	KUNIT_EXPECT_TRUE(test, gc_heap_due(heap, 0));
+	collected(heap, HOUR_NS);
+	heap->last_end_ns -= HOUR_NS;
+	KUNIT_EXPECT_TRUE(test, gc_heap_due(heap, 0));
+}
+
+/* A collection that began right after the last one, and just ended */
+static void collected_at_once(struct gc_heap *heap, u64 took_ns)
+{
+	u64 start = ktime_get_ns() - took_ns;
+
+	heap->last_end_ns = start;
+	gc_heap_collected(heap, start);
+}
+
+static void limit_is_kept_until_collections_have_taken_too_much(struct kunit *test)
+{
+	struct gc_heap *heap = heap_beyond_limit(test, GCHEAP_PERCENT_OFF);
+
+	collected_at_once(heap, 60 * NSEC_PER_MSEC);
+	KUNIT_EXPECT_TRUE(test, gc_heap_due(heap, 0));
+	collected_at_once(heap, HOUR_NS);
+	KUNIT_EXPECT_FALSE(test, gc_heap_due(heap, 0));
+	KUNIT_EXPECT_EQ(test, heap->gc_cpu_ns / HOUR_NS, 1);
+}
+
+/* Somebody asks for one after the other: that is no debt for hours. */
+static void what_many_collections_in_a_row_took_is_forgotten(struct kunit *test)
+{
+	struct gc_heap *heap = heap_beyond_limit(test, GCHEAP_PERCENT_OFF);
+	int i;
+
+	for (i = 0; i < 10; i++)
+		collected_at_once(heap, HOUR_NS);
+	KUNIT_EXPECT_LE(test, heap->debt_ns, 2 * HOUR_NS);
+}
+
+static void what_percent_says_is_due_without_delay(struct kunit *test)
+{
+	struct gc_heap *heap = heap_beyond_limit(test, 100);
+
+	collected(heap, HOUR_NS);
+	heap->slabs.since = SZ_64M - 1;
+	KUNIT_EXPECT_FALSE(test, gc_heap_due(heap, 0));
+	KUNIT_EXPECT_TRUE(test, gc_heap_due(heap, 1));
+	heap->limit = 0;
+	gc_heap_pace(heap);
+	KUNIT_EXPECT_TRUE(test, gc_heap_due(heap, 1));
+}
+
+static void limit_alone_has_nothing_due_at_once(struct kunit *test)
+{
+	struct gc_heap *heap = heap_beyond_limit(test, GCHEAP_PERCENT_OFF);
+
+	KUNIT_EXPECT_TRUE(test, gc_heap_due(heap, 0));
+	collected(heap, HOUR_NS);
 	KUNIT_EXPECT_FALSE(test, gc_heap_due(heap, GCHEAP_SIZE_MAX));
 }
 
@@ -164,6 +252,11 @@ static struct kunit_case pace_cases[] = {
 	KUNIT_CASE(nothing_is_due_before_something_is_allocated),
 	KUNIT_CASE(slots_come_back_unused_after_a_marking),
 	KUNIT_CASE(when_off_nothing_is_due),
+	KUNIT_CASE(limit_leaves_the_program_as_much_time_as_the_last_collection_took),
+	KUNIT_CASE(limit_is_kept_until_collections_have_taken_too_much),
+	KUNIT_CASE(what_many_collections_in_a_row_took_is_forgotten),
+	KUNIT_CASE(what_percent_says_is_due_without_delay),
+	KUNIT_CASE(limit_alone_has_nothing_due_at_once),
 	{}
 };
 

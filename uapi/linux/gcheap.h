@@ -217,7 +217,9 @@ struct gcheap_ioc_attach {
  *	first.  Zero unless @flags says to set it
  * @limit: bytes of memory beyond which the heap is collected earlier than
  *	@percent says; 0 is none, and the setting at first.  A soft limit: when
- *	more than that is live, the heap grows on
+ *	more than that is live, the heap grows on.  Collections because of it
+ *	take half of the time at most, in the long run; what @percent says is
+ *	due at once
  * @heap_size: bytes to reserve, rounded up to 2 MiB, GCHEAP_SIZE_MIN to
  *	GCHEAP_SIZE_MAX; at first the machine's memory, rounded up likewise
  * @heap: in: 0, or the heap's base, see above
@@ -462,7 +464,8 @@ struct gcheap_cycle {
  * @heap_idle: of them in no slab or large object
  * @heap_inuse: of them in slabs and large objects
  * @heap_released: bytes given back to the machine since the heap was made
- * @next_gc: heap_alloc at which the next collection is due
+ * @next_gc: heap_alloc at which the next collection is due, or later because of
+ *	gcheap_ioc_config.limit
  * @last_gc_ns: end of the last collection, CLOCK_REALTIME; 0: none yet
  * @pause_total_ns: sum of all pauses
  * @pause_max_ns: longest pause
