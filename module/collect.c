@@ -242,7 +242,7 @@ static bool stuck(struct gc_heap *heap)
  */
 int gc_collect(struct gc_heap *heap, bool forced)
 {
-	u64 start = ktime_get_ns();
+	u64 start = ktime_get_ns(), freed;
 	struct gcheap_cycle cycle = {
 		.start_ns = start - ktime_to_ns(heap->born),
 		.goal = heap->goal,
@@ -256,6 +256,7 @@ int gc_collect(struct gc_heap *heap, bool forced)
 		return -EAGAIN;
 	}
 	gc_slabs_sweep(&heap->slabs, UINT_MAX);
+	freed = heap->slabs.total_freed;
 	cycle.before = gc_slabs_allocated(&heap->slabs);
 	do {
 		err = try_once(heap, &cycle);
@@ -271,6 +272,8 @@ int gc_collect(struct gc_heap *heap, bool forced)
 		cycle.after = allocated_after(heap);
 		sweep(heap, &cycle);
 		record(heap, &cycle);
+		if (heap->slabs.total_freed - freed > heap->slabs.live / 16)
+			heap->fruitless = 0;
 	}
 	gc_heap_collected(heap, start);
 	return err;
@@ -292,6 +295,31 @@ int gc_collect_if_due(struct gc_heap *heap, u64 more)
 	int err = gc_heap_due(heap, more) ? gc_collect(heap, false) : 0;
 
 	return err == -EINTR ? err : 0;
+}
+
+/**
+ * gc_collect_for_room() - collect since memory could not be had, if that may help
+ * @heap: heap
+ *
+ * A collection is of no use when little became free by it, less than a 16th of what
+ * lives, and the caller is refused all the same: then it counts as fruitless.
+ * Whoever gets its memory after this sets gc_heap.fruitless to zero.
+ *
+ * Context: may sleep; heap's lock held.
+ *
+ * Return: true when it is worth another try.
+ */
+bool gc_collect_for_room(struct gc_heap *heap)
+{
+	if (gc_heap_may_help(heap)) {
+		heap->fruitless++;
+		return !gc_collect(heap, true);
+	}
+	/* What the last one left unswept comes without another. */
+	if (!heap->slabs.nr_unswept)
+		return false;
+	gc_slabs_sweep(&heap->slabs, UINT_MAX);
+	return true;
 }
 
 /**

@@ -38,6 +38,13 @@
  */
 #define DEBT_MAX_NS	(100 * NSEC_PER_MSEC)
 
+/*
+ * Collections of no use in a row that a full heap gets without delay.  A call of the
+ * library that fails costs up to two, and several threads may fail before one of
+ * them makes room.
+ */
+#define FRUITLESS_MAX	8
+
 /* Slabs that the sweeper takes before it lets others at the heap. */
 #define SWEEPER_BATCH	64
 
@@ -371,6 +378,27 @@ bool gc_heap_due(const struct gc_heap *heap, u64 more)
 		return false;
 	return used >= heap->ceiling ||
 	       debt(heap, ktime_get_ns()) <= DEBT_MAX_NS;
+}
+
+/**
+ * gc_heap_may_help() - whether to collect since the heap is full
+ * @heap: heap
+ *
+ * Who is refused memory often tries again.  When collections have been of no use,
+ * more of them take no more than half of the time, unless there is more by now
+ * that may have become garbage.
+ *
+ * Context: heap's lock held.
+ *
+ * Return: true when it is worth it.
+ */
+bool gc_heap_may_help(const struct gc_heap *heap)
+{
+	s64 enough = heap->slabs.live / 16;
+
+	if (heap->fruitless < FRUITLESS_MAX || heap->slabs.since > enough)
+		return true;
+	return ktime_get_ns() - heap->last_end_ns >= heap->last_took_ns;
 }
 
 /**

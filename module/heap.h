@@ -96,6 +96,7 @@ struct gc_scavenger {
  * @goal: bytes in use at which the next collection is due, once it can be afforded
  * @ceiling: bytes in use at which it is due at once; more than @goal only when
  *	that is the limit's doing
+ * @fruitless: collections in a row for a full heap that were of no use
  * @born: when the heap was made
  * @cycles: the last collections, by number modulo GCHEAP_CYCLES
  * @pause_total_ns: sum of all pauses
@@ -141,6 +142,7 @@ struct gc_heap {
 	u64 limit;
 	u64 goal;
 	u64 ceiling;
+	unsigned int fruitless;
 	ktime_t born;
 	struct gcheap_cycle cycles[GCHEAP_CYCLES];
 	u64 pause_total_ns;
@@ -165,6 +167,7 @@ u64 gc_heap_goal(const struct gc_heap *heap);
 void gc_heap_pace(struct gc_heap *heap);
 void gc_heap_collected(struct gc_heap *heap, u64 start);
 bool gc_heap_due(const struct gc_heap *heap, u64 more);
+bool gc_heap_may_help(const struct gc_heap *heap);
 size_t gc_heap_meta_bytes(const struct gc_heap *heap);
 void gc_heap_sweep_later(struct gc_heap *heap);
 void gc_heap_put_off(struct gc_heap *heap);

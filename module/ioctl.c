@@ -195,11 +195,12 @@ static long alloc_object(struct gc_heap *heap, size_t bytes, bool noscan)
 {
 	long offset = gc_slab_alloc_object(&heap->slabs, bytes, noscan);
 
-	if (offset != -ENOMEM)
+	if (offset != -ENOMEM || !gc_collect_for_room(heap))
 		return offset;
-	if (gc_collect(heap, true))
-		return -ENOMEM;
-	return gc_slab_alloc_object(&heap->slabs, bytes, noscan);
+	offset = gc_slab_alloc_object(&heap->slabs, bytes, noscan);
+	if (offset >= 0)
+		heap->fruitless = 0;
+	return offset;
 }
 
 static int alloc_locked(struct gc_heap *heap, struct gcheap_ioc_alloc *alloc)

@@ -207,12 +207,14 @@ static struct gc_slab *take_slab(struct gc_heap *heap, struct gc_mutator *m,
 
 	slab = gc_slab_take(&heap->slabs, refill->class_index, noscan, m,
 			    &m->slabs);
-	if (slab != ERR_PTR(-ENOMEM) || refill->got)
+	if (slab != ERR_PTR(-ENOMEM) || refill->got ||
+	    !gc_collect_for_room(heap))
 		return slab;
-	if (gc_collect(heap, true))
-		return slab;
-	return gc_slab_take(&heap->slabs, refill->class_index, noscan, m,
+	slab = gc_slab_take(&heap->slabs, refill->class_index, noscan, m,
 			    &m->slabs);
+	if (!IS_ERR(slab))
+		heap->fruitless = 0;
+	return slab;
 }
 
 /**

@@ -162,6 +162,159 @@ TEST_F(oom, an_object_larger_than_the_heap_is_refused)
 	EXPECT_NE(NULL, gcheap_alloc(self->heap, variant->object_size));
 }
 
+FIXTURE(full) {
+	struct gcheap *heap;
+	size_t wanted;
+};
+
+FIXTURE_VARIANT(full) {
+	bool large;
+};
+
+FIXTURE_VARIANT_ADD(full, small) {
+	.large = false,
+};
+
+FIXTURE_VARIANT_ADD(full, large) {
+	.large = true,
+};
+
+/* Of many objects, so that a collection takes much longer than a refusal */
+static size_t node_size(void)
+{
+	return on_debug_kernel() ? 512 : 16;
+}
+
+static void fill_up(void *heap)
+{
+	keep_until_full(heap, node_size());
+}
+
+FIXTURE_SETUP(full)
+{
+	const struct gcheap_options options = { .size = HEAP_SIZE };
+
+	self->heap = gcheap_open(&options);
+	ASSERT_NE(NULL, self->heap);
+	self->wanted = variant->large ? MIB : node_size();
+	in_thread(fill_up, self->heap);
+}
+
+FIXTURE_TEARDOWN(full)
+{
+	in_thread(drop_chain, NULL);
+	gcheap_close(self->heap);
+}
+
+struct failures {
+	struct gcheap *heap;
+	size_t wanted;
+	int count;
+};
+
+static void fail_often(void *arg)
+{
+	const struct failures *failures = arg;
+	int i;
+
+	for (i = 0; i < failures->count; i++)
+		must(!gcheap_alloc(failures->heap, failures->wanted) && errno == ENOMEM);
+}
+
+static uint64_t collections_of(struct failures failures)
+{
+	uint64_t before = stats_of(failures.heap).num_gc;
+
+	in_thread(fail_often, &failures);
+	return stats_of(failures.heap).num_gc - before;
+}
+
+/* When it was in vain a few times, collecting takes no more than half of the time. */
+TEST_F(full, does_not_collect_for_each_refusal)
+{
+	struct failures failures = { self->heap, self->wanted, 50 };
+
+	EXPECT_GE(25, collections_of(failures));
+	failures.count = 1000;
+	EXPECT_GE(100, collections_of(failures));
+}
+
+static void alloc_once(void *arg)
+{
+	const struct failures *failures = arg;
+
+	must(gcheap_alloc(failures->heap, failures->wanted));
+}
+
+TEST_F(full, works_at_once_when_emptied_after_three_refusals)
+{
+	struct failures failures = { self->heap, self->wanted, 3 };
+
+	in_thread(fail_often, &failures);
+	in_thread(drop_chain, NULL);
+	in_thread(alloc_once, &failures);
+}
+
+TEST_F(full, works_when_emptied_and_collected_after_many_refusals)
+{
+	struct failures failures = { self->heap, self->wanted, 1000 };
+
+	in_thread(fail_often, &failures);
+	in_thread(drop_chain, NULL);
+	collect(self->heap);
+	in_thread(alloc_once, &failures);
+}
+
+static void alloc_until_it_works(void *arg)
+{
+	const struct failures *failures = arg;
+
+	while (!gcheap_alloc(failures->heap, failures->wanted))
+		must(errno == ENOMEM);
+}
+
+TEST_F(full, works_when_emptied_for_who_goes_on_trying)
+{
+	struct failures failures = { self->heap, self->wanted, 1000 };
+	uint64_t before;
+
+	in_thread(fail_often, &failures);
+	in_thread(drop_chain, NULL);
+	before = stats_of(self->heap).num_gc;
+	in_thread(alloc_until_it_works, &failures);
+	EXPECT_GE(before + 2, stats_of(self->heap).num_gc);
+}
+
+/* What one asks for in vain does not keep others from what there is. */
+static void drop_much_between_refusals(void *heap)
+{
+	int i;
+
+	for (i = 0; i < scaled(1000); i++) {
+		must(!gcheap_alloc(heap, HEAP_SIZE - 4096) && errno == ENOMEM);
+		must(gcheap_alloc_noscan(heap, 10000));
+	}
+}
+
+TEST(one_who_asks_for_too_much_does_not_starve_the_others)
+{
+	const struct gcheap_options options = { .size = HEAP_SIZE };
+	struct gcheap *heap = gcheap_open(&options);
+	struct link *link;
+	int i;
+
+	ASSERT_NE(NULL, heap);
+	for (i = 0; i < MIB / node_size(); i++) {
+		link = gcheap_alloc(heap, node_size());
+		ASSERT_NE(NULL, link);
+		link->next = chain;
+		chain = link;
+	}
+	in_thread(drop_much_between_refusals, heap);
+	in_thread(drop_chain, NULL);
+	gcheap_close(heap);
+}
+
 /* A memory cgroup of our own, below the root */
 static bool write_to(const char *path, const char *text)
 {

@@ -200,6 +200,11 @@ void gcheap_close(struct gcheap *heap);
  * @heap: heap
  * @size: bytes; 0 is taken as 1
  *
+ * A heap that is full is collected before memory is refused.  When that was of no
+ * use some times in a row, it takes no more than half of the time from then on:
+ * other refusals come without.  So a program that drops much after many of them
+ * calls gcheap_collect() before it tries again.
+ *
  * Return: zeroed memory, aligned to 16 bytes (8 when @size <= 8), or NULL with
  * errno ENOMEM when a collection could not help either.
  */
@@ -255,6 +260,8 @@ void *gcheap_base(struct gcheap *heap, const void *p);
 /**
  * gcheap_collect() - collect now, as runtime.GC()
  * @heap: heap
+ *
+ * It does so each time, also when it is of no use.
  *
  * Return: 0 when all garbage is reclaimed, or -1 with errno ENOMEM, EAGAIN.
  */

@@ -237,6 +237,26 @@ static void limit_alone_has_nothing_due_at_once(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, gc_heap_due(heap, GCHEAP_SIZE_MAX));
 }
 
+static void full_heap_gets_some_collections_of_no_use_and_then_waits(struct kunit *test)
+{
+	struct gc_heap *heap = heap_with(test, SZ_4M, 100, 0);
+	unsigned int nr;
+
+	for (nr = 0; nr < 100; nr++) {
+		collected(heap, HOUR_NS);
+		if (!gc_heap_may_help(heap))
+			break;
+		heap->fruitless++;
+	}
+	KUNIT_EXPECT_GE(test, nr, 3);
+	KUNIT_EXPECT_LE(test, nr, 10);
+	collected(heap, 0);
+	KUNIT_EXPECT_TRUE(test, gc_heap_may_help(heap));
+	collected(heap, HOUR_NS);
+	heap->slabs.since = SZ_1M;
+	KUNIT_EXPECT_TRUE(test, gc_heap_may_help(heap));
+}
+
 static struct kunit_case pace_cases[] = {
 	KUNIT_CASE(heap_grows_by_percent_of_what_lives),
 	KUNIT_CASE(small_heap_is_left_alone_up_to_4_mib),
@@ -257,6 +277,7 @@ static struct kunit_case pace_cases[] = {
 	KUNIT_CASE(what_many_collections_in_a_row_took_is_forgotten),
 	KUNIT_CASE(what_percent_says_is_due_without_delay),
 	KUNIT_CASE(limit_alone_has_nothing_due_at_once),
+	KUNIT_CASE(full_heap_gets_some_collections_of_no_use_and_then_waits),
 	{}
 };
 

@@ -13,17 +13,6 @@
 #include "call.h"
 #include "trace.h"
 
-/*
- * No memory, also not after a collection: but that had to let the slabs be
- * that this thread holds.  Is it worth another try?
- */
-static bool reclaim(struct gcheap *heap)
-{
-	struct gcheap_ioc_collect request = { .size = sizeof(request) };
-
-	return gch_cache_flush_all(heap) && !gch_call(heap, GCHEAP_IOC_COLLECT, &request);
-}
-
 /* Objects and errors share a register: memory might keep an object alive. */
 static inline void *error_pointer(int err)
 {
@@ -93,7 +82,11 @@ void *gch_alloc_slow(struct gcheap *heap, size_t size, unsigned int flags)
 {
 	void *object = alloc_once(heap, size, flags);
 
-	if (pointer_error(object) == -ENOMEM && size <= heap->size && reclaim(heap))
+	/*
+	 * The kernel has collected, or knows that it is in vain: but it had to let the
+	 * slabs be that this thread held.
+	 */
+	if (pointer_error(object) == -ENOMEM && size <= heap->size && gch_cache_flush(heap))
 		object = alloc_once(heap, size, flags);
 	if (!pointer_error(object))
 		return object;

@@ -295,8 +295,10 @@ struct gcheap_slab_return {
  * thread is held, and reclaims slots whose bit is clear and which nothing
  * refers to; they come as free again when the slab was given back.
  *
- * ENOMEM: no memory, or no more for this user, also not after a collection.  The
- *	slabs in @back were taken back all the same.
+ * ENOMEM: no memory, or no more for this user, also not after a collection; or
+ *	without, when some in a row have been of no use, less time has passed
+ *	since the last one than that took, and little was allocated since.
+ *	COLLECT is always done.  The slabs in @back were taken back all the same.
  * EPERM: a slab in @back is not the calling thread's; none was taken back.
  * EBUSY: the caller is a vfork child that has not yet execed; use ALLOC.
  */
@@ -347,8 +349,8 @@ struct gcheap_ioc_release {
  * @usable: out: bytes of the object
  * @cycle: out: collections completed so far
  *
- * ENOMEM: no memory, or no more for this user, also not after a collection; or
- *	@bytes is more than the heap can hold, which is heap_size less a page.
+ * ENOMEM: no memory, as for REFILL; or @bytes is more than the heap can hold, which
+ *	is heap_size less a page.
  */
 struct gcheap_ioc_alloc {
 	__u32 size;
