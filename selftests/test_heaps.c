@@ -92,6 +92,23 @@ FIXTURE_TEARDOWN(heaps)
 		gcheap_close(self->heaps[i]);
 }
 
+TEST_F(heaps, contain_their_own_addresses_and_no_others)
+{
+	char *base = (char *)raw_info(gcheap_fd(self->heaps[0])).base;
+	size_t size = raw_info(gcheap_fd(self->heaps[0])).heap_size;
+
+	EXPECT_TRUE(gcheap_contains(self->heaps[0], gcheap_alloc(self->heaps[0], 16)));
+	EXPECT_TRUE(gcheap_contains(self->heaps[0], gcheap_alloc(self->heaps[0], 100000)));
+	EXPECT_FALSE(gcheap_contains(self->heaps[0], gcheap_alloc(self->heaps[1], 16)));
+	EXPECT_TRUE(gcheap_contains(self->heaps[0], base));
+	EXPECT_TRUE(gcheap_contains(self->heaps[0], base + size - 1));
+	EXPECT_FALSE(gcheap_contains(self->heaps[0], base - 1));
+	EXPECT_FALSE(gcheap_contains(self->heaps[0], base + size));
+	EXPECT_FALSE(gcheap_contains(self->heaps[0], &base));
+	EXPECT_FALSE(gcheap_contains(self->heaps[0], NULL));
+	EXPECT_FALSE(gcheap_contains(self->heaps[0], (void *)-1));
+}
+
 TEST_F(heaps, are_collected_each_by_a_thread_of_its_own)
 {
 	struct worker workers[HEAPS];

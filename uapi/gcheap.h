@@ -34,6 +34,7 @@
 #ifndef GCHEAP_H
 #define GCHEAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -256,6 +257,18 @@ size_t gcheap_usable_size(struct gcheap *heap, const void *p);
  * Return: start of the object around @p, or NULL.
  */
 void *gcheap_base(struct gcheap *heap, const void *p);
+
+/**
+ * gcheap_contains() - whether an address is one of the heap's
+ * @heap: heap
+ * @p: any address
+ *
+ * Makes no system call.  Not all of a heap's addresses are those of an object:
+ * gcheap_base() tells.
+ *
+ * Return: true when @p lies in the range of addresses that the heap has.
+ */
+bool gcheap_contains(const struct gcheap *heap, const void *p);
 
 /**
  * gcheap_collect() - collect now, as runtime.GC()

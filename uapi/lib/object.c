@@ -2,7 +2,7 @@
 /*
  * Objects that exist: where they begin, how large they are, and resizing them.
  *
- * Only the kernel knows; each of these is a system call.
+ * Only the kernel knows; each of these is a system call, but gcheap_contains().
  */
 #include <errno.h>
 #include <string.h>
@@ -12,9 +12,14 @@
 /* Below this many bytes nothing is gained by moving to a smaller object. */
 #define SHRINK_MIN	64
 
+bool gcheap_contains(const struct gcheap *heap, const void *p)
+{
+	return (uintptr_t)p - heap->base < heap->size;
+}
+
 static int find(struct gcheap *heap, const void *p, struct gcheap_ioc_object *object)
 {
-	if ((uintptr_t)p - heap->base >= heap->size)
+	if (!gcheap_contains(heap, p))
 		return -ENOENT;
 	*object = (struct gcheap_ioc_object) {
 		.size = sizeof(*object),
