@@ -131,6 +131,14 @@ struct gcheap_stats {
  * gcheap_open() - make a heap
  * @opts: how, or NULL for the defaults
  *
+ * What @opts leaves at its default, the environment may set: GCHEAP_PERCENT (150,
+ * 150%, off), GCHEAP_LIMIT and GCHEAP_SIZE: bytes, also in KiB, MiB, GiB, TiB, or
+ * as 50% a part of the memory that the process may have, which is the machine's
+ * or the least memory.max of its cgroups; GCHEAP_LIMIT=off is none.  A value that
+ * is not one of these is not used, and a line on stderr says so.  What the program
+ * gives, here or to gcheap_set_percent() and gcheap_set_limit(), prevails.  The
+ * environment does not count in programs that are set-user-ID.
+ *
  * With GCHEAP_TRACE=1 in the environment each collection of the heap prints a
  * line to stderr, and gcheap_close() two more: how often stopping all threads, and
  * letting them go, took how long.

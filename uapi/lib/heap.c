@@ -17,6 +17,7 @@
 #include "cache.h"
 #include "call.h"
 #include "checker.h"
+#include "environment.h"
 #include "list.h"
 #include "lock.h"
 #include "pool.h"
@@ -256,12 +257,13 @@ static int device_error(int err)
 
 struct gcheap *gcheap_open(const struct gcheap_options *opts)
 {
-	static const struct gcheap_options defaults;
+	struct gcheap_options options = {};
 	struct gcheap *heap;
 	int fd, err;
 
-	if (!opts)
-		opts = &defaults;
+	if (opts)
+		options = *opts;
+	gch_environment(&options);
 	err = gch_lock_init();
 	if (err)
 		goto fail;
@@ -270,13 +272,13 @@ struct gcheap *gcheap_open(const struct gcheap_options *opts)
 	if (fd < 0)
 		goto fail;
 	fd = gch_fd_move(fd);
-	err = device_error(configure(fd, opts));
+	err = device_error(configure(fd, &options));
 	if (err)
 		goto fail_close;
 	gch_lock(GCH_HEAPS);
 	err = gch_cache_init();
 	if (!err)
-		err = device_error(open_locked(fd, opts, &heap));
+		err = device_error(open_locked(fd, &options, &heap));
 	gch_unlock(GCH_HEAPS);
 	if (err)
 		goto fail_close;

@@ -12,6 +12,8 @@
  *	alloc_slow	and with the kernel's help
  *	cache	each thread's slabs
  *	trace	a line for each collection
+ *	environment	what the user sets for a program
+ *	machine	how much memory the process may have
  *	list	the heaps of this process
  *	call	calls into the kernel, and the descriptor for them
  *	checker	programs that keep a program's pointers elsewhere
