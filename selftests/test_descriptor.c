@@ -321,7 +321,6 @@ static void is_harmless_in_calls(FIXTURE_DATA(descriptor) *self, int file)
 	pending.meanwhile = file;
 	for (i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
 		pending.number = numbers[i];
-
 		use_for(self, scaled(64 * 1024));
 		must(!pending.number);
 	}
