@@ -95,7 +95,7 @@ static void press(struct work_struct *work)
 	mutex_lock(&heap->lock);
 	atomic_long_add(gc_scavenge_all(heap), &p->released);
 	mutex_unlock(&heap->lock);
-	/* Pairs with the acquire in pressed_wait(). */
+	/* Pairs with the acquire in is_over(). */
 	smp_store_release(&p->pressing, false);
 	wake_up_all(&pressed);
 }
@@ -181,12 +181,15 @@ static bool may_wait(struct gc_pressed *p, gfp_t gfp)
 	return !member;
 }
 
-static void pressed_wait(struct gc_pressed *p)
+static bool is_over(struct gc_pressed *p)
 {
 	/* Pairs with the release in press(). */
-	if (!wait_event_killable_timeout(pressed,
-					 !smp_load_acquire(&p->pressing),
-					 PATIENCE))
+	return !smp_load_acquire(&p->pressing);
+}
+
+static void pressed_wait(struct gc_pressed *p)
+{
+	if (!wait_event_killable_timeout(pressed, is_over(p), PATIENCE))
 		WRITE_ONCE(distrust_until, jiffies + DISTRUST);
 }
 
