@@ -48,23 +48,41 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 #define system_dfl_wq	system_unbound_wq
 #endif
 
+/* What visits the entries of a list: with the list's lock held */
+typedef enum lru_status (*gc_lru_visit)(struct list_head *item, void *arg);
+
+/**
+ * struct gc_lru_walk - a walk over a list
+ * @visit: called for each entry
+ * @arg: its second argument
+ */
+struct gc_lru_walk {
+	gc_lru_visit visit;
+	void *arg;
+};
+
 /* 6.13 took the list's lock from the arguments of who walks it. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
-#define GC_LRU_WALK(name, visit)					\
-static enum lru_status name(struct list_head *item,			\
-			    struct list_lru_one *one, void *arg)	\
-{									\
-	return visit(item, arg);					\
-}
-#else
-#define GC_LRU_WALK(name, visit)					\
-static enum lru_status name(struct list_head *item,			\
-			    struct list_lru_one *one, spinlock_t *lock,	\
-			    void *arg)					\
-{									\
-	return visit(item, arg);					\
-}
+static inline enum lru_status gc_lru_step(struct list_head *item,
+					  struct list_lru_one *one,
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+					  spinlock_t *lock,
 #endif
+					  void *walk)
+{
+	const struct gc_lru_walk *w = walk;
+
+	return w->visit(item, w->arg);
+}
+
+/* Once round a cgroup's list: what is put to its end is not visited again. */
+static inline void gc_lru_walk(struct list_lru *list, struct shrink_control *sc,
+			       gc_lru_visit visit, void *arg)
+{
+	struct gc_lru_walk walk = { .visit = visit, .arg = arg };
+	unsigned long nr = list_lru_count_one(list, sc->nid, sc->memcg);
+
+	list_lru_walk_one(list, sc->nid, sc->memcg, gc_lru_step, &walk, &nr);
+}
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
 #define list_lru_add_obj	list_lru_add

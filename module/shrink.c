@@ -136,16 +136,6 @@ static enum lru_status look_at(struct list_head *item, void *arg)
 	return LRU_ROTATE;
 }
 
-GC_LRU_WALK(walk_to, look_at)
-
-static void look_through(struct glance *g, struct shrink_control *sc)
-{
-	/* Once round: those that are taken go to the end. */
-	unsigned long all = list_lru_count_one(&list, sc->nid, sc->memcg);
-
-	list_lru_walk_one(&list, sc->nid, sc->memcg, walk_to, g, &all);
-}
-
 static unsigned long count(struct shrinker *unused, struct shrink_control *sc)
 {
 	struct glance g = { .take = false };
@@ -153,7 +143,7 @@ static unsigned long count(struct shrinker *unused, struct shrink_control *sc)
 	/* Pairs with the release in gc_shrink_init(). */
 	if (!smp_load_acquire(&ready))
 		return 0;
-	look_through(&g, sc);
+	gc_lru_walk(&list, sc, look_at, &g);
 	return g.pages;
 }
 
@@ -224,7 +214,7 @@ static unsigned long scan(struct shrinker *unused, struct shrink_control *sc)
 	/* Pairs with the release in gc_shrink_init(). */
 	if (!smp_load_acquire(&ready))
 		return SHRINK_STOP;
-	look_through(&g, sc);
+	gc_lru_walk(&list, sc, look_at, &g);
 	for (i = 0; i < g.nr; i++) {
 		if (done < nr)
 			done += shrink(g.found[i], nr - done, sc->gfp_mask);
