@@ -56,8 +56,9 @@
  * struct gc_pressed - a heap, as the shrinker sees it
  * @node: in the list of its cgroup
  * @ref: the heap's, and of whoever looks at it
- * @lock: guards @heap
- * @heap: the heap, NULL when it has ended
+ * @lock: guards @ended
+ * @ended: the heap is about to end: it is not looked at, nor the work queued
+ * @heap: the heap
  * @work: collects, and gives back
  * @pressing: the work is queued, or runs
  * @released: pages that the works have given back
@@ -65,7 +66,8 @@
 struct gc_pressed {
 	struct list_head node;
 	struct kref ref;
-	struct mutex lock;	/* @heap */
+	struct mutex lock;	/* ended */
+	bool ended;
 	struct gc_heap *heap;
 	struct work_struct work;
 	bool pressing;
@@ -87,6 +89,13 @@ static void pressed_free(struct kref *ref)
 	kmem_cache_free(cache, container_of(ref, struct gc_pressed, ref));
 }
 
+static void no_more_pressing(struct gc_pressed *p)
+{
+	/* Pairs with the acquire in is_over(). */
+	smp_store_release(&p->pressing, false);
+	wake_up_all(&pressed);
+}
+
 static void press(struct work_struct *work)
 {
 	struct gc_pressed *p = container_of(work, struct gc_pressed, work);
@@ -95,9 +104,7 @@ static void press(struct work_struct *work)
 	mutex_lock(&heap->lock);
 	atomic_long_add(gc_scavenge_all(heap), &p->released);
 	mutex_unlock(&heap->lock);
-	/* Pairs with the acquire in is_over(). */
-	smp_store_release(&p->pressing, false);
-	wake_up_all(&pressed);
+	no_more_pressing(p);
 }
 
 /* Pages that could be had; a guess, without a lock. */
@@ -173,7 +180,7 @@ static bool may_wait(struct gc_pressed *p, gfp_t gfp)
 
 static bool is_over(struct gc_pressed *p)
 {
-	/* Pairs with the release in press(). */
+	/* Pairs with the release in no_more_pressing(). */
 	return !smp_load_acquire(&p->pressing);
 }
 
@@ -191,14 +198,17 @@ static unsigned long shrink(struct gc_pressed *p, unsigned long nr, gfp_t gfp)
 
 	if (!mutex_trylock(&p->lock))
 		return 0;
-	if (p->heap && mutex_trylock(&p->heap->lock)) {
+	if (p->ended)
+		goto unlock;
+	if (mutex_trylock(&p->heap->lock)) {
 		done = gc_backing_release(&p->heap->slabs.pages, nr);
 		mutex_unlock(&p->heap->lock);
 	}
-	if (p->heap && done < nr) {
+	if (done < nr) {
 		have_pressed(p);
 		wait = !done && READ_ONCE(p->pressing) && may_wait(p, gfp);
 	}
+unlock:
 	mutex_unlock(&p->lock);
 	if (wait)
 		pressed_wait(p);
@@ -259,10 +269,10 @@ void gc_shrink_end(struct gc_heap *heap)
 
 	list_lru_del_obj(&list, &p->node);
 	mutex_lock(&p->lock);
-	p->heap = NULL;
+	p->ended = true;
 	mutex_unlock(&p->lock);
-	/* It has read p->heap, or never runs. */
 	cancel_work_sync(&p->work);
+	no_more_pressing(p);
 	kref_put(&p->ref, pressed_free);
 }
 
