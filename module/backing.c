@@ -442,6 +442,7 @@ int gc_backing_take(struct gc_pages *gp, unsigned long first, unsigned long nr)
 {
 	unsigned long before = gp->frontier, end = first + nr;
 	unsigned long hole, below = min(end, before);
+	unsigned long absent = gp->absent;
 	int err = 0;
 
 	while (!err && (hole = next_absent(gp, first, below)) < below) {
@@ -454,7 +455,8 @@ int gc_backing_take(struct gc_pages *gp, unsigned long first, unsigned long nr)
 	}
 	if (err) {
 		retreat(gp, before);
-		empty(gp, first, below);
+		if (gp->absent != absent)
+			empty(gp, first, below);
 	}
 	gp->first_free = min(gp->first_free, first / CHUNK_PAGES);
 	return err;

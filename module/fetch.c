@@ -12,12 +12,12 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
-#include <linux/user_namespace.h>
 
 #include "compat.h"
 #include "fetch.h"
 #include "given_up.h"
 #include "stop.h"
+#include "user.h"
 
 /* How long nothing at all may come. */
 #define PATIENCE_S	2
@@ -37,21 +37,6 @@ static DEFINE_SPINLOCK(kept_lock);
 
 static DEFINE_HASHTABLE(lost, 6);
 static DEFINE_SPINLOCK(lost_lock);
-
-/*
- * Whoever made a namespace of users answers for all users in it, as it is given as
- * many as it asks for; the administrator gives others theirs.
- */
-static kuid_t current_user_outside(void)
-{
-	const struct user_namespace *ns = current_user_ns();
-	kuid_t user = current_uid();
-
-	for (; ns->parent; ns = ns->parent)
-		if (!uid_eq(ns->owner, GLOBAL_ROOT_UID))
-			user = ns->owner;
-	return user;
-}
 
 static bool lost_too_many(kuid_t user)
 {
@@ -337,7 +322,7 @@ int gc_fetch(struct gc_fetcher *f, struct mm_struct *mm, unsigned long addr,
 {
 	long left;
 
-	f->user = current_user_outside();
+	f->user = gc_user_outside(current_uid());
 	if (lost_too_many(f->user))
 		return -EDQUOT;
 	mmget(mm);

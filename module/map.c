@@ -89,9 +89,11 @@ void gc_map_put_inode(struct inode *inode)
 /*
  * Hold the page behind a number, if one is in use there: with a reference, and locked,
  * so that it is not given back before we have entered it into a page table.  A page
- * that was given back while we looked may have become somebody else's: then its
- * reference is only borrowed for a moment, as the page cache does (filemap_get_entry()
- * in the kernel).
+ * that was given back while we looked may have become somebody else's: its reference
+ * is only borrowed for a moment, as the page cache does (filemap_get_entry() in the
+ * kernel), and it is not locked, as its owner may count on nobody knowing it yet.  With
+ * our reference it is not given back; unless it was on its way already, which the
+ * second look finds.
  */
 static struct page *hold_page(struct gc_pages *gp, unsigned long nr, bool wait)
 {
@@ -110,13 +112,16 @@ static struct page *hold_page(struct gc_pages *gp, unsigned long nr, bool wait)
 		rcu_read_unlock();
 		if (!folio)
 			return NULL;
+		if (gc_pages_page(gp, nr) != page || page_folio(page) != folio)
+			goto put;
 		if (wait)
 			folio_lock(folio);
 		else if (!folio_trylock(folio))
 			break;
-		if (gc_pages_page(gp, nr) == page && page_folio(page) == folio)
+		if (gc_pages_page(gp, nr) == page)
 			return page;
 		folio_unlock(folio);
+put:
 		folio_put(folio);
 	}
 	folio_put(folio);
@@ -174,6 +179,11 @@ static vm_fault_t map_fault(struct vm_fault *vmf)
 	if (left < nr) {
 		let_go(pages, nr);
 		return VM_FAULT_NOPAGE;
+	}
+	/* The kernel would take it from us as if it were a file's. */
+	if (PageHWPoison(pages[0])) {
+		let_go(pages, nr);
+		return VM_FAULT_HWPOISON;
 	}
 	let_go(pages + 1, nr - 1);
 	vmf->page = pages[0];
@@ -484,6 +494,8 @@ void gc_map_emptied(struct gc_heap *heap)
 	spin_lock(&heap->map_lock);
 	WRITE_ONCE(heap->emptying, false);
 	spin_unlock(&heap->map_lock);
+	/* wake_up_var() looks for waiters first: they look after they are there. */
+	smp_mb();
 	wake_up_var(&heap->emptying);
 }
 

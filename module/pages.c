@@ -162,10 +162,10 @@ static unsigned long find_open(struct gc_pages *gp, unsigned long nr)
 /* Where a run of @nr free pages is, or -1 */
 static long find_free(struct gc_pages *gp, unsigned long nr)
 {
-	unsigned long first;
+	long first = nr <= CHUNK_PAGES ? find_in_chunk(gp, nr, false) : -1;
 
-	if (nr <= CHUNK_PAGES)
-		return find_in_chunk(gp, nr, false);
+	if (first >= 0)
+		return first;
 	first = find_over_chunks(gp, nr, false);
 	return first + nr <= gp->frontier ? first : -1;
 }

@@ -3,6 +3,7 @@
 #include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/hugetlb.h>
+#include <linux/jiffies.h>
 #include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -19,6 +20,9 @@
 #include "written.h"
 
 static_assert(WRITTEN_PAGES <= FETCH_PAGES);
+
+/* A collection that nobody asked for waits no longer than that for pages, all in all. */
+#define UNASKED_S	5
 
 /**
  * gc_reader_init() - a reader that has read nothing
@@ -43,6 +47,7 @@ int gc_reader_init(struct gc_reader *r, struct gc_heap *heap,
 		.words = words,
 		.fetcher = fetcher,
 		.patient = true,
+		.end = jiffies + UNASKED_S * HZ,
 	};
 	return 0;
 }
@@ -150,6 +155,12 @@ static bool never_to_be_read(long err)
 	return err == -EFAULT || err == -EHWPOISON;
 }
 
+/* Nobody can kill a kernel thread that collects; so it does not wait page after page. */
+static bool is_late(const struct gc_reader *r)
+{
+	return current->flags & PF_KTHREAD && time_after(jiffies, r->end);
+}
+
 /*
  * Wait for pages that are not in memory.  Returns how many have come, all to be put,
  * or 0 when the first can never be read.  When an error was noted none has come, and
@@ -161,7 +172,8 @@ static unsigned long fetch_pages(struct gc_reader *r, unsigned long addr,
 	struct gc_fetcher *f = r->fetcher;
 
 	gc_reader_unlock(r);
-	r->err = gc_fetch(f, r->mm, addr & PAGE_MASK, nr);
+	r->err = is_late(r) ? -EDQUOT :
+		 gc_fetch(f, r->mm, addr & PAGE_MASK, nr);
 	if (r->err == -EDQUOT) {
 		r->err = -ETIMEDOUT;
 		return 0;

@@ -42,6 +42,7 @@ struct gc_heap;
  * @locked: mmap_lock of @mm is held
  * @fetcher: brings pages that are not in memory; NULL once it was given up
  * @patient: such pages are waited for
+ * @end: jiffies after which a collection that nobody asked for fetches no more
  * @at: user address of the words that @words is being given
  * @err: why what was read is worth nothing: -ENOMEM, -ETIMEDOUT or -EINTR; or 0
  * @bytes: bytes of memory given to @words
@@ -58,6 +59,7 @@ struct gc_reader {
 	bool locked;
 	struct gc_fetcher *fetcher;
 	bool patient;
+	unsigned long end;
 	unsigned long at;
 	int err;
 	u64 bytes;

@@ -10,8 +10,8 @@
  * Go's scavenger keeps as much, and a tenth more (runtime/mgcscavenge.go).
  *
  * Collections that nobody waits for take a small part of the time, however long one
- * takes, and come one after the other for all heaps, with the least priority that there
- * is; but whom they hold, lends his own (lend.h).  They are made with the credentials
+ * takes, and have the least priority that there is; but whom they hold, lends his own
+ * (lend.h).  They are made with the credentials
  * of who opened the heap, and memory for them is charged to his cgroup.
  *
  * The heap's lock is only tried: who has it uses the heap, or collects.  It is held for
@@ -42,16 +42,19 @@
 /* Of the time, at most the part of one that collections of idle heaps take. */
 #define SHARE		20
 
+/* Heaps looked at, at the same time; one may have to wait for pages of its processes. */
+#define AT_ONCE		16
+
 static unsigned int idle_ms = 2000;
 module_param(idle_ms, uint, 0644);
 MODULE_PARM_DESC(idle_ms, "milliseconds after which an unused heap gives memory back (default 2000, 0: never)");
 
 static struct workqueue_struct *scavenging;
 
-/* Not for so long that jiffies wrap. */
+/* Not for so long that jiffies wrap, nor all the time. */
 static unsigned long period(void)
 {
-	return msecs_to_jiffies(min(READ_ONCE(idle_ms), 3600U * 1000));
+	return msecs_to_jiffies(clamp(READ_ONCE(idle_ms), 1U, 3600U * 1000));
 }
 
 static void rearm(struct gc_heap *heap, unsigned long delay)
@@ -191,7 +194,9 @@ static void scavenger(struct work_struct *work)
 
 	if (!mutex_trylock(&heap->lock))
 		goto again;
-	if (heap->scavenger.used) {
+	if (!READ_ONCE(idle_ms)) {
+		heap->scavenger.armed = false;
+	} else if (heap->scavenger.used) {
 		heap->scavenger.used = false;
 		release_unneeded(heap);
 		rearm(heap, period());
@@ -257,7 +262,7 @@ void gc_scavenge_end(struct gc_heap *heap)
 int gc_scavenge_init(void)
 {
 	scavenging = alloc_workqueue("gcheap_scavenger",
-				     WQ_UNBOUND | WQ_FREEZABLE, 1);
+				     WQ_UNBOUND | WQ_FREEZABLE, AT_ONCE);
 	return scavenging ? 0 : -ENOMEM;
 }
 

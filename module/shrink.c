@@ -8,9 +8,9 @@
  * such a lock could keep: locks are only tried, and a heap is collected by a work, in
  * no thread of anybody's.  The thread that wants memory waits for that work, as it
  * would for a disk to take its pages: else it would find nothing, and the kernel would
- * kill somebody for memory that is garbage.  It does not wait for ever, nor when that
- * was in vain lately, nor when the heap may be waiting for it: when it is a thread of
- * a member, of the kernel, or in the middle of input and output.
+ * kill somebody for memory that is garbage.  It does not wait for ever, nor twice, nor
+ * when that was in vain lately, nor when the heap may be waiting for it: when it is a
+ * thread of a member, of the kernel, or in the middle of input and output.
  *
  * A heap is told of by its gc_pressed, which is charged to the cgroup of the process
  * that opened the heap, and is in the kernel's list for that one (list_lru.h): so heaps
@@ -46,8 +46,9 @@
 #define LEAST		2048UL
 
 /*
- * How long a thread waits for a collection; and when it was in vain, how long nobody
- * waits for any, so that nobody can have others wait all the time.
+ * How long a thread waits for a collection; and when that gave not even as much as one
+ * call asks for, how long nobody waits for any: else one user could have others wait
+ * all the time, and would give nothing for it.
  */
 #define PATIENCE	(5 * HZ)
 #define DISTRUST	(20 * HZ)
@@ -169,7 +170,8 @@ static bool may_wait(struct gc_pressed *p, gfp_t gfp)
 {
 	bool member;
 
-	if (!(gfp & __GFP_FS) || current->flags & PF_KTHREAD || !current->mm ||
+	if (!(gfp & __GFP_FS) || gfp & __GFP_NORETRY ||
+	    current->flags & PF_KTHREAD || !current->mm ||
 	    time_before(jiffies, READ_ONCE(distrust_until)))
 		return false;
 	rcu_read_lock();
@@ -184,17 +186,24 @@ static bool is_over(struct gc_pressed *p)
 	return !smp_load_acquire(&p->pressing);
 }
 
-static void pressed_wait(struct gc_pressed *p)
+/* Returns how many pages the work has given back. */
+static unsigned long pressed_wait(struct gc_pressed *p, unsigned long before)
 {
-	if (!wait_event_killable_timeout(pressed, is_over(p), PATIENCE))
+	unsigned long done;
+
+	wait_event_killable_timeout(pressed, is_over(p), PATIENCE);
+	done = atomic_long_read(&p->released) - before;
+	if (done < LEAST)
 		WRITE_ONCE(distrust_until, jiffies + DISTRUST);
+	return done;
 }
 
-/* Returns how many pages were given back. */
-static unsigned long shrink(struct gc_pressed *p, unsigned long nr, gfp_t gfp)
+/* Returns how many pages were given back; *@wait: may wait, and has not yet. */
+static unsigned long shrink(struct gc_pressed *p, unsigned long nr, gfp_t gfp,
+			    bool *wait)
 {
 	unsigned long before = atomic_long_read(&p->released), done = 0;
-	bool wait = false;
+	bool waits = false;
 
 	if (!mutex_trylock(&p->lock))
 		return 0;
@@ -206,19 +215,22 @@ static unsigned long shrink(struct gc_pressed *p, unsigned long nr, gfp_t gfp)
 	}
 	if (done < nr) {
 		have_pressed(p);
-		wait = !done && READ_ONCE(p->pressing) && may_wait(p, gfp);
+		waits = *wait && !done && READ_ONCE(p->pressing) &&
+			may_wait(p, gfp);
 	}
 unlock:
 	mutex_unlock(&p->lock);
-	if (wait)
-		pressed_wait(p);
-	return done + atomic_long_read(&p->released) - before;
+	if (!waits)
+		return done;
+	*wait = false;
+	return pressed_wait(p, before);
 }
 
 static unsigned long scan(struct shrinker *unused, struct shrink_control *sc)
 {
 	unsigned long nr = max(sc->nr_to_scan, LEAST), done = 0;
 	struct glance g = { .take = true };
+	bool wait = true;
 	unsigned int i;
 
 	/* Pairs with the release in gc_shrink_init(). */
@@ -227,7 +239,8 @@ static unsigned long scan(struct shrinker *unused, struct shrink_control *sc)
 	gc_lru_walk(&list, sc, look_at, &g);
 	for (i = 0; i < g.nr; i++) {
 		if (done < nr)
-			done += shrink(g.found[i], nr - done, sc->gfp_mask);
+			done += shrink(g.found[i], nr - done, sc->gfp_mask,
+				       &wait);
 		kref_put(&g.found[i]->ref, pressed_free);
 	}
 	return done ? done : SHRINK_STOP;

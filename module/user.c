@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
+#include <linux/user_namespace.h>
 
 #include "gfp.h"
 #include "user.h"
@@ -62,6 +63,27 @@ static struct gc_user *find(kuid_t uid)
 }
 
 /**
+ * gc_user_outside() - who answers for the calling thread
+ * @user: one of its user ids
+ *
+ * Whoever made a namespace of users answers for all users in it, as it is given as
+ * many as it asks for; the administrator gives others theirs.
+ *
+ * Context: any.
+ *
+ * Return: a user id that whoever made the namespaces has not chosen.
+ */
+kuid_t gc_user_outside(kuid_t user)
+{
+	const struct user_namespace *ns = current_user_ns();
+
+	for (; ns->parent; ns = ns->parent)
+		if (!uid_eq(ns->owner, GLOBAL_ROOT_UID))
+			user = ns->owner;
+	return user;
+}
+
+/**
  * gc_user_get() - the user who opens a heap
  *
  * Context: may sleep.
@@ -79,7 +101,7 @@ struct gc_user *gc_user_get(void)
 	new = kzalloc(sizeof(*new), GC_GFP);
 	if (!new)
 		return ERR_PTR(-ENOMEM);
-	new->uid = current_euid();
+	new->uid = gc_user_outside(current_euid());
 	spin_lock(&users_lock);
 	user = find(new->uid);
 	if (!user) {

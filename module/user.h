@@ -2,8 +2,8 @@
 /*
  * What one user may take of the machine, all heaps together.
  *
- * Heaps are counted for who opened them, by the effective user id as the initial user
- * namespace has it; so are their memory, members and ranges of roots, whosever
+ * Heaps are counted for who opened them, by the effective user id, or for who made the
+ * user namespace that the opener is in; so are their memory, members and ranges of roots, whosever
  * process takes them: members trust each other.  Heaps that were opened with
  * CAP_SYS_RESOURCE in that namespace have no such limits, as with other limits of the
  * kernel's, and are counted nowhere: their user is NULL.
@@ -19,6 +19,7 @@
 #define GCHEAP_USER_H
 
 #include <linux/types.h>
+#include <linux/uidgid.h>
 
 struct gc_user;
 
@@ -38,6 +39,7 @@ enum gc_share {
 	GC_SHARES,
 };
 
+kuid_t gc_user_outside(kuid_t user);
 struct gc_user *gc_user_get(void);
 void gc_user_put(struct gc_user *user);
 bool gc_user_take(struct gc_user *user, enum gc_share what, long nr);

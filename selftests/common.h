@@ -113,13 +113,23 @@ struct errand {
 	pid_t tid;
 };
 
-/* What returned functions left on the stack, the next one may seem to own. */
+/*
+ * What returned functions left on the stack, the next one may seem to own; and in
+ * registers that a call need not keep, who sleeps in the kernel.
+ */
 apart void wipe_stack(void)
 {
 	char space[16 * KIB];
 
 	memset(space, 0, sizeof(space));
 	asm volatile("" : : "r" (space) : "memory");
+	asm volatile("xor %%eax, %%eax\n\txor %%ecx, %%ecx\n\txor %%edx, %%edx\n\t"
+		     "xor %%esi, %%esi\n\txor %%edi, %%edi\n\txor %%r8d, %%r8d\n\t"
+		     "xor %%r9d, %%r9d\n\txor %%r10d, %%r10d\n\txor %%r11d, %%r11d\n\t"
+		     "pxor %%xmm0, %%xmm0\n\tpxor %%xmm1, %%xmm1\n\t"
+		     "pxor %%xmm2, %%xmm2\n\tpxor %%xmm3, %%xmm3"
+		     : : : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11",
+		       "xmm0", "xmm1", "xmm2", "xmm3");
 }
 
 /* The stack is the next thread's, as the C library keeps it for that. */

@@ -522,18 +522,23 @@ static int try_collect_when_due(struct scene *scene)
 	return err;
 }
 
-/* A mapping that is new has no page tables yet. */
+/* A mapping that is new has no page tables yet; a child keeps what is in the heap. */
 static int try_page_fault(struct scene *scene)
 {
 	uintptr_t object = hide(raw_alloc(scene->fd, 3 * MIB));
+	pid_t keeper = fork_child();
 	size_t i;
 
+	while (!keeper)
+		pause();
 	must(!munmap(scene->base, HEAP_SIZE));
 	must(raw_map(scene->fd) == scene->base);
 	arm(scene);
 	for (i = 0; i < 3 * MIB; i += MIB)
 		*(volatile char *)(reveal(object) + i) = 1;
 	disarm(scene);
+	must(!kill(keeper, SIGKILL));
+	await_child(keeper);
 	return 0;
 }
 

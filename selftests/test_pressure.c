@@ -332,6 +332,38 @@ TEST_F(pressure, of_a_sibling_in_the_container_gets_garbage_back)
 	have_them_meet(_metadata, 75 * MIB, 75 * MIB, true);
 }
 
+/* Garbage makes way for what comes next, before the cgroup slows its owner down. */
+static void churn_slowed_down(void)
+{
+	static struct link *volatile ring[4096];
+	struct gcheap *heap;
+	long i;
+
+	must(write_to(GROUP "/cgroup.procs", "0"));
+	heap = gcheap_open(NULL);
+	must(heap);
+	for (i = 0; i < scaled(128 * 1024); i++) {
+		struct link *link = gcheap_alloc(heap, sizeof(*link));
+
+		must(link);
+		ring[i % 4096] = link;
+		must(ring[0]);
+	}
+	_exit(KSFT_PASS);
+}
+
+TEST_F(pressure, of_a_cgroup_that_slows_down_is_heard_in_time)
+{
+	pid_t pid;
+
+	if (!make_group(GROUP "/memory.high", 24 * MIB))
+		SKIP(return, "no memory cgroup at /sys/fs/cgroup");
+	pid = fork_child();
+	if (!pid)
+		churn_slowed_down();
+	EXPECT_TRUE(child_succeeded(pid));
+}
+
 static size_t available(void)
 {
 	FILE *file = fopen("/proc/meminfo", "r");

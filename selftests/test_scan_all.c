@@ -44,16 +44,13 @@ static void scan_all(struct gcheap *heap, bool on)
 /* Only with it is the object kept that is in the place. */
 static bool only_scan_all_keeps(struct gcheap *heap, uintptr_t object)
 {
-	bool with, without;
-
 	scan_all(heap, true);
 	collect(heap);
 	churn(heap, OBJECT_SIZE);
-	with = is_filled(heap, object, OBJECT_SIZE, 1);
+	must(is_filled(heap, object, OBJECT_SIZE, 1));
 	scan_all(heap, false);
 	collect(heap);
-	without = is_allocated(heap, object);
-	return with && !without;
+	return !is_allocated(heap, object);
 }
 
 struct node {
@@ -166,19 +163,33 @@ static void *hold_specific(void *arg)
 	return NULL;
 }
 
-TEST_F(scan_all, what_a_thread_has_under_a_late_key)
+static bool late_key_is_only_found_by_scan_all(struct gcheap *heap)
 {
 	struct holder holder = {
-		.place.object = new_hidden(self->heap, OBJECT_SIZE, 1),
+		.place.object = new_hidden(heap, OBJECT_SIZE, 1),
 	};
 	pthread_t thread;
+	bool only;
 
 	must(!pthread_barrier_init(&holder.turn, NULL, 2));
-	ASSERT_EQ(0, pthread_create(&thread, NULL, hold_specific, &holder));
+	must(!pthread_create(&thread, NULL, hold_specific, &holder));
 	pthread_barrier_wait(&holder.turn);
-	EXPECT_TRUE(only_scan_all_keeps(self->heap, holder.place.object));
+	only = only_scan_all_keeps(heap, holder.place.object);
 	pthread_barrier_wait(&holder.turn);
-	ASSERT_EQ(0, pthread_join(thread, NULL));
+	must(!pthread_join(thread, NULL));
+	return only;
+}
+
+/*
+ * What the C library leaves of the address where it has passed by, on a stack or beside
+ * one, keeps the object as well, now and then: not in each of some threads.
+ */
+TEST_F(scan_all, what_a_thread_has_under_a_late_key)
+{
+	int tries = 0;
+
+	while (!late_key_is_only_found_by_scan_all(self->heap))
+		ASSERT_GT(8, ++tries);
 }
 
 static ucontext_t outside, inside;
