@@ -5,8 +5,8 @@
  *
  * The heap owns its slabs, mutators, roots and world.  It ends when its file and all
  * mappings are gone: nobody can call then, but the sweeper and the emptier, which are
- * waited for.  These take the heap's lock, the sweeper for a few slabs at a time, and
- * wait for nobody with it.
+ * waited for.  These try the heap's lock, and take it, the sweeper for a few slabs at a
+ * time; they wait for nobody.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -48,21 +48,30 @@
 /* Slabs that the sweeper takes before it lets others at the heap. */
 #define SWEEPER_BATCH	64
 
+/* When somebody had the heap's lock, in jiffies */
+#define COME_AGAIN	1
+
 static bool poison;
 module_param(poison, bool, 0644);
 MODULE_PARM_DESC(poison, "fill freed memory of heaps made from now on with a pattern, and check it before reuse (slow)");
 
+/*
+ * The queue is the whole kernel's, and a heap's lock may be held for long: so works do
+ * not wait for it there, but come again.
+ */
 static void sweeper(struct work_struct *work)
 {
-	struct gc_heap *heap = container_of(work, struct gc_heap, sweeper);
-	bool more;
+	struct gc_heap *heap = container_of(to_delayed_work(work),
+					    struct gc_heap, sweeper);
+	bool more = true;
 
-	do {
-		mutex_lock(&heap->lock);
+	while (more && mutex_trylock(&heap->lock)) {
 		more = gc_slabs_sweep(&heap->slabs, SWEEPER_BATCH);
 		mutex_unlock(&heap->lock);
 		cond_resched();
-	} while (more);
+	}
+	if (more)
+		queue_delayed_work(system_dfl_wq, &heap->sweeper, COME_AGAIN);
 }
 
 /**
@@ -71,7 +80,7 @@ static void sweeper(struct work_struct *work)
  */
 void gc_heap_sweep_later(struct gc_heap *heap)
 {
-	queue_work(system_dfl_wq, &heap->sweeper);
+	queue_delayed_work(system_dfl_wq, &heap->sweeper, 0);
 }
 
 static void forget_agings(struct gc_heap *heap)
@@ -96,9 +105,13 @@ static void make_empty(struct gc_heap *heap)
 /* Whoever is busy with a slab has this queued again when done with it. */
 static void emptier(struct work_struct *work)
 {
-	struct gc_heap *heap = container_of(work, struct gc_heap, emptier);
+	struct gc_heap *heap = container_of(to_delayed_work(work),
+					    struct gc_heap, emptier);
 
-	mutex_lock(&heap->lock);
+	if (!mutex_trylock(&heap->lock)) {
+		queue_delayed_work(system_dfl_wq, &heap->emptier, COME_AGAIN);
+		return;
+	}
 	if (heap->emptying && !gc_mutators_busy(heap))
 		make_empty(heap);
 	mutex_unlock(&heap->lock);
@@ -130,8 +143,8 @@ static struct gc_heap *heap_alloc(void)
 	spin_lock_init(&heap->map_lock);
 	INIT_LIST_HEAD(&heap->agings);
 	gc_members_init(heap);
-	INIT_WORK(&heap->sweeper, sweeper);
-	INIT_WORK(&heap->emptier, emptier);
+	INIT_DELAYED_WORK(&heap->sweeper, sweeper);
+	INIT_DELAYED_WORK(&heap->emptier, emptier);
 	heap->size = default_size();
 	heap->percent = 100;
 	heap->opener = current_euid();
@@ -215,8 +228,8 @@ free_heap:
  */
 void gc_heap_free(struct gc_heap *heap)
 {
-	cancel_work_sync(&heap->sweeper);
-	cancel_work_sync(&heap->emptier);
+	cancel_delayed_work_sync(&heap->sweeper);
+	cancel_delayed_work_sync(&heap->emptier);
 	forget_agings(heap);
 	gc_mutators_destroy(heap);
 	gc_members_destroy(heap);

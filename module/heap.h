@@ -121,7 +121,7 @@ struct gc_heap {
 	unsigned long size;
 	unsigned long mappings;
 	bool emptying;
-	struct work_struct emptier;
+	struct delayed_work emptier;
 	struct inode *inode;
 	struct gc_world *world;
 	struct mutex member_lock;	/* list of members */
@@ -154,7 +154,7 @@ struct gc_heap {
 	u64 last_end_ns;
 	u64 last_took_ns;
 	u64 debt_ns;
-	struct work_struct sweeper;
+	struct delayed_work sweeper;
 	struct gc_scavenger scavenger;
 	struct gc_pressed *pressed;
 	struct gc_fetcher *stuck;

@@ -236,7 +236,7 @@ static void map_close(struct vm_area_struct *vma)
 		WRITE_ONCE(heap->emptying, true);
 	spin_unlock(&heap->map_lock);
 	if (last)
-		queue_work(system_dfl_wq, &heap->emptier);
+		queue_delayed_work(system_dfl_wq, &heap->emptier, 0);
 }
 
 static const struct vm_operations_struct map_ops = {

@@ -201,7 +201,7 @@ void gc_mutator_done(struct gc_heap *heap, struct gc_mutator *m)
 	/* Pairs with the one in gc_mutators_busy(): one of us sees the other's. */
 	smp_mb();
 	if (READ_ONCE(heap->emptying))
-		queue_work(system_dfl_wq, &heap->emptier);
+		queue_delayed_work(system_dfl_wq, &heap->emptier, 0);
 }
 
 /**
