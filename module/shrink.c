@@ -18,8 +18,9 @@
  * as long as somebody looks at it.
  *
  * Locks: gc_pressed.lock, then the heap's lock, both tried where memory is wanted.  The
- * work takes the heap's lock alone.
+ * work has the heap's lock alone, and does not wait for it for long.
  */
+#include <linux/delay.h>
 #include <linux/jiffies.h>
 #include <linux/kref.h>
 #include <linux/list_lru.h>
@@ -41,6 +42,9 @@
 
 /* Heaps looked at in one call */
 #define HEAPS		8
+
+/* How often a work tries for a heap's lock, of which some may be held for long. */
+#define TRIES	64
 
 /* Pages given back by one call, at least; the kernel asks for 128. */
 #define LEAST		2048UL
@@ -101,10 +105,15 @@ static void press(struct work_struct *work)
 {
 	struct gc_pressed *p = container_of(work, struct gc_pressed, work);
 	struct gc_heap *heap = p->heap;
+	unsigned int tries;
 
-	mutex_lock(&heap->lock);
-	atomic_long_add(gc_scavenge_all(heap), &p->released);
-	mutex_unlock(&heap->lock);
+	/* Who has it for long collects, or waits for memory. */
+	for (tries = 0; tries < TRIES && !mutex_trylock(&heap->lock); tries++)
+		usleep_range(500, 1000);
+	if (tries < TRIES) {
+		atomic_long_add(gc_scavenge_all(heap), &p->released);
+		mutex_unlock(&heap->lock);
+	}
 	no_more_pressing(p);
 }
 
@@ -302,8 +311,8 @@ int gc_shrink_init(void)
 				  0, SLAB_ACCOUNT, NULL);
 	if (!cache)
 		return -ENOMEM;
-	pressing = alloc_workqueue("gcheap_pressed", WQ_UNBOUND | WQ_FREEZABLE,
-				   0);
+	/* Memory is wanted to hibernate, too: then nothing is collected, but given back. */
+	pressing = alloc_workqueue("gcheap_pressed", WQ_UNBOUND, 0);
 	if (!pressing)
 		goto destroy_cache;
 	shrinker = gc_shrinker_new("gcheap", count, scan);
