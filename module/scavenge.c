@@ -14,6 +14,9 @@
  * (lend.h).  They are made with the credentials
  * of who opened the heap, and memory for them is charged to his cgroup.
  *
+ * A system that suspends waits for those that are under way, before it freezes whom they
+ * hold, and none begins until it is awake again.
+ *
  * The heap's lock is only tried: who has it uses the heap, or collects.  It is held for
  * the collection, and let go between some of the slabs to sweep and pages to release.
  * The work ends before its heap does.
@@ -25,6 +28,9 @@
 #include <linux/moduleparam.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
+#include <linux/suspend.h>
+#include <linux/timekeeping.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include "backing.h"
@@ -38,6 +44,12 @@
 
 /* A smaller heap has nothing to give back that would be worth a collection. */
 #define LEAST_PAGES	(SZ_4M >> PAGE_SHIFT)
+
+/*
+ * After so long a heap that was used at all is collected when it is left alone: Go does
+ * so whether it is or not (forcegcperiod in runtime/proc.go).
+ */
+#define LONG_S		120ULL
 
 /* Of the time, at most the part of one that collections of idle heaps take. */
 #define SHARE		20
@@ -82,6 +94,12 @@ static void release_unneeded(struct gc_heap *heap)
 	gp->least_free = gp->free;
 }
 
+static bool is_long_ago(const struct gc_heap *heap)
+{
+	return ktime_get_ns() - READ_ONCE(heap->last_end_ns) >
+	       LONG_S * NSEC_PER_SEC;
+}
+
 /**
  * gc_scavenge_guess() - bytes of garbage that a collection may find
  * @heap: heap
@@ -102,11 +120,52 @@ u64 gc_scavenge_guess(const struct gc_heap *heap)
 	if (READ_ONCE(heap->percent) == GCHEAP_PERCENT_OFF ||
 	    gc_pages_backed(&heap->slabs.pages) < LEAST_PAGES)
 		return 0;
-	if (since > 0 && since >= live / 8)
+	if (since > 0 && (since >= live / 8 || is_long_ago(heap)))
 		return since;
 	return READ_ONCE(heap->slabs.cycle) == READ_ONCE(heap->scavenger.cycle) ?
 	       0 : live / 2;
 }
+
+static bool asleep;
+static atomic_t under_way;
+static DECLARE_WAIT_QUEUE_HEAD(none_under_way);
+
+static void leave(void)
+{
+	if (atomic_dec_and_test(&under_way))
+		wake_up_all(&none_under_way);
+}
+
+/* Whether a collection may begin; leave() follows. */
+static bool enter(void)
+{
+	atomic_inc(&under_way);
+	/* Pairs with the one in sleeping(): one of us sees the other's. */
+	smp_mb__after_atomic();
+	if (!READ_ONCE(asleep))
+		return true;
+	leave();
+	return false;
+}
+
+static int sleeping(struct notifier_block *block, unsigned long event, void *arg)
+{
+	switch (event) {
+	case PM_SUSPEND_PREPARE:
+	case PM_HIBERNATION_PREPARE:
+		WRITE_ONCE(asleep, true);
+		/* Pairs with the one in enter(). */
+		smp_mb();
+		wait_event(none_under_way, !atomic_read(&under_way));
+		break;
+	case PM_POST_SUSPEND:
+	case PM_POST_HIBERNATION:
+		WRITE_ONCE(asleep, false);
+	}
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block sleep_notifier = { .notifier_call = sleeping };
 
 static void collect(struct gc_heap *heap)
 {
@@ -161,7 +220,10 @@ static bool left_alone(struct gc_heap *heap)
 			rearm(heap, s->not_before - jiffies);
 			return true;
 		}
-		collect(heap);
+		if (enter()) {
+			collect(heap);
+			leave();
+		}
 	}
 	if (!do_all(heap, sweep_some) || !do_all(heap, release_some))
 		return false;
@@ -181,8 +243,10 @@ static bool left_alone(struct gc_heap *heap)
  */
 unsigned long gc_scavenge_all(struct gc_heap *heap)
 {
-	if (gc_scavenge_guess(heap))
+	if (gc_scavenge_guess(heap) && enter()) {
 		collect(heap);
+		leave();
+	}
 	gc_slabs_sweep(&heap->slabs, UINT_MAX);
 	return gc_backing_release(&heap->slabs.pages, ULONG_MAX);
 }
@@ -257,13 +321,20 @@ void gc_scavenge_end(struct gc_heap *heap)
 /**
  * gc_scavenge_init() - the module is loaded
  *
- * Return: 0 or -ENOMEM.
+ * Return: 0 or a negative errno.
  */
 int gc_scavenge_init(void)
 {
+	int err;
+
 	scavenging = alloc_workqueue("gcheap_scavenger",
 				     WQ_UNBOUND | WQ_FREEZABLE, AT_ONCE);
-	return scavenging ? 0 : -ENOMEM;
+	if (!scavenging)
+		return -ENOMEM;
+	err = register_pm_notifier(&sleep_notifier);
+	if (err)
+		destroy_workqueue(scavenging);
+	return err;
 }
 
 /**
@@ -271,5 +342,6 @@ int gc_scavenge_init(void)
  */
 void gc_scavenge_exit(void)
 {
+	unregister_pm_notifier(&sleep_notifier);
 	destroy_workqueue(scavenging);
 }
