@@ -280,6 +280,35 @@ TEST_F(waiting, a_server_that_is_slow)
 	EXPECT_TRUE(is_allocated(self->heap, self->object));
 }
 
+static void set_idle(const char *ms)
+{
+	int fd = open("/sys/module/gcheap/parameters/idle_ms", O_WRONLY | O_CLOEXEC);
+
+	must(fd >= 0 && write(fd, ms, strlen(ms)) > 0);
+	close(fd);
+}
+
+/* Nobody can kill who makes it: it ends after five seconds, all pages together. */
+TEST_F(waiting, a_server_that_is_slow_when_nobody_asked_for_a_collection)
+{
+	const int pages = 12;
+
+	self->server.pages = pages;
+	self->server.late = 900000000;
+	self->child = start_server_without(self->heap, &self->server);
+	self->page = map_file(self->server.path);
+	ASSERT_EQ(0, gcheap_root_add(self->heap, (void *)self->page, pages * PAGE));
+	ASSERT_NE(NULL, gcheap_alloc(self->heap, 8 * MIB));
+	ASSERT_EQ(-1, gcheap_set_percent(self->heap, 1000));
+	set_idle("100");
+	ASSERT_NE(NULL, gcheap_alloc(self->heap, MIB));
+	while (!stats_of(self->heap).gc_cpu_ns)
+		usleep(10000);
+	set_idle("2000");
+	EXPECT_EQ(0, stats_of(self->heap).num_gc);
+	EXPECT_TRUE(is_allocated(self->heap, self->object));
+}
+
 /* It does not answer at all: collections end, though in vain, and memory is had. */
 TEST_F(waiting, a_server_that_is_silent)
 {
