@@ -194,7 +194,7 @@ static bool scarce(const struct gc_pages *gp, unsigned long before,
 		   unsigned long got, unsigned long wanted)
 {
 	return (before >= CHUNK_PAGES && got < wanted) ||
-	       gc_cgroup_room() < HEADROOM_PAGES;
+	       gc_cgroup_room(false, false) < HEADROOM_PAGES;
 }
 
 static unsigned int block_order(struct gc_pages *gp, unsigned long end)

@@ -18,6 +18,7 @@
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
 
+#include "cgroup.h"
 #include "compat.h"
 #include "fetch.h"
 #include "gfp.h"
@@ -47,6 +48,9 @@
 
 /* Slabs that the sweeper takes before it lets others at the heap. */
 #define SWEEPER_BATCH	64
+
+/* A block to grow by, and what the program needs for itself (backing.c) */
+#define TIGHT_PAGES	(2 * CHUNK_PAGES)
 
 /* When somebody had the heap's lock, in jiffies */
 #define COME_AGAIN	1
@@ -371,13 +375,30 @@ void gc_heap_collected(struct gc_heap *heap, u64 start)
 	heap->gc_cpu_ns += heap->last_took_ns;
 }
 
+/*
+ * The heap is about to grow to where its cgroup slows it down or has no more, and a good
+ * part of it may have become garbage.
+ */
+static bool is_tight(const struct gc_heap *heap, u64 more, bool own)
+{
+	const struct gc_slabs *gs = &heap->slabs;
+	unsigned long pages = TIGHT_PAGES + (more >> PAGE_SHIFT);
+
+	return heap->percent != GCHEAP_PERCENT_OFF &&
+	       gs->since >= max_t(s64, gs->live / 4, SZ_1M) &&
+	       gs->pages.free < pages && !gs->nr_unswept &&
+	       gc_cgroup_room(true, own) < pages;
+}
+
 /**
  * gc_heap_due() - whether to collect before allocating more
  * @heap: heap
  * @more: bytes to be allocated
  *
- * Because of percent when it is reached; because of a limit, which may be less
- * than what lives, for no more than half of the time in the long run.
+ * Because of percent when it is reached, or of what the calling thread's cgroup may
+ * have; because of a limit, which may be less than what lives, or of what a cgroup
+ * around that one may have, for no more than half of the time in the long run: others
+ * there may make way.
  *
  * Context: heap's lock held.
  *
@@ -387,9 +408,11 @@ bool gc_heap_due(const struct gc_heap *heap, u64 more)
 {
 	u64 used = heap->slabs.live + heap->slabs.since + more;
 
-	if (heap->slabs.since <= 0 || used < heap->goal)
+	if (heap->slabs.since <= 0)
 		return false;
-	return used >= heap->ceiling ||
+	if (used >= heap->ceiling || is_tight(heap, more, true))
+		return true;
+	return (used >= heap->goal || is_tight(heap, more, false)) &&
 	       debt(heap, ktime_get_ns()) <= DEBT_MAX_NS;
 }
 

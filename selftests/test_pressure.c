@@ -358,16 +358,33 @@ static void churn_slowed_down(void)
 	_exit(KSFT_PASS);
 }
 
+/* How often somebody in the cgroup was slowed down */
+static long times_slowed_down(void)
+{
+	FILE *file = fopen(GROUP "/memory.events", "r");
+	char line[64];
+	long times = -1;
+
+	must(file);
+	while (times < 0 && fgets(line, sizeof(line), file))
+		if (sscanf(line, "high %ld", &times) == 1)
+			break;
+	fclose(file);
+	return times;
+}
+
+/* The heap is collected before it grows that far. */
 TEST_F(pressure, of_a_cgroup_that_slows_down_is_heard_in_time)
 {
 	pid_t pid;
 
-	if (!make_group(GROUP "/memory.high", 24 * MIB))
+	if (!make_group(GROUP "/memory.high", 32 * MIB))
 		SKIP(return, "no memory cgroup at /sys/fs/cgroup");
 	pid = fork_child();
 	if (!pid)
 		churn_slowed_down();
 	EXPECT_TRUE(child_succeeded(pid));
+	EXPECT_EQ(0, times_slowed_down());
 }
 
 static size_t available(void)
