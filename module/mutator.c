@@ -118,6 +118,7 @@ int gc_mutator_add(struct gc_heap *heap, struct gc_mutator *m,
 		return -ENOMEM;
 	}
 	get_task_struct(task);
+	m->world = heap->world;
 	mmgrab(member->mm);
 	m->mm = member->mm;
 	kref_get(&member->ref);

@@ -59,7 +59,8 @@ enum gc_hold {
  *	under the heap's lock
  * @leaves: @leaving is queued; for the thread alone
  * @sleeps: how often it had slept when @leaving was run last
- * @world: of the heap; a reference while @work or @leaving is queued
+ * @world: of the heap, from gc_mutator_add() on; a reference while @work or @leaving is
+ *	queued
  * @round: stop that found the thread last
  * @pass: look for threads that found it last
  * @marked: stop in which its stack and registers were looked at last

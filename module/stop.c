@@ -688,7 +688,6 @@ static void mutator_hold(struct gc_world *world, struct gc_mutator *m)
 	spin_lock(&m->lock);
 	if (m->hold == HOLD_FREE) {
 		m->hold = HOLD_QUEUED;
-		m->world = world;
 		kref_get(&m->ref);
 		undo = queue_work_on_task(m->task, world, &m->work,
 					  mutator_work);
