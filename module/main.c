@@ -9,6 +9,7 @@
  *	ioctl	its calls
  *	refill	slabs go to threads, and come back
  *	shrink	memory that others need
+ *	expose	whose memory it is
  *	scavenge	memory that is not needed
  *	collect	a collection
  *	heap	life and pacing of a heap

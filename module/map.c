@@ -565,3 +565,58 @@ void gc_map_populate(struct gc_heap *heap, unsigned long first,
 	mmap_read_unlock(current->mm);
 	gc_count_resident();
 }
+
+/* Enters some of the pages from @first on.  Returns the first that it did not look at. */
+static unsigned long populate_some(struct gc_heap *heap, struct vm_area_struct *vma,
+				   unsigned long first)
+{
+	struct page *pages[FAULT_AROUND];
+	unsigned long run = hold_pages(heap, pages, first, FAULT_AROUND, false);
+	unsigned long left = run;
+	int err;
+
+	if (!run)
+		return first + 1;
+	err = vm_insert_pages(vma, vma->vm_start + (first << PAGE_SHIFT), pages,
+			      &left);
+	let_go(pages, run);
+	return first + run - left + !!err;
+}
+
+/* One chunk.  Returns whether the address space still has the heap, and is not busy. */
+static bool populate_chunk(struct gc_heap *heap, unsigned long first)
+{
+	struct vm_area_struct *vma;
+
+	if (!mmap_read_trylock(current->mm))
+		return false;
+	vma = gc_map_vma(heap, current->mm);
+	if (vma) {
+		unsigned long end = min(first + CHUNK_PAGES, vma_pages(vma));
+
+		while (first < end)
+			first = populate_some(heap, vma, first);
+	}
+	mmap_read_unlock(current->mm);
+	cond_resched();
+	return vma;
+}
+
+/**
+ * gc_map_populate_all() - enter all pages in use into the page tables of an address space
+ * @heap: heap
+ *
+ * What is there already stays as it is; what cannot be entered is left out.
+ *
+ * Context: a kernel thread that has taken the address space on (kthread_use_mm()); may
+ * sleep.
+ */
+void gc_map_populate_all(struct gc_heap *heap)
+{
+	unsigned long first;
+
+	for (first = 0; first < READ_ONCE(heap->slabs.pages.frontier);
+	     first += CHUNK_PAGES)
+		if (!populate_chunk(heap, first))
+			return;
+}

@@ -38,5 +38,6 @@ void gc_map_emptied(struct gc_heap *heap);
 int gc_map_await_emptied(struct gc_heap *heap);
 void gc_map_populate(struct gc_heap *heap, unsigned long first,
 		     unsigned long nr);
+void gc_map_populate_all(struct gc_heap *heap);
 
 #endif /* GCHEAP_MAP_H */

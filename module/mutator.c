@@ -112,13 +112,13 @@ int gc_mutator_add(struct gc_heap *heap, struct gc_mutator *m,
 	int err;
 
 	m->task = task;
+	m->world = heap->world;
 	err = rhashtable_insert_fast(&heap->mutators, &m->hash, mutator_params);
 	if (err) {
 		m->task = NULL;
 		return -ENOMEM;
 	}
 	get_task_struct(task);
-	m->world = heap->world;
 	mmgrab(member->mm);
 	m->mm = member->mm;
 	kref_get(&member->ref);

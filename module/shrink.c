@@ -34,6 +34,7 @@
 
 #include "backing.h"
 #include "compat.h"
+#include "expose.h"
 #include "gfp.h"
 #include "heap.h"
 #include "member.h"
@@ -51,11 +52,11 @@
 
 /*
  * How long a thread waits for a collection; and when that gave not even as much as one
- * call asks for, how long nobody waits for any: else one user could have others wait
- * all the time, and would give nothing for it.
+ * call asks for, how many times as long nobody waits for any: else one user could have
+ * others wait all the time, and would give nothing for it.
  */
 #define PATIENCE	(5 * HZ)
-#define DISTRUST	(20 * HZ)
+#define DISTRUST	4
 
 /**
  * struct gc_pressed - a heap, as the shrinker sees it
@@ -114,14 +115,20 @@ static void press(struct work_struct *work)
 		atomic_long_add(gc_scavenge_all(heap), &p->released);
 		mutex_unlock(&heap->lock);
 	}
+	gc_expose(heap);
 	no_more_pressing(p);
 }
 
-/* Pages that could be had; a guess, without a lock. */
+/*
+ * Pages that could be had; a guess, without a lock.  When there are none, the heap is not
+ * passed over in the last need, which is when the kernel asks for one page.
+ */
 static unsigned long pages_of(const struct gc_heap *heap)
 {
-	return READ_ONCE(heap->slabs.pages.free) +
-	       (gc_scavenge_guess(heap) >> PAGE_SHIFT);
+	unsigned long pages = READ_ONCE(heap->slabs.pages.free) +
+			      (gc_scavenge_guess(heap) >> PAGE_SHIFT);
+
+	return pages || !gc_expose_possible(heap) ? pages : 1;
 }
 
 /**
@@ -164,10 +171,14 @@ static unsigned long count(struct shrinker *unused, struct shrink_control *sc)
 	return g.pages;
 }
 
-/* Has the heap collected, if there is likely much garbage.  p->lock is held. */
+/*
+ * Has the heap collected, if there is likely much garbage, and who holds it be seen.
+ * p->lock is held.
+ */
 static void have_pressed(struct gc_pressed *p)
 {
-	if (READ_ONCE(p->pressing) || !gc_scavenge_guess(p->heap))
+	if (READ_ONCE(p->pressing) ||
+	    (!gc_scavenge_guess(p->heap) && !gc_expose_due(p->heap)))
 		return;
 	WRITE_ONCE(p->pressing, true);
 	if (!queue_work(pressing, &p->work))
@@ -198,12 +209,13 @@ static bool is_over(struct gc_pressed *p)
 /* Returns how many pages the work has given back. */
 static unsigned long pressed_wait(struct gc_pressed *p, unsigned long before)
 {
-	unsigned long done;
+	unsigned long done, start = jiffies;
 
 	wait_event_killable_timeout(pressed, is_over(p), PATIENCE);
 	done = atomic_long_read(&p->released) - before;
 	if (done < LEAST)
-		WRITE_ONCE(distrust_until, jiffies + DISTRUST);
+		WRITE_ONCE(distrust_until,
+			   jiffies + DISTRUST * (jiffies - start));
 	return done;
 }
 

@@ -331,6 +331,66 @@ static void have_them_meet(struct __test_metadata *_metadata, size_t garbage,
 	EXPECT_TRUE(child_succeeded(owner));
 }
 
+/* Takes a heap out of the calling process's page tables; what is in it stays. */
+static void hide_heap(void)
+{
+	FILE *file = fopen("/proc/self/maps", "r");
+	unsigned long start = 0, end = 0;
+	char line[256];
+
+	must(file);
+	while (fgets(line, sizeof(line), file))
+		if (strstr(line, "/dev/gcheap"))
+			must(sscanf(line, "%lx-%lx", &start, &end) == 2);
+	fclose(file);
+	must(start);
+	must(!madvise((void *)start, end - start, MADV_DONTNEED));
+}
+
+static pid_t start_hiding(struct meeting *meeting, size_t bytes)
+{
+	size_t nr = bytes / sizeof(struct piece), i;
+	struct piece **volatile table;
+	pid_t pid = fork_child();
+	struct gcheap *heap;
+
+	if (pid)
+		return pid;
+	must(write_to(GROUP "/cgroup.procs", "0"));
+	heap = gcheap_open(NULL);
+	must(heap);
+	table = gcheap_alloc(heap, nr * sizeof(*table));
+	must(table);
+	for (i = 0; i < nr; i++) {
+		table[i] = gcheap_alloc(heap, sizeof(struct piece));
+		must(table[i]);
+	}
+	hide_heap();
+	meeting->ready = true;
+	while (!meeting->over)
+		usleep(1000);
+	_exit(KSFT_PASS);
+}
+
+/* Who has most is killed when there is no more, not who seems to have most. */
+TEST_F(pressure, that_cannot_be_helped_is_not_for_bystanders_of_who_hides_memory)
+{
+	struct meeting *meeting = shared_page();
+	pid_t hiding;
+	int status;
+
+	if (!make_group(GROUP "/memory.max", some(128 * MIB)))
+		SKIP(return, "no memory cgroup at /sys/fs/cgroup");
+	hiding = start_hiding(meeting, some(75 * MIB));
+	while (!meeting->ready)
+		usleep(1000);
+	EXPECT_TRUE(child_succeeded(start_other(some(65 * MIB), true)));
+	meeting->over = true;
+	status = await_child(hiding);
+	EXPECT_TRUE(WIFSIGNALED(status));
+	EXPECT_EQ(SIGKILL, WTERMSIG(status));
+}
+
 TEST_F(pressure, of_a_sibling_in_the_container_gets_garbage_back)
 {
 	if (!make_group(GROUP "/memory.max", some(128 * MIB)))
@@ -341,7 +401,7 @@ TEST_F(pressure, of_a_sibling_in_the_container_gets_garbage_back)
 /* Garbage makes way for what comes next, before the cgroup slows its owner down. */
 static void churn_slowed_down(void)
 {
-	static struct piece *volatile ring[4096];
+	static struct piece *volatile ring[2048];
 	struct gcheap *heap;
 	long i;
 
@@ -352,7 +412,7 @@ static void churn_slowed_down(void)
 		struct piece *piece = gcheap_alloc(heap, sizeof(*piece));
 
 		must(piece);
-		ring[i % 4096] = piece;
+		ring[i % 2048] = piece;
 		must(ring[0]);
 	}
 	_exit(KSFT_PASS);
@@ -378,7 +438,7 @@ TEST_F(pressure, of_a_cgroup_that_slows_down_is_heard_in_time)
 {
 	pid_t pid;
 
-	if (!make_group(GROUP "/memory.high", 32 * MIB))
+	if (!make_group(GROUP "/memory.high", 18 * MIB))
 		SKIP(return, "no memory cgroup at /sys/fs/cgroup");
 	pid = fork_child();
 	if (!pid)
