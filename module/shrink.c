@@ -108,6 +108,8 @@ static void press(struct work_struct *work)
 	struct gc_heap *heap = p->heap;
 	unsigned int tries;
 
+	/* First, as whoever wants memory may not wait to the end. */
+	gc_expose(heap);
 	/* Who has it for long collects, or waits for memory. */
 	for (tries = 0; tries < TRIES && !mutex_trylock(&heap->lock); tries++)
 		usleep_range(500, 1000);
@@ -115,7 +117,6 @@ static void press(struct work_struct *work)
 		atomic_long_add(gc_scavenge_all(heap), &p->released);
 		mutex_unlock(&heap->lock);
 	}
-	gc_expose(heap);
 	no_more_pressing(p);
 }
 
