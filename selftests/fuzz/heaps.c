@@ -93,11 +93,20 @@ static uintptr_t place_in_heap(struct stream *s, const char *image, size_t size)
 	return place;
 }
 
+/* What the kernel looks at, of a structure that tells its size. */
+static size_t looked_at(const char *image, size_t size)
+{
+	uint32_t told;
+
+	memcpy(&told, image, sizeof(told));
+	return told && told < size ? told : size;
+}
+
 /* Where the structure lies: mostly where it should. */
 static uintptr_t place(struct stream *s, const char *image, size_t size)
 {
 	uintptr_t normal = (uintptr_t)s->arena->page, place = normal;
-	size_t beyond = below(&s->random, size);
+	size_t beyond = below(&s->random, looked_at(image, size));
 
 	switch (below(&s->random, 80)) {
 	case 0:
