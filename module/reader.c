@@ -293,17 +293,17 @@ static unsigned long give_shared(struct gc_reader *r,
 /**
  * gc_reader_heap_address() - where the kernel has a word of the heap
  * @r: reader
- * @addr: user address in the heap, below its frontier
+ * @addr: user address in the heap
  *
- * Return: address, good up to the end of the page.
+ * Return: address, good up to the end of the page; NULL when no page is in use there.
  */
 void *gc_reader_heap_address(const struct gc_reader *r, unsigned long addr)
 {
-	unsigned long offset = addr - r->heap->base, run = 1;
-	struct gc_pages *gp = &r->heap->slabs.pages;
+	unsigned long offset = addr - r->heap->base;
+	struct page *page = gc_pages_page(&r->heap->slabs.pages,
+					  offset >> PAGE_SHIFT);
 
-	return page_address(*gc_pages_run(gp, offset >> PAGE_SHIFT, &run)) +
-	       offset_in_page(offset);
+	return page ? page_address(page) + offset_in_page(offset) : NULL;
 }
 
 /* A range of the heap itself, be it a stack or hand-made: no page table to ask. */
@@ -313,15 +313,14 @@ static void give_heap(struct gc_reader *r, unsigned long addr,
 	struct gc_pages *gp = &r->heap->slabs.pages;
 
 	while (addr < end && gc_reader_go_on(r)) {
-		unsigned long nr = (addr - r->heap->base) >> PAGE_SHIFT;
 		size_t bytes = min(end - addr, PAGE_SIZE - offset_in_page(addr));
+		void *words = gc_reader_heap_address(r, addr);
 
-		if (nr >= gp->frontier)
+		if ((addr - r->heap->base) >> PAGE_SHIFT >= gp->frontier)
 			return;
 		r->at = addr;
-		if (gc_pages_slab(gp, nr))
-			r->words(r, gc_reader_heap_address(r, addr),
-				 bytes / sizeof(long));
+		if (words)
+			r->words(r, words, bytes / sizeof(long));
 		r->bytes += bytes;
 		addr += bytes;
 	}

@@ -255,11 +255,16 @@ static void mark_data(struct gc_roots *roots, const struct gc_member *member)
 	}
 }
 
-/* One pair: what was in use since the last collection, what was not. */
+/*
+ * One pair: what was in use since the last collection, what was not.  A slot that its
+ * owner gave back unused is no object's any more, and its page may have gone.
+ */
 static void mark_pair(struct gc_roots *roots, unsigned long addr, bool age)
 {
 	unsigned long *pair = gc_reader_heap_address(&roots->reader, addr);
 
+	if (!pair)
+		return;
 	if (age) {
 		WRITE_ONCE(pair[1], READ_ONCE(pair[0]));
 		WRITE_ONCE(pair[0], 0);
@@ -295,7 +300,8 @@ static void forget_aging(struct gc_roots *roots, struct gc_aging *aging)
 	for (addr = aging->start; addr < aging->start + aging->length;
 	     addr += sizeof(long)) {
 		word = gc_reader_heap_address(&roots->reader, addr);
-		WRITE_ONCE(*word, 0);
+		if (word)
+			WRITE_ONCE(*word, 0);
 		if (!offset_in_page(addr))
 			cond_resched();
 	}

@@ -230,17 +230,16 @@ static bool read_word(struct gc_stacks *stacks, unsigned long addr,
 		      unsigned long *word)
 {
 	struct gc_reader *r = stacks->r;
-	struct gc_pages *gp = &r->heap->slabs.pages;
-	unsigned long nr;
+	unsigned long *in_heap;
 
 	if (!gc_vma_holds(gc_reader_vma(r, addr), addr))
 		return false;
 	if (!gc_vma_holds(r->heap_vma, addr))
 		return gc_reader_read(r, addr, word, sizeof(*word));
-	nr = (addr - r->heap->base) >> PAGE_SHIFT;
-	if (nr >= gp->frontier || !gc_pages_slab(gp, nr))
+	in_heap = gc_reader_heap_address(r, addr);
+	if (!in_heap)
 		return false;
-	*word = READ_ONCE(*(unsigned long *)gc_reader_heap_address(r, addr));
+	*word = READ_ONCE(*in_heap);
 	return true;
 }
 

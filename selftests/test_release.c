@@ -187,6 +187,46 @@ TEST_F(release, page_in_a_pipe_keeps_its_content)
 	EXPECT_GE(held_now, held(self->heap));
 }
 
+/*
+ * Only an object that is allocated can be a range that ages; but a thread may say later
+ * that it has never handed it out.
+ */
+TEST(aging_range_in_a_slot_that_went_keeps_nothing)
+{
+	static struct gcheap_slab slab;
+	struct gcheap_slab_return back = { .free = (uintptr_t)slab.free };
+	struct gcheap_ioc_refill refill = {
+		.size = sizeof(refill), .class_index = 60, .want = 1,
+		.slabs = (uintptr_t)&slab,
+	};
+	struct gcheap_ioc_root root = {
+		.size = sizeof(root), .flags = GCHEAP_ROOT_AGING, .length = 64,
+	};
+	struct gcheap_ioc_release release = {
+		.size = sizeof(release), .nr_back = 1, .back = (uintptr_t)&back,
+	};
+	struct gcheap_ioc_collect request = {
+		.size = sizeof(request), .flags = GCHEAP_COLLECT_RELEASE,
+	};
+	int fd = raw_open(64 * MIB), i;
+
+	ASSERT_NE(MAP_FAILED, raw_map(fd));
+	ASSERT_EQ(0, call(fd, GCHEAP_IOC_REFILL, &refill));
+	root.start = slab.start;
+	back.start = slab.start;
+	ASSERT_EQ(0, call(fd, GCHEAP_IOC_ROOT_ADD, &root));
+	ASSERT_EQ(0, call(fd, GCHEAP_IOC_RELEASE, &release));
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, call(fd, GCHEAP_IOC_COLLECT, &request));
+	/* It would be aged in the next object that is there. */
+	root.length = 0;
+	root.flags = 0;
+	ASSERT_EQ(0, call(fd, GCHEAP_IOC_ROOT_DEL, &root));
+	ASSERT_EQ(0, call(fd, GCHEAP_IOC_COLLECT, &request));
+	EXPECT_TRUE(works_on(fd));
+	close(fd);
+}
+
 /**
  * struct show - what one process shows the other
  * @object: an object of the heap
