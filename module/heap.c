@@ -341,6 +341,7 @@ void gc_heap_pace(struct gc_heap *heap)
 {
 	heap->goal = gc_heap_goal(heap);
 	heap->ceiling = percent_goal(heap);
+	heap->tight_since = 0;
 }
 
 /*
@@ -386,6 +387,7 @@ static bool is_tight(const struct gc_heap *heap, u64 more, bool own)
 
 	return heap->percent != GCHEAP_PERCENT_OFF &&
 	       gs->since >= max_t(s64, gs->live / 4, SZ_1M) &&
+	       gs->since >= heap->tight_since &&
 	       gs->pages.free < pages && !gs->nr_unswept &&
 	       gc_cgroup_room(true, own) < pages;
 }
@@ -407,12 +409,13 @@ static bool is_tight(const struct gc_heap *heap, u64 more, bool own)
 bool gc_heap_due(const struct gc_heap *heap, u64 more)
 {
 	u64 used = heap->slabs.live + heap->slabs.since + more;
+	bool reached = used >= heap->goal;
 
 	if (heap->slabs.since <= 0)
 		return false;
-	if (used >= heap->ceiling || is_tight(heap, more, true))
+	if (is_tight(heap, more, true) || (reached && used >= heap->ceiling))
 		return true;
-	return (used >= heap->goal || is_tight(heap, more, false)) &&
+	return (reached || is_tight(heap, more, false)) &&
 	       debt(heap, ktime_get_ns()) <= DEBT_MAX_NS;
 }
 
@@ -447,7 +450,10 @@ bool gc_heap_may_help(const struct gc_heap *heap)
  */
 void gc_heap_put_off(struct gc_heap *heap)
 {
-	u64 used = heap->slabs.live + max(heap->slabs.since, 0LL);
+	s64 since = max(heap->slabs.since, 0LL);
+	u64 used = heap->slabs.live + since;
+	u64 more = max_t(u64, used / 8, SZ_256K);
 
-	heap->goal = max(heap->goal, used + max_t(u64, used / 8, SZ_256K));
+	heap->goal = max(heap->goal, used + more);
+	heap->tight_since = since + more;
 }

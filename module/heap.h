@@ -96,6 +96,8 @@ struct gc_scavenger {
  * @goal: bytes in use at which the next collection is due, once it can be afforded
  * @ceiling: bytes in use at which it is due at once; more than @goal only when
  *	that is the limit's doing
+ * @tight_since: bytes allocated since the last marking before the heap is due since its
+ *	cgroup is short, when a collection could not be had
  * @fruitless: collections in a row for a full heap that were of no use
  * @born: when the heap was made
  * @cycles: the last collections, by number modulo GCHEAP_CYCLES
@@ -142,6 +144,7 @@ struct gc_heap {
 	u64 limit;
 	u64 goal;
 	u64 ceiling;
+	s64 tight_since;
 	unsigned int fruitless;
 	ktime_t born;
 	struct gcheap_cycle cycles[GCHEAP_CYCLES];

@@ -220,10 +220,12 @@ static bool left_alone(struct gc_heap *heap)
 			rearm(heap, s->not_before - jiffies);
 			return true;
 		}
-		if (enter()) {
-			collect(heap);
-			leave();
+		if (!enter()) {
+			rearm(heap, period());
+			return true;
 		}
+		collect(heap);
+		leave();
 	}
 	if (!do_all(heap, sweep_some) || !do_all(heap, release_some))
 		return false;

@@ -62,6 +62,22 @@ static void largest_heap_and_percent_do_not_overflow(struct kunit *test)
 			live + live * (GCHEAP_PERCENT_MAX / 100));
 }
 
+/* Whoever goes on after that shall not be stopped in vain by each allocation. */
+static void what_was_put_off_is_not_due_at_once(struct kunit *test)
+{
+	struct gc_heap *heap = heap_with(test, SZ_64M, 100, 0);
+
+	gc_heap_pace(heap);
+	heap->slabs.since = SZ_64M;
+	KUNIT_EXPECT_TRUE(test, gc_heap_due(heap, 0));
+	gc_heap_put_off(heap);
+	KUNIT_EXPECT_FALSE(test, gc_heap_due(heap, 0));
+	heap->slabs.since += SZ_8M;
+	KUNIT_EXPECT_FALSE(test, gc_heap_due(heap, 0));
+	heap->slabs.since += SZ_8M;
+	KUNIT_EXPECT_TRUE(test, gc_heap_due(heap, 0));
+}
+
 static void off_is_never(struct kunit *test)
 {
 	KUNIT_EXPECT_EQ(test, goal(test, SZ_64M, GCHEAP_PERCENT_OFF, 0),
@@ -262,6 +278,7 @@ static struct kunit_case pace_cases[] = {
 	KUNIT_CASE(small_heap_is_left_alone_up_to_4_mib),
 	KUNIT_CASE(least_goal_goes_with_percent),
 	KUNIT_CASE(largest_heap_and_percent_do_not_overflow),
+	KUNIT_CASE(what_was_put_off_is_not_due_at_once),
 	KUNIT_CASE(off_is_never),
 	KUNIT_CASE(limit_counts_what_the_heap_takes_beside_objects),
 	KUNIT_CASE(limit_and_percent_the_earlier_counts),
