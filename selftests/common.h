@@ -192,6 +192,16 @@ helper bool all_zero(const void *object, size_t size)
 	return !size || (!bytes[0] && !memcmp(bytes, bytes + 1, size - 1));
 }
 
+/* To a file of /proc or /sys: all of it, or not */
+helper bool write_to(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool written = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	close(fd);
+	return written;
+}
+
 helper struct gcheap_stats stats_of(struct gcheap *heap)
 {
 	struct gcheap_stats stats;

@@ -104,14 +104,6 @@ TEST(parts_are_of_the_machines_memory)
 	EXPECT_GE(half + 2 * MIB, size);
 }
 
-static void write_to(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	must(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-	close(fd);
-}
-
 /* The one that has the limit is not the process's own, but one that this is in. */
 static bool make_groups(void)
 {
@@ -119,10 +111,10 @@ static bool make_groups(void)
 
 	if (access("/sys/fs/cgroup/cgroup.subtree_control", W_OK))
 		return false;
-	write_to("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
+	must(write_to("/sys/fs/cgroup/cgroup.subtree_control", "+memory"));
 	must(!mkdir(GROUP, 0700) && !mkdir(GROUP "/inner", 0700));
 	snprintf(max, sizeof(max), "%lu", GROUP_MAX);
-	write_to(GROUP "/memory.max", max);
+	must(write_to(GROUP "/memory.max", max));
 	return true;
 }
 
@@ -130,7 +122,7 @@ static void open_in_group(void)
 {
 	uint64_t limit;
 
-	write_to(GROUP "/inner/cgroup.procs", "0");
+	must(write_to(GROUP "/inner/cgroup.procs", "0"));
 	limit = settings_with("GCHEAP_LIMIT", "50%", NULL).limit;
 	must(limit > GROUP_MAX / 2 - MIB && limit <= GROUP_MAX / 2);
 	_exit(KSFT_PASS);

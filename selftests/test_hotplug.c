@@ -9,15 +9,6 @@
 #define NR_KEPT		64
 #define LARGEST		6000
 
-static bool write_to(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool written = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-
-	close(fd);
-	return written;
-}
-
 /**
  * struct user - a thread that uses the heap
  * @heap: heap

@@ -316,15 +316,6 @@ TEST(one_who_asks_for_too_much_does_not_starve_the_others)
 }
 
 /* A memory cgroup of our own, below the root */
-static bool write_to(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool written = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-
-	close(fd);
-	return written;
-}
-
 static bool make_group(void)
 {
 	char max[32];

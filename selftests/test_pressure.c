@@ -11,15 +11,6 @@
 #define GROUP		"/sys/fs/cgroup/gcheap-pressure"
 #define IDLE		"/sys/module/gcheap/parameters/idle_ms"
 
-static bool write_to(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool written = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-
-	close(fd);
-	return written;
-}
-
 /* How long a heap is left alone before it gives memory back, in milliseconds */
 static void set_idle(unsigned int ms)
 {
@@ -331,8 +322,7 @@ static void have_them_meet(struct __test_metadata *_metadata, size_t garbage,
 	EXPECT_TRUE(child_succeeded(owner));
 }
 
-/* Takes a heap out of the calling process's page tables; what is in it stays. */
-static void hide_heap(void)
+static void with_mapping(void (*what)(void *start, size_t size))
 {
 	FILE *file = fopen("/proc/self/maps", "r");
 	unsigned long start = 0, end = 0;
@@ -344,7 +334,36 @@ static void hide_heap(void)
 			must(sscanf(line, "%lx-%lx", &start, &end) == 2);
 	fclose(file);
 	must(start);
-	must(!madvise((void *)start, end - start, MADV_DONTNEED));
+	what((void *)start, end - start);
+}
+
+/* Takes a heap out of the calling process's page tables; what is in it stays. */
+static void drop(void *start, size_t size)
+{
+	must(!madvise(start, size, MADV_DONTNEED));
+}
+
+static void unmap(void *start, size_t size)
+{
+	must(!munmap(start, size));
+}
+
+/* A member that does not map the heap */
+static void start_decoy(void)
+{
+	int ends[2];
+	pid_t pid;
+
+	socket_pair(ends);
+	pid = fork_child();
+	if (pid) {
+		hear(ends[0]);
+		return;
+	}
+	with_mapping(unmap);
+	say(ends[1]);
+	for (;;)
+		pause();
 }
 
 static pid_t start_hiding(struct meeting *meeting, size_t bytes)
@@ -359,13 +378,19 @@ static pid_t start_hiding(struct meeting *meeting, size_t bytes)
 	must(write_to(GROUP "/cgroup.procs", "0"));
 	heap = gcheap_open(NULL);
 	must(heap);
+	set_idle(200);
 	table = gcheap_alloc(heap, nr * sizeof(*table));
 	must(table);
 	for (i = 0; i < nr; i++) {
 		table[i] = gcheap_alloc(heap, sizeof(struct piece));
 		must(table[i]);
 	}
-	hide_heap();
+	/* Then there is no garbage to look for. */
+	while (!stats_of(heap).num_gc)
+		usleep(1000);
+	set_idle(0);
+	start_decoy();
+	with_mapping(drop);
 	meeting->ready = true;
 	while (!meeting->over)
 		usleep(1000);

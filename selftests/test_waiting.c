@@ -282,10 +282,7 @@ TEST_F(waiting, a_server_that_is_slow)
 
 static void set_idle(const char *ms)
 {
-	int fd = open("/sys/module/gcheap/parameters/idle_ms", O_WRONLY | O_CLOEXEC);
-
-	must(fd >= 0 && write(fd, ms, strlen(ms)) > 0);
-	close(fd);
+	must(write_to("/sys/module/gcheap/parameters/idle_ms", ms));
 }
 
 /* Nobody can kill who makes it: it ends after five seconds, all pages together. */
