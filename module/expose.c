@@ -3,24 +3,29 @@
  * Whose memory a heap is.  When the machine or a cgroup has no more, the kernel kills who
  * has most in his page tables.  Who takes a heap's pages out of them, by
  * madvise(MADV_DONTNEED), would hide behind others, as he still holds the memory.  So when
- * memory is wanted, and no member's page tables have half of what is in use, the pages
- * are entered into those of one.
+ * memory is wanted, and of those who map the heap nobody's page tables have half of what
+ * is in use, the pages are entered into those of one.
  *
- * Owns nothing.  gc_heap.member_lock is held to find that member, only tried where memory
- * is wanted; its mmap_lock is tried while pages are entered.  Nobody is waited for.
+ * Owns nothing.  i_mmap_rwsem of the heap's inode is held to look at the mappings, and
+ * only tried where memory is wanted; the mmap_lock of that one is tried, while pages are
+ * entered.
  */
+#include <linux/fs.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
+#include <linux/rbtree.h>
 #include <linux/sched/mm.h>
 #include <linux/sizes.h>
 
 #include "expose.h"
 #include "heap.h"
 #include "map.h"
-#include "member.h"
 
 /* It does not matter whose less than this is. */
 #define LEAST_PAGES	(SZ_4M >> PAGE_SHIFT)
+
+/* Mappings looked at, of which a heap may have as many as its user processes */
+#define MAPPINGS	64
 
 static unsigned long pages_in_use(const struct gc_heap *heap)
 {
@@ -30,83 +35,75 @@ static unsigned long pages_in_use(const struct gc_heap *heap)
 	return backed > free ? backed - free : 0;
 }
 
-static bool has_half(struct mm_struct *mm, unsigned long pages)
-{
-	return get_mm_counter(mm, MM_FILEPAGES) >= pages / 2;
-}
-
-/**
- * gc_expose_possible() - whether a heap is so large that it may be due
- * @heap: heap
- *
- * Context: any; a guess without the heap's lock.
- *
- * Return: true when gc_expose_due() is worth a call.
+/*
+ * Whether none of the mappings shows half of @pages.  i_mmap_rwsem is held.  @mm: out:
+ * one of their address spaces, with a reference to its users, if it is NULL; or NULL.
  */
-bool gc_expose_possible(const struct gc_heap *heap)
+static bool none_shows(struct gc_heap *heap, unsigned long pages,
+		       struct mm_struct **mm)
 {
-	return pages_in_use(heap) >= LEAST_PAGES;
+	struct rb_root_cached *mappings = &heap->inode->i_mapping->i_mmap;
+	struct rb_node *node = rb_first_cached(mappings);
+	unsigned int left = MAPPINGS;
+	bool any = node;
+
+	for (; node && left--; node = rb_next(node)) {
+		struct mm_struct *one = rb_entry(node, struct vm_area_struct,
+						 shared.rb)->vm_mm;
+
+		if (get_mm_counter(one, MM_FILEPAGES) >= pages / 2)
+			return false;
+		if (mm && !*mm && mmget_not_zero(one))
+			*mm = one;
+	}
+	return any;
 }
 
 /**
  * gc_expose_due() - whether a heap's memory seems to be nobody's
  * @heap: heap
  *
- * Context: may be where memory is wanted; waits for nobody.
+ * Context: any but an interrupt; may be where memory is wanted; waits for nobody.
  *
  * Return: true when gc_expose() is to be called.
  */
 bool gc_expose_due(struct gc_heap *heap)
 {
+	struct address_space *mapping = heap->inode->i_mapping;
 	unsigned long pages = pages_in_use(heap);
-	struct gc_member *member;
-	bool due = false;
+	bool due;
 
-	if (pages < LEAST_PAGES || !mutex_trylock(&heap->member_lock))
+	if (pages < LEAST_PAGES || !i_mmap_trylock_read(mapping))
 		return false;
-	list_for_each_entry(member, &heap->member_list, node) {
-		due = !has_half(member->mm, pages);
-		if (!due)
-			break;
-	}
-	mutex_unlock(&heap->member_lock);
+	due = none_shows(heap, pages, NULL);
+	i_mmap_unlock_read(mapping);
 	return due;
 }
 
-/* A member that is alive, with a reference to the users of its address space; or NULL */
-static struct mm_struct *anybody(struct gc_heap *heap)
-{
-	struct mm_struct *mm = NULL;
-	struct gc_member *member;
-
-	mutex_lock(&heap->member_lock);
-	list_for_each_entry(member, &heap->member_list, node) {
-		if (!mmget_not_zero(member->mm))
-			continue;
-		mm = member->mm;
-		break;
-	}
-	mutex_unlock(&heap->member_lock);
-	return mm;
-}
-
 /**
- * gc_expose() - enter what is in use into the page tables of a member, if it is due
+ * gc_expose() - enter what is in use into the page tables of who maps it, if it is due
  * @heap: heap, which does not end meanwhile
  *
  * Context: a kernel thread's; may sleep; no lock held.
  */
 void gc_expose(struct gc_heap *heap)
 {
-	struct mm_struct *mm;
+	struct address_space *mapping = heap->inode->i_mapping;
+	unsigned long pages = pages_in_use(heap);
+	struct mm_struct *mm = NULL;
+	bool due;
 
-	if (!gc_expose_due(heap))
+	if (pages < LEAST_PAGES)
 		return;
-	mm = anybody(heap);
+	i_mmap_lock_read(mapping);
+	due = none_shows(heap, pages, &mm);
+	i_mmap_unlock_read(mapping);
 	if (!mm)
 		return;
-	kthread_use_mm(mm);
-	gc_map_populate_all(heap);
-	kthread_unuse_mm(mm);
+	if (due) {
+		kthread_use_mm(mm);
+		gc_map_populate_all(heap);
+		kthread_unuse_mm(mm);
+	}
 	mmput(mm);
 }

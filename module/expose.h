@@ -7,7 +7,6 @@
 
 struct gc_heap;
 
-bool gc_expose_possible(const struct gc_heap *heap);
 bool gc_expose_due(struct gc_heap *heap);
 void gc_expose(struct gc_heap *heap);
 

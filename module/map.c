@@ -583,12 +583,16 @@ static unsigned long populate_some(struct gc_heap *heap, struct vm_area_struct *
 	return first + run - left + !!err;
 }
 
-/* One chunk.  Returns whether the address space still has the heap, and is not busy. */
+/*
+ * One chunk.  Returns whether the address space still has the heap, is not busy, and has
+ * users but us: its memory goes when we leave it.
+ */
 static bool populate_chunk(struct gc_heap *heap, unsigned long first)
 {
 	struct vm_area_struct *vma;
 
-	if (!mmap_read_trylock(current->mm))
+	if (atomic_read(&current->mm->mm_users) == 1 ||
+	    !mmap_read_trylock(current->mm))
 		return false;
 	vma = gc_map_vma(heap, current->mm);
 	if (vma) {

@@ -121,15 +121,15 @@ static void press(struct work_struct *work)
 }
 
 /*
- * Pages that could be had; a guess, without a lock.  When there are none, the heap is not
- * passed over in the last need, which is when the kernel asks for one page.
+ * Pages that could be had; a guess, without a lock.  A heap that is to be exposed is not
+ * passed over: the kernel does not ask for what is less than it asks for at a time.
  */
-static unsigned long pages_of(const struct gc_heap *heap)
+static unsigned long pages_of(struct gc_heap *heap)
 {
 	unsigned long pages = READ_ONCE(heap->slabs.pages.free) +
 			      (gc_scavenge_guess(heap) >> PAGE_SHIFT);
 
-	return pages || !gc_expose_possible(heap) ? pages : 1;
+	return pages < LEAST && gc_expose_due(heap) ? LEAST : pages;
 }
 
 /**
