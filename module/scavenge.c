@@ -14,8 +14,8 @@
  * (lend.h).  They are made with the credentials
  * of who opened the heap, and memory for them is charged to his cgroup.
  *
- * A system that suspends waits for those that are under way, before it freezes whom they
- * hold, and none begins until it is awake again.
+ * A system that suspends waits a while for those that are under way, before it freezes
+ * whom they hold, and none begins until it is awake again.
  *
  * The heap's lock is only tried: who has it uses the heap, or collects.  It is held for
  * the collection, and let go between some of the slabs to sweep and pages to release.
@@ -50,6 +50,9 @@
  * so whether it is or not (forcegcperiod in runtime/proc.go).
  */
 #define LONG_S		120ULL
+
+/* A system that suspends waits for so long, and then for the freezer's patience. */
+#define SUSPEND_S	10
 
 /* Of the time, at most the part of one that collections of idle heaps take. */
 #define SHARE		20
@@ -156,7 +159,8 @@ static int sleeping(struct notifier_block *block, unsigned long event, void *arg
 		WRITE_ONCE(asleep, true);
 		/* Pairs with the one in enter(). */
 		smp_mb();
-		wait_event(none_under_way, !atomic_read(&under_way));
+		wait_event_timeout(none_under_way, !atomic_read(&under_way),
+				   SUSPEND_S * HZ);
 		break;
 	case PM_POST_SUSPEND:
 	case PM_POST_HIBERNATION:
