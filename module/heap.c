@@ -413,7 +413,7 @@ bool gc_heap_due(const struct gc_heap *heap, u64 more)
 
 	if (heap->slabs.since <= 0)
 		return false;
-	if (is_tight(heap, more, true) || (reached && used >= heap->ceiling))
+	if ((reached && used >= heap->ceiling) || is_tight(heap, more, true))
 		return true;
 	return (reached || is_tight(heap, more, false)) &&
 	       debt(heap, ktime_get_ns()) <= DEBT_MAX_NS;

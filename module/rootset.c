@@ -264,8 +264,7 @@ struct gc_root *gc_rootset_find(const struct gc_rootset *set,
  * @aging: pairs that it is of, whose reference the set takes over; or NULL
  *
  * Return: 0, -EEXIST, -ENOSPC when the set is full or the user has too many ranges,
- * or -ENOMEM; then the reference
- * stays the caller's.
+ * or -ENOMEM; then the reference stays the caller's.
  */
 int gc_rootset_add(struct gc_rootset *set, unsigned long start,
 		   unsigned long length, struct gc_aging *aging)
