@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # bench.sh: what stopping and looking at roots costs, on KERNEL (stock 6.1), beside
-# bdwgc in the same boot; and once more what roots cost, in instructions, on the same
-# processor.  Reports; judges nothing.
+# bdwgc in the same boot; and once more what roots cost, and looks at objects and the
+# heap, in instructions, on the same processor.  Reports; judges nothing.
 set -eu
 
 here=$(dirname "$(realpath "$0")")
@@ -27,4 +27,5 @@ vm()
 
 vm GCHEAP_VM_CPU=-erms,-fsrm '/bench/bench_roots && /bench/bench_stop'
 say "once more, with a nanosecond for each instruction"
-vm GCHEAP_VM_COUNT=y '/bench/bench_roots 1 20 && /bench/bench_roots 1000 20'
+vm GCHEAP_VM_COUNT=y '/bench/bench_roots 1 20 && /bench/bench_roots 1000 20 &&
+	/bench/bench_calls'
