@@ -20,6 +20,8 @@
  * @absent: pages of the heap that were given back
  * @unswept: slabs that are to be swept
  * @meta_bytes: memory of the slab structures
+ * @mallocs: objects that ever were, as the counts of classes have it
+ * @frees: likewise, that were reclaimed
  * @objects: objects that are allocated, by class: what owners may yet hand out
  *	does not count
  * @bytes: the same, all classes
@@ -34,6 +36,8 @@ struct audit {
 	unsigned long absent;
 	unsigned long unswept;
 	size_t meta_bytes;
+	u64 mallocs;
+	u64 frees;
 	u64 objects[SLAB_KINDS];
 	u64 bytes;
 	u64 held;
@@ -226,9 +230,14 @@ static void audit_sums(struct audit *a)
 	expect(a, "bytes allocated", gc_slabs_allocated(gs), a->bytes);
 	expect(a, "bytes held", gs->held, a->held);
 	expect(a, "bytes in use", gs->live + gs->since, a->in_use);
-	for (i = 0; i < SLAB_KINDS; i++)
+	for (i = 0; i < SLAB_KINDS; i++) {
 		expect(a, "objects of a class", gs->mallocs[i] - gs->frees[i],
 		       a->objects[i]);
+		a->mallocs += gs->mallocs[i];
+		a->frees += gs->frees[i];
+	}
+	expect(a, "objects ever allocated", gs->total_mallocs, a->mallocs);
+	expect(a, "objects ever reclaimed", gs->total_frees, a->frees);
 }
 
 /* Longest run of clear bits. */

@@ -39,6 +39,7 @@
 #include "member.h"
 #include "mutator.h"
 #include "roots.h"
+#include "stats.h"
 #include "stop.h"
 #include "verify.h"
 
@@ -89,6 +90,7 @@ static int mark(struct gc_heap *heap, struct gc_roots *roots)
 	if (roots->verify) {
 		gc_audit(&heap->slabs);
 		gc_mutators_audit(heap, gc_world_round(heap->world));
+		gc_stats_audit(heap);
 	}
 	return 0;
 }
@@ -130,7 +132,7 @@ static int try_once(struct gc_heap *heap, struct gcheap_cycle *cycle)
 	if (err)
 		goto destroy_marker;
 	err = gc_world_settle(heap->world);
-	gc_collect_released(heap);
+	gc_stats_released(heap);
 	if (!err)
 		err = stop_and_mark(heap, cycle, &roots);
 	cycle->root_bytes = roots.reader.bytes;
@@ -147,22 +149,6 @@ destroy_marker:
 static struct gcheap_cycle *last_cycle(struct gc_heap *heap)
 {
 	return &heap->cycles[heap->slabs.cycle % GCHEAP_CYCLES];
-}
-
-/**
- * gc_collect_released() - note how long the last collection's release has taken
- * @heap: heap
- *
- * Nobody waits for it, so it is looked at when somebody asks, and before the
- * next stop; not after one that was given up, whose release it is then.
- *
- * Context: heap's lock held.
- */
-void gc_collect_released(struct gc_heap *heap)
-{
-	if (heap->slabs.cycle &&
-	    heap->last_round == gc_world_round(heap->world))
-		last_cycle(heap)->release_ns = gc_world_release_ns(heap->world);
 }
 
 /* Its own release is not over; the one before it is. */
@@ -334,8 +320,7 @@ bool gc_collect_for_room(struct gc_heap *heap)
 int gc_collect_now(struct gc_heap *heap, struct gcheap_ioc_collect *result)
 {
 	struct gc_mutator *m = gc_mutator_current(heap);
-	u64 bytes, objects = 0;
-	unsigned int i;
+	u64 bytes, objects;
 	int err;
 
 	if (IS_ERR(m))
@@ -343,15 +328,12 @@ int gc_collect_now(struct gc_heap *heap, struct gcheap_ioc_collect *result)
 	gc_mutator_give_back_all(heap, m);
 	gc_slabs_sweep(&heap->slabs, UINT_MAX);
 	bytes = heap->slabs.total_freed;
-	for (i = 0; i < SLAB_KINDS; i++)
-		objects -= heap->slabs.frees[i];
+	objects = heap->slabs.total_frees;
 	err = gc_collect(heap, true);
 	if (err)
 		return err;
-	for (i = 0; i < SLAB_KINDS; i++)
-		objects += heap->slabs.frees[i];
 	result->freed_bytes = heap->slabs.total_freed - bytes;
-	result->freed_objects = objects;
+	result->freed_objects = heap->slabs.total_frees - objects;
 	result->cycle = heap->slabs.cycle;
 	result->pause_ns = heap->cycles[result->cycle % GCHEAP_CYCLES].pause_ns;
 	return 0;

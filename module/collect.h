@@ -21,7 +21,6 @@ struct gcheap_ioc_collect;
 int gc_collect(struct gc_heap *heap, bool forced);
 int gc_collect_if_due(struct gc_heap *heap, u64 more);
 bool gc_collect_for_room(struct gc_heap *heap);
-void gc_collect_released(struct gc_heap *heap);
 int gc_collect_now(struct gc_heap *heap, struct gcheap_ioc_collect *result);
 
 #endif /* GCHEAP_COLLECT_H */

@@ -27,6 +27,7 @@
 #include "member.h"
 #include "mutator.h"
 #include "rootset.h"
+#include "stats.h"
 #include "stop.h"
 #include "user.h"
 
@@ -71,11 +72,25 @@ static void sweeper(struct work_struct *work)
 
 	while (more && mutex_trylock(&heap->lock)) {
 		more = gc_slabs_sweep(&heap->slabs, SWEEPER_BATCH);
-		mutex_unlock(&heap->lock);
+		gc_heap_unlock(heap);
 		cond_resched();
 	}
 	if (more)
 		queue_delayed_work(system_dfl_wq, &heap->sweeper, COME_AGAIN);
+}
+
+/**
+ * gc_heap_unlock() - let others at the heap
+ * @heap: heap
+ *
+ * From now on its page shows what was changed meanwhile.
+ *
+ * Context: heap's lock held, and let go.
+ */
+void gc_heap_unlock(struct gc_heap *heap)
+{
+	gc_stats_publish(heap);
+	mutex_unlock(&heap->lock);
 }
 
 /**
@@ -103,6 +118,8 @@ static void make_empty(struct gc_heap *heap)
 	forget_agings(heap);
 	gc_slabs_empty(&heap->slabs);
 	gc_heap_pace(heap);
+	/* Who waits to map it again sees it empty. */
+	gc_stats_publish(heap);
 	gc_map_emptied(heap);
 }
 
@@ -118,7 +135,7 @@ static void emptier(struct work_struct *work)
 	}
 	if (heap->emptying && !gc_mutators_busy(heap))
 		make_empty(heap);
-	mutex_unlock(&heap->lock);
+	gc_heap_unlock(heap);
 }
 
 /* The machine's memory, as the largest heap that makes sense by default. */
@@ -207,8 +224,13 @@ struct gc_heap *gc_heap_new(void)
 	err = slabs_init(heap);
 	if (err)
 		goto put_inode;
+	err = gc_stats_init(heap);
+	if (err)
+		goto destroy_slabs;
 	return heap;
 
+destroy_slabs:
+	gc_slabs_destroy(&heap->slabs);
 put_inode:
 	gc_map_put_inode(heap->inode);
 destroy_mutators:
@@ -238,6 +260,7 @@ void gc_heap_free(struct gc_heap *heap)
 	gc_mutators_destroy(heap);
 	gc_members_destroy(heap);
 	gc_slabs_destroy(&heap->slabs);
+	gc_stats_destroy(heap);
 	gc_map_put_inode(heap->inode);
 	gc_world_put(heap->world);
 	if (heap->stuck) {
@@ -275,25 +298,6 @@ void gc_heap_report(struct gc_heap *heap)
 	faults->nr = 0;
 }
 
-/**
- * gc_heap_meta_bytes() - memory that a heap takes beside its objects
- * @heap: heap
- *
- * Context: any; exact with the heap's lock held, else each summand is as it was at
- * some moment.
- *
- * Return: bytes.
- */
-size_t gc_heap_meta_bytes(const struct gc_heap *heap)
-{
-	return sizeof(*heap) + READ_ONCE(heap->slabs.meta_bytes) +
-	       READ_ONCE(heap->slabs.pages.meta_bytes) +
-	       READ_ONCE(heap->nr_mutators) * sizeof(struct gc_mutator) +
-	       READ_ONCE(heap->nr_members) * sizeof(struct gc_member) +
-	       atomic_long_read(&heap->records_bytes) +
-	       atomic_long_read(&heap->rootset_bytes);
-}
-
 /* Go's rule: what lived, and as much again at 100 percent; U64_MAX when off. */
 static u64 percent_goal(const struct gc_heap *heap)
 {
@@ -323,7 +327,7 @@ u64 gc_heap_goal(const struct gc_heap *heap)
 
 	if (!heap->limit)
 		return goal;
-	taken = gc_heap_meta_bytes(heap) + heap->slabs.held;
+	taken = gc_stats_meta_bytes(heap) + heap->slabs.held;
 	least = live + max_t(u64, live / 16, SZ_256K);
 	return min(goal, max(heap->limit > taken ? heap->limit - taken : 0,
 			     least));

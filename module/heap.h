@@ -67,7 +67,7 @@ struct gc_scavenger {
 
 /**
  * struct gc_heap - one heap
- * @lock: see above
+ * @lock: see above; let go by gc_heap_unlock()
  * @slabs: its objects
  * @map_lock: guards changes of @base, @size, @mappings and @emptying
  * @base: user address, 0 before the first mmap; constant afterwards
@@ -113,6 +113,7 @@ struct gc_scavenger {
  * @sweeper: sweeps what nobody asked for
  * @scavenger: gives memory back that nobody asked for
  * @pressed: what the shrinker knows of the heap
+ * @stats_page: what it tells of itself, see stats.h
  * @stuck: waits for pages of a process that a collection has given up, or NULL
  */
 struct gc_heap {
@@ -160,18 +161,19 @@ struct gc_heap {
 	struct delayed_work sweeper;
 	struct gc_scavenger scavenger;
 	struct gc_pressed *pressed;
+	struct gcheap_stats_page *stats_page;
 	struct gc_fetcher *stuck;
 };
 
 struct gc_heap *gc_heap_new(void);
 void gc_heap_free(struct gc_heap *heap);
+void gc_heap_unlock(struct gc_heap *heap);
 
 u64 gc_heap_goal(const struct gc_heap *heap);
 void gc_heap_pace(struct gc_heap *heap);
 void gc_heap_collected(struct gc_heap *heap, u64 start);
 bool gc_heap_due(const struct gc_heap *heap, u64 more);
 bool gc_heap_may_help(const struct gc_heap *heap);
-size_t gc_heap_meta_bytes(const struct gc_heap *heap);
 void gc_heap_sweep_later(struct gc_heap *heap);
 void gc_heap_put_off(struct gc_heap *heap);
 void gc_heap_report(struct gc_heap *heap);

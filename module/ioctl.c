@@ -29,6 +29,7 @@
 #include "roots.h"
 #include "rootset.h"
 #include "scavenge.h"
+#include "stats.h"
 
 /**
  * struct reopening - a REOPEN under way
@@ -186,7 +187,7 @@ static int ioctl_config(struct gc_heap *heap, union ioctl_args *args)
 		WRITE_ONCE(heap->scan_all,
 			   config->behaviour & GCHEAP_SCAN_ALL);
 	gc_heap_pace(heap);
-	mutex_unlock(&heap->lock);
+	gc_heap_unlock(heap);
 	*config = old;
 	return err;
 }
@@ -251,7 +252,7 @@ static int ioctl_alloc(struct gc_heap *heap, union ioctl_args *args)
 	if (mutex_lock_killable(&heap->lock))
 		return -EINTR;
 	err = alloc_locked(heap, alloc);
-	mutex_unlock(&heap->lock);
+	gc_heap_unlock(heap);
 	if (err)
 		return err;
 	first = (alloc->address - heap->base) >> PAGE_SHIFT;
@@ -300,19 +301,8 @@ static int ioctl_collect(struct gc_heap *heap, union ioctl_args *args)
 	err = gc_collect_now(heap, &args->collect);
 	if (args->collect.flags & GCHEAP_COLLECT_RELEASE)
 		gc_backing_release(&heap->slabs.pages, ULONG_MAX);
-	mutex_unlock(&heap->lock);
+	gc_heap_unlock(heap);
 	return err;
-}
-
-static void stats_cycle(struct gc_heap *heap, struct gcheap_ioc_stats *stats)
-{
-	u64 number = stats->want_cycle ? stats->want_cycle :
-					 heap->slabs.cycle;
-	struct gcheap_cycle *cycle = &heap->cycles[number % GCHEAP_CYCLES];
-
-	stats->cycle = (struct gcheap_cycle) {};
-	if (number && cycle->number == number)
-		stats->cycle = *cycle;
 }
 
 static void stats_classes(struct gc_heap *heap, struct gcheap_class_stats *to)
@@ -325,39 +315,6 @@ static void stats_classes(struct gc_heap *heap, struct gcheap_class_stats *to)
 		to[i].mallocs = heap->slabs.mallocs[i];
 		to[i].frees = heap->slabs.frees[i];
 	}
-}
-
-static void stats_fill(struct gc_heap *heap, struct gcheap_ioc_stats *stats)
-{
-	struct gc_slabs *gs = &heap->slabs;
-	unsigned int i;
-
-	stats->mallocs = 0;
-	stats->frees = 0;
-	for (i = 0; i < SLAB_KINDS; i++) {
-		stats->mallocs += gs->mallocs[i];
-		stats->frees += gs->frees[i];
-	}
-	stats->total_alloc = gs->total_alloc;
-	stats->heap_alloc = gc_slabs_allocated(gs);
-	stats->heap_objects = stats->mallocs - stats->frees;
-	stats->heap_sys = gc_pages_backed(&gs->pages) << PAGE_SHIFT;
-	stats->heap_idle = (gs->pages.free + min(gs->pages.frontier,
-						 gs->pages.reserved)) <<
-			   PAGE_SHIFT;
-	stats->heap_inuse = stats->heap_sys - stats->heap_idle;
-	stats->heap_released = gs->pages.released << PAGE_SHIFT;
-	stats->next_gc = heap->goal;
-	stats->last_gc_ns = heap->last_gc_ns;
-	stats->pause_total_ns = heap->pause_total_ns;
-	stats->pause_max_ns = heap->pause_max_ns;
-	stats->num_gc = gs->cycle;
-	stats->num_forced_gc = heap->num_forced;
-	stats->gc_sys = gc_heap_meta_bytes(heap);
-	stats->gc_cpu_ns = heap->gc_cpu_ns;
-	stats->class_count = SLAB_KINDS;
-	gc_collect_released(heap);
-	stats_cycle(heap, stats);
 }
 
 static int ioctl_stats(struct gc_heap *heap, union ioctl_args *args)
@@ -376,9 +333,9 @@ static int ioctl_stats(struct gc_heap *heap, union ioctl_args *args)
 		err = -EINTR;
 		goto free;
 	}
-	stats_fill(heap, stats);
+	gc_stats_fill(heap, stats);
 	stats_classes(heap, classes);
-	mutex_unlock(&heap->lock);
+	gc_heap_unlock(heap);
 	if (stats->classes && copy_to_user(u64_to_user_ptr(stats->classes),
 					   classes, nr * sizeof(*classes)))
 		err = -EFAULT;
@@ -468,7 +425,7 @@ static int lock_roots(struct gc_heap *heap)
 			return -EINTR;
 		if (mmap_read_trylock(current->mm))
 			return 0;
-		mutex_unlock(&heap->lock);
+		gc_heap_unlock(heap);
 		if (mmap_read_lock_killable(current->mm))
 			return -EINTR;
 		mmap_read_unlock(current->mm);
@@ -484,7 +441,7 @@ static int change_roots_locked(struct gc_heap *heap,
 		return err;
 	err = change_roots(heap, root);
 	mmap_read_unlock(current->mm);
-	mutex_unlock(&heap->lock);
+	gc_heap_unlock(heap);
 	return err;
 }
 
@@ -539,7 +496,7 @@ static int ioctl_object(struct gc_heap *heap, union ioctl_args *args)
 		object->flags = slab->noscan ? GCHEAP_NOSCAN : 0;
 		err = 0;
 	}
-	mutex_unlock(&heap->lock);
+	gc_heap_unlock(heap);
 	return err;
 }
 

@@ -18,6 +18,7 @@
  *	frame_x86_64	frames of signals on stacks
  *	reader	memory of processes
  *	map	the heap in a process's address space
+ *	stats	how a heap is doing
  *	rootset	roots that a process has named
  *	written	pages that somebody wrote to
  *	fetch	pages that others may keep from us

@@ -18,6 +18,7 @@
 #include "map.h"
 #include "member.h"
 #include "rootset.h"
+#include "stats.h"
 #include "stop.h"
 
 #define GCHEAP_FS_MAGIC		0x67636870
@@ -284,10 +285,14 @@ int gc_map_mmap(struct file *file, struct vm_area_struct *vma)
 	int err;
 
 	if (in_compat_syscall() || !(vma->vm_flags & VM_SHARED) ||
-	    vma->vm_flags & VM_EXEC || vma->vm_pgoff)
+	    vma->vm_flags & VM_EXEC)
+		return -EINVAL;
+	if (vma->vm_pgoff && vma->vm_pgoff != GC_STATS_PGOFF)
 		return -EINVAL;
 	if (!gc_member_attached(heap, vma->vm_mm))
 		return -EPERM;
+	if (vma->vm_pgoff)
+		return gc_stats_mmap(heap, vma);
 	roots = gc_rootset_new();
 	if (!roots)
 		return -ENOMEM;
@@ -359,6 +364,17 @@ struct vm_area_struct *gc_map_vma(struct gc_heap *heap, struct mm_struct *mm)
 	return vma;
 }
 
+/* Anywhere; but it takes no other mapping's place in vain. */
+static unsigned long stats_area(struct file *file, unsigned long addr,
+				unsigned long len, unsigned long flags)
+{
+	if (len != PAGE_SIZE)
+		return -EINVAL;
+	if (!gc_member_attached(file->private_data, current->mm))
+		return -EPERM;
+	return gc_unmapped_area(file, addr, len, GC_STATS_PGOFF, flags);
+}
+
 /**
  * gc_map_area() - the address of a mapping to be
  * @file: the heap's file
@@ -381,7 +397,11 @@ unsigned long gc_map_area(struct file *file, unsigned long addr,
 	struct gc_heap *heap = file->private_data;
 	unsigned long base = READ_ONCE(heap->base);
 
-	if (in_compat_syscall() || pgoff || len != READ_ONCE(heap->size))
+	if (in_compat_syscall())
+		return -EINVAL;
+	if (pgoff == GC_STATS_PGOFF)
+		return stats_area(file, addr, len, flags);
+	if (pgoff || len != READ_ONCE(heap->size))
 		return -EINVAL;
 	if (flags & MAP_FIXED && base && addr != base)
 		return -EINVAL;

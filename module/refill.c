@@ -177,7 +177,7 @@ int gc_release(struct gc_heap *heap, const struct gcheap_ioc_release *release)
 	err = IS_ERR(m) ? PTR_ERR(m) : give_back(heap, &g, m);
 	if (!err && release->flags & GCHEAP_RELEASE_ALL)
 		gc_mutator_give_back_all(heap, m);
-	mutex_unlock(&heap->lock);
+	gc_heap_unlock(heap);
 free:
 	giving_back_free(&g);
 	return err;
@@ -297,7 +297,7 @@ static void refill_undo(struct gc_heap *heap, const struct gcheap_slab *slabs,
 			gc_slab_give_back(&heap->slabs, slab,
 					  gc_slab_handed_bits(slab));
 	}
-	mutex_unlock(&heap->lock);
+	gc_heap_unlock(heap);
 }
 
 /* Under the heap's lock; the caller is busy when it has got slabs. */
@@ -332,7 +332,7 @@ static int refill_to_user(struct gc_heap *heap,
 	if (mutex_lock_killable(&heap->lock))
 		return -EINTR;
 	err = refill_busily(heap, &m, refill, g, r);
-	mutex_unlock(&heap->lock);
+	gc_heap_unlock(heap);
 	if (err)
 		return err;
 	clear_slabs(r->slabs, refill->got);

@@ -206,7 +206,7 @@ static bool release_some(struct gc_heap *heap)
 static bool do_all(struct gc_heap *heap, bool (*some)(struct gc_heap *heap))
 {
 	while (!heap->scavenger.used && some(heap)) {
-		mutex_unlock(&heap->lock);
+		gc_heap_unlock(heap);
 		cond_resched();
 		if (!mutex_trylock(&heap->lock))
 			return false;
@@ -273,7 +273,7 @@ static void scavenger(struct work_struct *work)
 	} else if (!left_alone(heap)) {
 		goto again;
 	}
-	mutex_unlock(&heap->lock);
+	gc_heap_unlock(heap);
 	return;
 again:
 	/* Armed it is, or the work would not have run. */

@@ -12,6 +12,7 @@
 
 #include "heap.h"
 #include "show.h"
+#include "stats.h"
 
 static void show_bytes(struct seq_file *to, const char *key, u64 bytes)
 {
@@ -41,7 +42,7 @@ static void show_memory(struct seq_file *to, struct gc_heap *heap)
 	show_bytes(to, "resident", resident << PAGE_SHIFT);
 	show_bytes(to, "free", free << PAGE_SHIFT);
 	show_bytes(to, "released", READ_ONCE(gs->pages.released) << PAGE_SHIFT);
-	show_bytes(to, "meta", gc_heap_meta_bytes(heap));
+	show_bytes(to, "meta", gc_stats_meta_bytes(heap));
 }
 
 static void show_collections(struct seq_file *to, struct gc_heap *heap)

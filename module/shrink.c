@@ -115,7 +115,7 @@ static void press(struct work_struct *work)
 		usleep_range(500, 1000);
 	if (tries < TRIES) {
 		atomic_long_add(gc_scavenge_all(heap), &p->released);
-		mutex_unlock(&heap->lock);
+		gc_heap_unlock(heap);
 	}
 	no_more_pressing(p);
 }
@@ -233,7 +233,7 @@ static unsigned long shrink(struct gc_pressed *p, unsigned long nr, gfp_t gfp,
 		goto unlock;
 	if (mutex_trylock(&p->heap->lock)) {
 		done = gc_backing_release(&p->heap->slabs.pages, nr);
-		mutex_unlock(&p->heap->lock);
+		gc_heap_unlock(p->heap);
 	}
 	if (done < nr) {
 		have_pressed(p);

@@ -219,6 +219,8 @@ static void slab_account_free(struct gc_slabs *gs, struct gc_slab *slab,
 			      u32 nr)
 {
 	gs->frees[slab->class_index] += nr;
+	__set_bit(slab->class_index, gs->counted);
+	gs->total_frees += nr;
 	gs->total_freed += (u64)nr * slab->object_size;
 }
 
@@ -226,6 +228,8 @@ static void slab_account_alloc(struct gc_slabs *gs, struct gc_slab *slab,
 			       u32 nr)
 {
 	gs->mallocs[slab->class_index] += nr;
+	__set_bit(slab->class_index, gs->counted);
+	gs->total_mallocs += nr;
 	gs->total_alloc += (u64)nr * slab->object_size;
 }
 

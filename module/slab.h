@@ -127,8 +127,11 @@ struct gc_slab_lists {
  * @meta_bytes: memory of the slab structures
  * @total_alloc: bytes ever allocated
  * @total_freed: bytes ever reclaimed
+ * @total_mallocs: objects ever allocated
+ * @total_frees: objects ever reclaimed
  * @mallocs: objects ever allocated, by class
  * @frees: objects ever reclaimed, by class
+ * @counted: bit set: one of these two has changed since it was last clear
  * @held: bytes of garbage that the last sweep of each slab found to be held; no
  *	part of the next two, so that what cannot be reclaimed does not have
  *	collections follow each other
@@ -144,8 +147,11 @@ struct gc_slabs {
 	size_t meta_bytes;
 	u64 total_alloc;
 	u64 total_freed;
+	u64 total_mallocs;
+	u64 total_frees;
 	u64 mallocs[SLAB_KINDS];
 	u64 frees[SLAB_KINDS];
+	DECLARE_BITMAP(counted, SLAB_KINDS);
 	u64 held;
 	u64 live;
 	s64 since;

@@ -104,6 +104,7 @@
 #include "member.h"
 #include "mutator.h"
 #include "regs.h"
+#include "stats.h"
 #include "stop.h"
 
 /* Children that may be born in the first stop. */
@@ -611,6 +612,14 @@ static bool look_at(struct gc_world *world, struct mm_struct *mm)
 	return member || !atomic_read(&mm->mm_users);
 }
 
+static void look_for(struct look *l, struct mm_struct *mm)
+{
+	if (look_at(l->heap->world, mm))
+		return;
+	look_enter(l, mm);
+	look_at(l->heap->world, mm);
+}
+
 /*
  * The kernel does not export its walk of the interval tree; a plain walk of the
  * red-black tree beneath gives all mappings too.
@@ -624,13 +633,12 @@ static void look_through(struct look *l)
 	i_mmap_lock_read(mapping);
 	for (node = rb_first_cached(&mapping->i_mmap); node && !l->err;
 	     node = rb_next(node)) {
-		struct mm_struct *mm = rb_entry(node, struct vm_area_struct,
-						shared.rb)->vm_mm;
+		struct vm_area_struct *vma = rb_entry(node, struct vm_area_struct,
+						      shared.rb);
 
-		if (!look_at(l->heap->world, mm)) {
-			look_enter(l, mm);
-			look_at(l->heap->world, mm);
-		}
+		/* Who maps only the page of statistics has nothing of the heap's. */
+		if (vma->vm_pgoff != GC_STATS_PGOFF)
+			look_for(l, vma->vm_mm);
 		cond_resched();
 	}
 	i_mmap_unlock_read(mapping);

@@ -202,10 +202,17 @@ helper bool write_to(const char *path, const char *text)
 	return written;
 }
 
+/*
+ * The statistics, with all that this thread has allocated; and of now: the kernel looks
+ * at all of the numbers when it is asked, and has them ready from then on.
+ */
 helper struct gcheap_stats stats_of(struct gcheap *heap)
 {
+	struct gcheap_ioc_stats exact = { .size = sizeof(exact) };
 	struct gcheap_stats stats;
 
+	gcheap_thread_release(heap);
+	must(!ioctl(gcheap_fd(heap), GCHEAP_IOC_STATS, &exact));
 	must(!gcheap_read_stats(heap, &stats));
 	return stats;
 }

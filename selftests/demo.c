@@ -49,6 +49,8 @@ static struct gcheap_stats read_stats(struct gcheap *heap)
 {
 	struct gcheap_stats stats;
 
+	/* What this thread has taken from its cache counts, too. */
+	gcheap_thread_release(heap);
 	if (gcheap_read_stats(heap, &stats))
 		fail("gcheap_read_stats");
 	return stats;

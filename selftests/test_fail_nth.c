@@ -128,6 +128,26 @@ static int try_unmap_and_close(struct scene *scene)
 	return err;
 }
 
+/* Its statistics, in a piece of the address space that has no page tables yet */
+static int try_map_of_statistics(struct scene *scene)
+{
+	uint64_t offset = GCHEAP_STATS_OFFSET;
+	char *place = scene->base + ((1ul + scene->n) << 30);
+	void *page;
+	int err;
+
+	arm(scene);
+	page = mmap(place, 4096, PROT_READ, MAP_SHARED | MAP_FIXED_NOREPLACE, scene->fd,
+		    offset);
+	err = page == MAP_FAILED ? errno : 0;
+	disarm(scene);
+	if (err)
+		return err;
+	must(((struct gcheap_stats_page *)page)->stats.heap_objects >= LINKS);
+	must(!munmap(page, 4096));
+	return 0;
+}
+
 /* The first member of a heap */
 static int try_become_member(struct scene *scene)
 {
@@ -668,6 +688,7 @@ FIXTURE_VARIANT_ADD(fail_nth, name) { .run = try_##name, .other = (error) }
 
 CHAIN(open, 0);
 CHAIN(map, 0);
+CHAIN(map_of_statistics, 0);
 CHAIN(unmap_and_close, 0);
 CHAIN(attach, 0);
 CHAIN(become_member, 0);

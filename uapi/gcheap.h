@@ -77,11 +77,12 @@ struct gcheap_options {
 
 /**
  * struct gcheap_stats - Go's runtime.MemStats under C names
- * @total_alloc: bytes allocated since the heap was made; never falls
+ * @total_alloc: bytes allocated since the heap was made, as many as the objects really
+ *	have (gcheap_usable_size()); never falls
  * @mallocs: objects allocated since the heap was made
  * @frees: objects reclaimed since the heap was made
  * @heap_alloc: bytes of objects allocated and not yet reclaimed
- * @heap_objects: number of those, mallocs - frees
+ * @heap_objects: number of those: mallocs - frees
  * @heap_sys: bytes of memory held for objects, heap_idle + heap_inuse
  * @heap_idle: of them in no slab or large object
  * @heap_inuse: of them in slabs and large objects
@@ -99,7 +100,14 @@ struct gcheap_options {
  * @by_size: counts of each size class by ascending size: @size bytes of a slot
  *	(0 for the large objects), @mallocs, @frees
  *
- * What other threads took from their caches lately may not be counted yet.
+ * All are of one moment, and what is said of sums above holds; by_size adds up to
+ * mallocs and frees.
+ *
+ * What is late: each thread takes objects from a cache, and total_alloc, mallocs,
+ * heap_alloc, heap_objects and by_size have those only when it gets more memory for
+ * objects of that size, collects, ends, or calls gcheap_thread_release(); or when they
+ * are reclaimed.  Of each size that is no more than a thread takes in one go, 256 KiB.
+ * And of a collection that is under way nothing is told before it is over.
  */
 struct gcheap_stats {
 	uint64_t total_alloc;
@@ -301,11 +309,26 @@ int gcheap_collect(struct gcheap *heap);
 int gcheap_release(struct gcheap *heap);
 
 /**
+ * gcheap_thread_release() - give back what the calling thread has in its cache
+ * @heap: heap
+ *
+ * For a thread that will not allocate for long: what it has of each size, but has not
+ * handed out, is other threads' then.  And for exact statistics: what it has allocated
+ * is counted.
+ */
+void gcheap_thread_release(struct gcheap *heap);
+
+/**
  * gcheap_read_stats() - how the heap is doing, as runtime.ReadMemStats()
  * @heap: heap
  * @out: filled in
  *
- * Return: 0, or -1 with errno.
+ * Makes no system call, waits for nobody, and takes nothing from the cache of the
+ * calling thread: the kernel keeps the numbers in a page that the library has mapped.
+ * Where that was not to be had, it asks the kernel.  struct gcheap_stats says which
+ * of them are late.
+ *
+ * Return: 0, or -1 with errno: as gcheap_fd(), and only if the kernel had to be asked.
  */
 int gcheap_read_stats(struct gcheap *heap, struct gcheap_stats *out);
 

@@ -8,6 +8,7 @@
 #include <linux/timekeeping.h>
 
 #include "heap.h"
+#include "stats.h"
 
 #define HOUR_NS		(3600ULL * NSEC_PER_SEC)
 
@@ -90,9 +91,9 @@ static void limit_counts_what_the_heap_takes_beside_objects(struct kunit *test)
 
 	heap->slabs.meta_bytes = 1000;
 	heap->slabs.pages.meta_bytes = SZ_1M;
-	KUNIT_EXPECT_GE(test, gc_heap_meta_bytes(heap), SZ_1M + 1000);
+	KUNIT_EXPECT_GE(test, gc_stats_meta_bytes(heap), SZ_1M + 1000);
 	KUNIT_EXPECT_EQ(test, gc_heap_goal(heap),
-			SZ_1G - gc_heap_meta_bytes(heap));
+			SZ_1G - gc_stats_meta_bytes(heap));
 }
 
 static void limit_and_percent_the_earlier_counts(struct kunit *test)

@@ -168,11 +168,13 @@ void choose_heap(struct stream *s);
 void do_ioctl(struct stream *s);
 void do_refill(struct stream *s);
 void do_attach(struct stream *s);
+bool stats_are_sound(const struct gcheap_ioc_stats *stats);
 
 /* memory.c */
 void do_memory(struct stream *s);
 void do_touch(struct stream *s);
 void do_map(struct stream *s);
+void do_map_stats(struct stream *s);
 
 /* stream.c */
 void stream_run(struct fuzz *fuzz, uint64_t number, uint64_t calls);

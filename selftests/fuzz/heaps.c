@@ -482,7 +482,13 @@ static void do_collect(struct stream *s)
 	submit(s, GCHEAP_IOC_COLLECT, &collect, sizeof(collect));
 }
 
-static bool stats_are_sound(const struct gcheap_ioc_stats *stats)
+/**
+ * stats_are_sound() - whether what a heap tells of itself can be true
+ * @stats: what it tells
+ *
+ * Return: false when the numbers contradict each other.
+ */
+bool stats_are_sound(const struct gcheap_ioc_stats *stats)
 {
 	return stats->heap_alloc <= stats->heap_inuse &&
 	       stats->heap_inuse + stats->heap_idle == stats->heap_sys &&

@@ -113,6 +113,72 @@ void do_map(struct stream *s)
 	s->heap->size = length;
 }
 
+/* Others may be at work in the heap, but the kernel does not stay in the middle. */
+static void look_at_stats(struct stream *s, const struct gcheap_stats_page *page)
+{
+	struct gcheap_stats_page copy;
+	uint32_t before, after;
+	int tries;
+
+	for (tries = 0; tries < 1000000; tries++) {
+		/* Another thread may unmap what is beside its heap. */
+		if (!copy_armed(s, &before, &page->sequence, sizeof(before)) ||
+		    !copy_armed(s, &copy, page, sizeof(copy)) ||
+		    !copy_armed(s, &after, &page->sequence, sizeof(after)))
+			return;
+		if (before % 2 || before != after)
+			continue;
+		if (!stats_are_sound(&copy.stats))
+			complain(s, "the numbers shown contradict each other");
+		return;
+	}
+	complain(s, "the numbers shown never come to rest");
+}
+
+/**
+ * do_map_stats() - mmap of a heap's statistics, a look at them, and munmap
+ * @s: stream
+ */
+void do_map_stats(struct stream *s)
+{
+	static const int errors[] = { EINVAL, EPERM, EACCES, ENOMEM, EAGAIN, 0 };
+	uint64_t length = PAGE, offset = GCHEAP_STATS_OFFSET;
+	int prot = PROT_READ, flags = MAP_SHARED;
+	void *page;
+
+	do_attach(s);
+	call_begin(s, "mmap of statistics");
+	allow_all(s, errors);
+	switch (below(&s->random, 12)) {
+	case 0:
+		length += PAGE;
+		call_refuse(s, EINVAL);
+		break;
+	case 1:
+		offset ^= PAGE << below(&s->random, 40);
+		call_refuse(s, EINVAL);
+		break;
+	case 2:
+		flags = MAP_PRIVATE;
+		call_refuse(s, EINVAL);
+		break;
+	case 3:
+		prot |= PROT_WRITE;
+		call_refuse(s, EACCES);
+		break;
+	case 4:
+		prot |= PROT_EXEC;
+		call_refuse(s, EINVAL);
+		break;
+	}
+	note_args(s, 0, length, prot << 24 | flags, offset);
+	page = mmap(NULL, length, prot, flags, s->fd, offset);
+	if (!call_end(s, page == MAP_FAILED ? -1 : 0))
+		return;
+	look_at_stats(s, page);
+	munmap(page, length);
+}
+
 /* A part of a heap's mapping, all of it, or more than it */
 static void draw_range(struct stream *s, uintptr_t *start, size_t *length)
 {

@@ -333,7 +333,7 @@ static void step(struct stream *s)
 		void (*make)(struct stream *s);
 	} calls[] = {
 		{ 7010, do_ioctl }, { 1450, do_memory }, { 700, do_touch },
-		{ 390, do_map }, { 200, do_dup }, { 120, do_pass },
+		{ 370, do_map }, { 20, do_map_stats }, { 200, do_dup }, { 120, do_pass },
 		{ 80, do_signal }, { 30, do_open }, { 10, do_close },
 		{ 4, do_thread }, { 2, do_vfork }, { 2, do_fork }, { 1, do_kill },
 		{ 1, do_exec },

@@ -40,6 +40,11 @@ int gcheap_release(struct gcheap *heap)
 	return collect(heap, GCHEAP_COLLECT_RELEASE);
 }
 
+void gcheap_thread_release(struct gcheap *heap)
+{
+	gch_cache_flush(heap);
+}
+
 int gcheap_set_percent(struct gcheap *heap, int percent)
 {
 	struct gcheap_ioc_config config = {

@@ -21,6 +21,7 @@
 #include "list.h"
 #include "lock.h"
 #include "pool.h"
+#include "stats.h"
 #include "trace.h"
 
 /* A thread holds at most so much of one class, and of a small heap less. */
@@ -130,6 +131,7 @@ static int heap_map(struct gcheap *heap, int fd)
 	heap->refs = 1;
 	heap->base = (uintptr_t)base;
 	heap->size = info.heap_size;
+	heap->page = gch_stats_map(fd);
 	heap->traced = NULL;
 	count = info.class_count < GCH_CLASSES_MAX ? info.class_count : GCH_CLASSES_MAX;
 	set_classes(heap, classes, count);
@@ -138,6 +140,7 @@ static int heap_map(struct gcheap *heap, int fd)
 
 static void heap_unmap(const struct gcheap *heap)
 {
+	gch_stats_unmap(heap->page);
 	munmap((void *)(uintptr_t)heap->base, heap->size);
 }
 

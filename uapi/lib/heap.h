@@ -71,6 +71,7 @@ struct gch_class {
  * @refs: gcheap_open() and gcheap_attach() calls not yet closed
  * @base: address of the heap
  * @size: bytes of the mapping
+ * @page: the kernel's statistics, mapped read-only; NULL when that could not be had
  * @traced: what was printed of collections, shared with the children of
  *	fork; NULL when collections are not printed
  * @next: next in the list of all heaps
@@ -94,6 +95,7 @@ struct gcheap {
 	__u32 refs;
 	__u64 base;
 	__u64 size;
+	const struct gcheap_stats_page *page;
 	struct gch_trace *traced;
 	struct gcheap *next;
 	struct gch_class classes[GCH_CLASSES_MAX];

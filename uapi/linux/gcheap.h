@@ -46,6 +46,20 @@
  *	of a part are EINVAL, mprotect(PROT_EXEC) is EACCES.
  *	madvise(MADV_DONTNEED) drops page table entries only; the content stays.
  *
+ *
+ * mmap of the statistics
+ *	Offset GCHEAP_STATS_OFFSET, MAP_SHARED, PROT_READ or PROT_NONE, length a page: what
+ *	GCHEAP_IOC_STATS tells, kept up to date by the kernel, to be read without a
+ *	call.  See struct gcheap_stats_page.
+ *	EINVAL	   another length, MAP_PRIVATE, PROT_EXEC, or a 32-bit process
+ *	EPERM	   no ATTACH by this process
+ *	EACCES	   PROT_WRITE; mprotect(PROT_WRITE or PROT_EXEC) later
+ *	It may be mapped anywhere, more than once, before the heap and after it has
+ *	been unmapped.  A child of fork() inherits it, exec ends it.  It keeps the heap,
+ *	with its settings and for the limits of its user, as a descriptor does; but it
+ *	is no mapping of the heap as meant below: it keeps nothing that is in
+ *	the heap, and makes nobody a member.
+ *
  * The last mapping
  *	When no process maps the heap any more, be it that they unmapped it, have
  *	ended, or run other programs, all its objects are gone and all its memory is
@@ -457,12 +471,14 @@ struct gcheap_cycle {
  * struct gcheap_ioc_stats - GCHEAP_IOC_STATS: Go's MemStats
  * @size: sizeof(struct gcheap_ioc_stats)
  * @flags: zero
- * @total_alloc: bytes allocated since the heap was made; never falls
+ * @total_alloc: bytes allocated since the heap was made, in whole slots and pages, not
+ *	as they were asked for; never falls
  * @mallocs: objects allocated since the heap was made
  * @frees: objects reclaimed since the heap was made
- * @heap_alloc: bytes of objects allocated and not yet reclaimed
- * @heap_objects: number of those
- * @heap_sys: bytes of memory held for objects
+ * @heap_alloc: bytes of objects allocated and not yet reclaimed: @total_alloc, less
+ *	all slots and pages that were reclaimed
+ * @heap_objects: number of those: @mallocs - @frees
+ * @heap_sys: bytes of memory held for objects: @heap_idle + @heap_inuse
  * @heap_idle: of them in no slab or large object
  * @heap_inuse: of them in slabs and large objects
  * @heap_released: bytes given back to the machine since the heap was made
@@ -484,8 +500,12 @@ struct gcheap_cycle {
  * @cycle: out: that collection; number 0 when it is not remembered
  * @heap: in: 0, or the heap's base, see above
  *
- * Slots that a thread holds and may have handed out count as allocated when it
- * gives the slab back; until then heap_alloc and mallocs do not have them.
+ * What is late: slots that a thread holds and may have handed out count as allocated
+ * when it gives the slab back, by REFILL, RELEASE, COLLECT or its end, and those that
+ * a collection reclaims at once, as allocated and as reclaimed; until then total_alloc,
+ * mallocs, heap_alloc and heap_objects do not have them, be they in use or not, but
+ * heap_inuse has the slab.  All else is exact, and all of one moment: the sums above
+ * hold, and those over all classes give @mallocs and @frees.
  */
 struct gcheap_ioc_stats {
 	__u32 size;
@@ -513,6 +533,42 @@ struct gcheap_ioc_stats {
 	__aligned_u64 want_cycle;
 	struct gcheap_cycle cycle;
 	__aligned_u64 heap;
+};
+
+/*
+ * Where in a heap's file there is a struct gcheap_stats_page, instead of memory for
+ * objects
+ */
+#define GCHEAP_STATS_OFFSET	0x100000000000ULL
+
+/**
+ * struct gcheap_stats_page - the statistics of a heap, as the kernel has them ready
+ * @sequence: odd while the kernel writes, and another number afterwards
+ * @classes: bytes from the page's start to an array of @stats.class_count
+ *	struct gcheap_class_stats
+ * @stats: what GCHEAP_IOC_STATS would give for the last collection; @stats.size is of
+ *	how many bytes the kernel knows
+ *
+ * To read: read @sequence, by an acquiring load; when it is even, copy what is wanted;
+ * put an acquiring fence after that, and read @sequence again.  If it was odd, or has
+ * changed, try again: the kernel writes for less than some microseconds, in one piece,
+ * unless the machine itself stands still.  Who has tried in vain for some dozens of times
+ * calls GCHEAP_IOC_STATS.
+ *
+ * All numbers are of one moment, when no call, and nothing that the kernel does for the
+ * heap by itself, was at work in it; a change is seen at the latest when the call
+ * that made it returns.  So while a collection is under way they are those from
+ * before.  The call does not do so: it waits, and then tells the same.  Of gc_sys,
+ * what threads, processes and ranges of roots take is as it was then; the call looks
+ * at it anew, and so does the page after it.  release_ns of the last collection is
+ * likewise until the moment at which the page was written.
+ *
+ * It is charged to who opened the heap, and is never swapped.
+ */
+struct gcheap_stats_page {
+	__u32 sequence;
+	__u32 classes;
+	struct gcheap_ioc_stats stats;
 };
 
 /*
