@@ -226,6 +226,107 @@ TEST_F(slab, an_address_leads_to_its_object_alone)
 	EXPECT_EQ(0, gcheap_usable_size(self->heap, &object));
 }
 
+/* What the kernel says of an address, and of what it is the library's part to say */
+static bool is_as_the_kernel_says(struct gcheap *heap, char *object)
+{
+	struct gcheap_ioc_object known = {
+		.size = sizeof(known), .address = (uintptr_t)object + 3,
+	};
+
+	must(!call(gcheap_fd(heap), GCHEAP_IOC_OBJECT, &known));
+	return known.start == (uintptr_t)object && gcheap_base(heap, object) == object &&
+	       gcheap_base(heap, object + known.usable - 1) == object &&
+	       gcheap_usable_size(heap, object) == known.usable;
+}
+
+/* A slab has many of both of the first sizes. */
+static void look_without_a_call(struct gcheap *heap)
+{
+	static const size_t sizes[] = { 16, 32, 8, 112, 528, 1024, 32768 };
+	char *objects[ARRAY_SIZE(sizes)][2], *more;
+	size_t i;
+
+	for (i = 0; i < 2 * ARRAY_SIZE(sizes); i++) {
+		char *object = i % 2 ? gcheap_alloc_noscan(heap, sizes[i / 2]) :
+				       gcheap_alloc(heap, sizes[i / 2]);
+
+		must(object && is_as_the_kernel_says(heap, object));
+		objects[i / 2][i % 2] = object;
+	}
+	allow_only(SYS_exit_group);
+	for (i = 0; i < 2 * ARRAY_SIZE(sizes); i++) {
+		char *object = objects[i / 2][i % 2];
+		size_t size = sizes[i / 2];
+
+		if (gcheap_usable_size(heap, object + 1) != size ||
+		    gcheap_base(heap, object + size - 1) != object ||
+		    gcheap_realloc(heap, object, size - 1) != object)
+			_exit(1 + i);
+	}
+	more = gcheap_realloc(heap, objects[0][0], 32);
+	if (more == objects[0][0] || gcheap_usable_size(heap, more) != 32)
+		_exit(100);
+	_exit(0);
+}
+
+TEST_F(slab, what_was_just_allocated_is_known_without_a_system_call)
+{
+	pid_t pid = fork_child();
+
+	if (!pid)
+		look_without_a_call(self->heap);
+	EXPECT_EQ(0, await_child(pid));
+}
+
+/* Other slabs in the place of those that this thread once had */
+struct successors {
+	struct gcheap *heap;
+	char *objects[4000];
+	size_t size;
+};
+
+apart void drop_many(void *arg)
+{
+	const struct successors *s = arg;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(s->objects); i++)
+		must(gcheap_alloc(s->heap, s->size));
+}
+
+static void *keep_many(void *arg)
+{
+	struct successors *s = arg;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(s->objects); i++) {
+		s->objects[i] = gcheap_alloc(s->heap, s->size);
+		must(s->objects[i]);
+	}
+	return NULL;
+}
+
+TEST_F(slab, an_object_in_the_place_of_another_size_is_known_for_what_it_is)
+{
+	static const size_t sizes[] = { 16, 208, 1000, 40, 3000 };
+	static struct successors s;
+	pthread_t thread;
+	size_t i, round;
+
+	s.heap = self->heap;
+	for (round = 0; round + 1 < ARRAY_SIZE(sizes); round++) {
+		s.size = sizes[round];
+		drop_many(&s);
+		ASSERT_EQ(0, gcheap_collect(self->heap));
+		s.size = sizes[round + 1];
+		must(!pthread_create(&thread, NULL, keep_many, &s));
+		must(!pthread_join(thread, NULL));
+		for (i = 0; i < ARRAY_SIZE(s.objects); i += 16)
+			ASSERT_TRUE(is_as_the_kernel_says(self->heap, s.objects[i]));
+		memset(s.objects, 0, sizeof(s.objects));
+	}
+}
+
 /* gcheap_realloc() */
 TEST_F(slab, realloc_keeps_content_and_zeroes_the_rest)
 {

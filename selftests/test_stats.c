@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The numbers that a heap tells of itself agree with each other and with life. */
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
@@ -387,21 +384,6 @@ TEST(are_printed_for_each_collection_and_for_all)
 	EXPECT_EQ(collections, lines);
 	EXPECT_EQ(collections, stops);
 	EXPECT_EQ(collections, releases);
-}
-
-/* Any other system call than this one ends the process, from now on. */
-static void allow_only(int number)
-{
-	struct sock_filter filter[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog program = { ARRAY_SIZE(filter), filter };
-
-	must(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
-	must(!prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
 }
 
 static void read_without_a_call(struct gcheap *heap)

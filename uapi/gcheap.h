@@ -250,6 +250,9 @@ void *gcheap_alloc_noscan(struct gcheap *heap, size_t size);
  * @size is gone, also for others who use it.  When a new object is returned,
  * @p's stays as it was.  Scanned or not as @p's object is.
  *
+ * Makes no system call for an object that the calling thread has allocated lately,
+ * unless it takes one to allocate the new object.
+ *
  * Return: @p when its object has room and is not much too large, else a new
  * object; or NULL with errno ENOMEM, or EINVAL when @p is no object's start.
  */
@@ -260,6 +263,8 @@ void *gcheap_realloc(struct gcheap *heap, void *p, size_t size);
  * @heap: heap
  * @p: start of an object, or a pointer into it
  *
+ * Makes no system call for an object that the calling thread has allocated lately.
+ *
  * Return: bytes that may be used from @p's object's start, 0 when @p points
  * into no object.
  */
@@ -269,6 +274,9 @@ size_t gcheap_usable_size(struct gcheap *heap, const void *p);
  * gcheap_base() - the object around an address
  * @heap: heap
  * @p: any address
+ *
+ * Makes no system call for what the calling thread has in its cache.  There it takes
+ * what it may hand out yet for an object, too, and what was reclaimed.
  *
  * Return: start of the object around @p, or NULL.
  */

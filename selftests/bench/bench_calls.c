@@ -20,7 +20,7 @@ do {										\
 	}									\
 } while (0)
 
-typedef void (*look)(struct gcheap *heap, void *object);
+typedef void (*call_on)(struct gcheap *heap, void *object);
 
 static void at_nothing(struct gcheap *heap, void *object)
 {
@@ -51,7 +51,7 @@ static void at_size_with_realloc(struct gcheap *heap, void *object)
 
 static const struct {
 	const char *name;
-	look look;
+	call_on look;
 } looks[] = {
 	{ "gcheap_alloc() alone", at_nothing },
 	{ "gcheap_read_stats()", at_statistics },
@@ -68,7 +68,7 @@ static uint64_t now(void)
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
-static double measure(struct gcheap *heap, look look, long times)
+static double measure(struct gcheap *heap, call_on look, long times)
 {
 	uint64_t start = now();
 	long i;

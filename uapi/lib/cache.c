@@ -13,6 +13,9 @@
  *	thread.cache -> cache -> bins[] -> word, current slab, further slabs
  *			      -> retired slabs -> back[] -> REFILL, RELEASE
  *
+ * So the thread knows, of what lies in its slabs, where each object begins and how large
+ * it is, which is what it has allocated last.
+ *
  * The collector must not find slabs' addresses, which are those of their first
  * objects: caches lie in memory that is no root (memory.c), and so do the arrays
  * for the kernel.
@@ -108,6 +111,7 @@ static void back_done(struct gch_cache *cache, unsigned int n)
 		struct gch_slab *slab = cache->retired;
 
 		cache->retired = slab->next;
+		slab->start = 0;
 		slab->next = cache->spare;
 		cache->spare = slab;
 	}
@@ -297,6 +301,42 @@ bool gch_cache_flush_all(struct gcheap *heap)
 }
 
 /**
+ * gch_cache_find() - what the calling thread knows of an object
+ * @heap: heap
+ * @object: in: address; out: as GCHEAP_IOC_OBJECT, when it is known
+ *
+ * As long as a slab is the thread's, it stays what it is, and all of its slots count
+ * as allocated.
+ *
+ * Return: true when it is known; else the kernel may know.
+ */
+bool gch_cache_find(struct gcheap *heap, struct gcheap_ioc_object *object)
+{
+	const struct gch_cache *cache = cache_find(heap);
+	const struct gch_class *class;
+	const struct gch_slab *slab;
+	__u64 offset;
+	__u32 slot;
+
+	if (!cache)
+		return false;
+	slab = cache->by_page[object->address / GCH_PAGE_SIZE % GCH_PAGES];
+	if (!slab)
+		return false;
+	class = &heap->classes[slab->bin / 2];
+	offset = object->address - slab->start;
+	if (offset >= class->slab_size)
+		return false;
+	slot = (__u32)offset / class->object_size;
+	if (slot >= class->slots)
+		return false;
+	object->start = slab->start + slot * class->object_size;
+	object->usable = class->object_size;
+	object->flags = slab->bin % 2 ? GCHEAP_NOSCAN : 0;
+	return true;
+}
+
+/**
  * gch_cache_drop() - end the calling thread's cache
  * @heap: heap that is about to be closed; the caller holds the lock
  */
@@ -392,6 +432,16 @@ static void bin_offered(struct gch_cache *cache, unsigned int from, unsigned int
 	}
 }
 
+/* What lies in the slab is found from now on: see gch_cache_find(). */
+static void slab_enter(struct gch_cache *cache, struct gch_slab *slab, __u32 bytes)
+{
+	__u64 page = slab->start / GCH_PAGE_SIZE;
+	const __u64 end = page + bytes / GCH_PAGE_SIZE;
+
+	for (; page < end; page++)
+		cache->by_page[page % GCH_PAGES] = slab;
+}
+
 /* Fill a bin with the slabs that the kernel gave, in their order. */
 static void bin_stock(struct gch_cache *cache, struct gch_bin *bin,
 		      const struct gch_class *class, unsigned int got)
@@ -403,10 +453,12 @@ static void bin_stock(struct gch_cache *cache, struct gch_bin *bin,
 		struct gch_slab *slab = cache->offered[got];
 
 		slab->start = from->start;
+		slab->bin = bin - cache->bins;
 		slab->used_up = false;
 		memcpy(slab->free, from->free, sizeof(slab->free));
 		slab->next = bin->more;
 		bin->more = slab;
+		slab_enter(cache, slab, class->slab_size);
 	}
 }
 

@@ -17,10 +17,15 @@
  */
 #define NR_SLABS	((NR_BINS + 1) * GCH_BIN_SLABS)
 
+/* Slabs are found by the page that an address lies in, modulo so many. */
+#define GCH_PAGES	256u
+#define GCH_PAGE_SIZE	4096u
+
 /**
  * struct gch_slab - a slab that the thread owns
  * @next: in the list that it is in
- * @start: address of its first slot
+ * @start: address of its first slot, 0 when the entry stands for no slab
+ * @bin: index of its bin
  * @used_up: no bit is left in @free
  * @free: slots to take, from its bin's @next_word on.  The kernel reads it too: a
  *	bit is only cleared when its slot is in the program's hands
@@ -28,6 +33,7 @@
 struct gch_slab {
 	struct gch_slab *next;
 	__u64 start;
+	__u16 bin;
 	bool used_up;
 	__u64 free[GCHEAP_SLAB_WORDS];
 };
@@ -72,6 +78,8 @@ struct gch_bin {
  * @arrived: argument for the kernel: new slabs
  * @live: argument for the kernel: the bitmaps of @offered
  * @offered: entries of @slabs for new slabs
+ * @by_page: for a page of the heap the slab that came last with such a page, of all
+ *	pages that are the same modulo GCH_PAGES; the thread may have given it back
  * @slabs: what the lists are made of
  */
 struct gch_cache {
@@ -87,6 +95,7 @@ struct gch_cache {
 	struct gcheap_slab arrived[GCH_BIN_SLABS];
 	__u64 live[GCH_BIN_SLABS];
 	struct gch_slab *offered[GCH_BIN_SLABS];
+	struct gch_slab *by_page[GCH_PAGES];
 	struct gch_slab slabs[NR_SLABS];
 };
 
@@ -96,6 +105,7 @@ int gch_cache_fill(struct gch_cache *cache, struct gch_bin *bin);
 bool gch_cache_flush(struct gcheap *heap);
 bool gch_cache_flush_all(struct gcheap *heap);
 void gch_cache_drop(struct gcheap *heap);
+bool gch_cache_find(struct gcheap *heap, struct gcheap_ioc_object *object);
 
 /**
  * gch_cache_bin() - the bin that serves a size

@@ -54,6 +54,8 @@ static void set_classes(struct gcheap *heap, const struct gcheap_class_info *inf
 	heap->max_small = 0;
 	for (i = 0; i < count && info[i].object_size <= GCH_SMALL_MAX; i++) {
 		heap->classes[i].object_size = info[i].object_size;
+		heap->classes[i].slab_size = info[i].slab_size;
+		heap->classes[i].slots = info[i].slots;
 		heap->classes[i].words = (info[i].slots + 63) / 64;
 		heap->classes[i].want_max = slabs_wanted(heap->size, info[i].slab_size);
 		for (; size <= info[i].object_size; size += GCH_SIZE_STEP)

@@ -53,11 +53,15 @@
 /**
  * struct gch_class - what a thread's cache needs to know of a size class
  * @object_size: bytes of a slot
+ * @slab_size: bytes of a slab
+ * @slots: slots in a slab
  * @words: words of bitmap in use
  * @want_max: slabs to ask for at most in one REFILL
  */
 struct gch_class {
 	__u32 object_size;
+	__u32 slab_size;
+	__u16 slots;
 	__u16 words;
 	__u16 want_max;
 };

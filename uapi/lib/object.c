@@ -2,11 +2,13 @@
 /*
  * Objects that exist: where they begin, how large they are, and resizing them.
  *
- * Only the kernel knows; each of these is a system call, but gcheap_contains().
+ * Each thread knows of what it has in its cache (cache.c), so of what it has allocated
+ * last.  Of all else only the kernel knows: then it is a system call.
  */
 #include <errno.h>
 #include <string.h>
 
+#include "cache.h"
 #include "call.h"
 
 /* Below this many bytes nothing is gained by moving to a smaller object. */
@@ -25,6 +27,8 @@ static int find(struct gcheap *heap, const void *p, struct gcheap_ioc_object *ob
 		.size = sizeof(*object),
 		.address = (uintptr_t)p,
 	};
+	if (gch_cache_find(heap, object))
+		return 0;
 	return gch_call(heap, GCHEAP_IOC_OBJECT, object);
 }
 
