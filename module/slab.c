@@ -588,14 +588,18 @@ void gc_slabs_unmark(struct gc_slabs *gs)
  *
  * Context: heap's lock held, the world stopped, marking complete, before
  * gc_slabs_marked().
+ *
+ * Return: how many slots the thread may yet hand out.
  */
-void gc_slab_sweep_owned(struct gc_slabs *gs, struct gc_slab *slab,
+u32 gc_slab_sweep_owned(struct gc_slabs *gs, struct gc_slab *slab,
 			 unsigned long *unused)
 {
 	unsigned long *handed = gc_slab_handed_bits(slab);
 	unsigned long *dead = unused;
+	u32 nr_unused;
 
 	bitmap_and(unused, unused, handed, slab->slots);
+	nr_unused = bitmap_weight(unused, slab->slots);
 	bitmap_or(unused, unused, gc_slab_mark_bits(slab), slab->slots);
 	bitmap_andnot(dead, gc_slab_alloc_bits(slab), unused, slab->slots);
 	reclaim(gs, slab, dead);
@@ -603,6 +607,7 @@ void gc_slab_sweep_owned(struct gc_slabs *gs, struct gc_slab *slab,
 	bitmap_and(dead, dead, handed, slab->slots);
 	slab_account_alloc(gs, slab, bitmap_weight(dead, slab->slots));
 	bitmap_andnot(handed, handed, dead, slab->slots);
+	return nr_unused;
 }
 
 static void list_to_unswept(struct gc_slabs *gs, struct list_head *from,
@@ -646,6 +651,27 @@ void gc_slabs_marked(struct gc_slabs *gs)
 		list_to_unswept(gs, &lists->partial, &lists->unswept);
 		list_to_unswept(gs, &lists->full, &lists->unswept);
 	}
+}
+
+/**
+ * gc_slab_recall() - take a slab from its owner at the end of a marking
+ * @gs: slabs of the heap
+ * @slab: SLAB_OWNED slab, swept by gc_slab_sweep_owned()
+ * @unused: as for gc_slab_give_back()
+ *
+ * What the owner did not use has not lived: pacing is as if the slab had come back
+ * before the marking.
+ *
+ * Context: heap's lock held, after gc_slabs_marked(), before anything is handed out.
+ */
+void gc_slab_recall(struct gc_slabs *gs, struct gc_slab *slab,
+		    const unsigned long *unused)
+{
+	s64 since = gs->since;
+
+	gc_slab_give_back(gs, slab, unused);
+	gs->live -= since - gs->since;
+	gs->since = since;
 }
 
 static void destroy_list(struct gc_slabs *gs, struct list_head *list)

@@ -172,9 +172,11 @@ void gc_slab_give_back(struct gc_slabs *gs, struct gc_slab *slab,
 long gc_slab_alloc_object(struct gc_slabs *gs, size_t bytes, bool noscan);
 
 bool gc_slabs_sweep(struct gc_slabs *gs, unsigned int nr);
-void gc_slab_sweep_owned(struct gc_slabs *gs, struct gc_slab *slab,
-			 unsigned long *unused);
+u32 gc_slab_sweep_owned(struct gc_slabs *gs, struct gc_slab *slab,
+			unsigned long *unused);
 void gc_slabs_marked(struct gc_slabs *gs);
+void gc_slab_recall(struct gc_slabs *gs, struct gc_slab *slab,
+		    const unsigned long *unused);
 void gc_slabs_unmark(struct gc_slabs *gs);
 
 typedef void (*gc_slab_visit)(struct gc_slab *slab, void *arg);

@@ -35,6 +35,7 @@
 #define gc_slabs_sweep		scarce_slabs_sweep
 #define gc_slab_sweep_owned	scarce_slab_sweep_owned
 #define gc_slabs_marked		scarce_slabs_marked
+#define gc_slab_recall		scarce_slab_recall
 #define gc_slabs_unmark		scarce_slabs_unmark
 #define gc_slabs_visit		scarce_slabs_visit
 

@@ -815,6 +815,34 @@ static void slots_swept_under_an_owner_come_back_zero(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, handed_slots_hold(gs, slab, 0));
 }
 
+/* The owner holds nothing from the marking on: pacing does not see what it held. */
+static void what_a_recalled_slab_had_unused_has_not_lived(struct kunit *test)
+{
+	DECLARE_BITMAP(unused, GCHEAP_SLAB_SLOTS);
+	DECLARE_BITMAP(copy, GCHEAP_SLAB_SLOTS);
+	unsigned int c;
+
+	for (c = 0; c < SIZE_CLASS_COUNT; c++) {
+		struct gc_slabs *gs = bare_heap_new(test, 64);
+		u32 nr = size_classes[c].slots;
+		struct gc_slab *slab;
+		LIST_HEAD(owned);
+
+		slab = slab_of_three_kinds(test, gs, c, &owned, unused);
+		bare_heap_mark(gs, slab->offset);
+		bitmap_copy(copy, unused, GCHEAP_SLAB_SLOTS);
+		KUNIT_ASSERT_EQ(test, gc_slab_sweep_owned(gs, slab, copy), nr / 3);
+		gc_slabs_marked(gs);
+		gc_slab_recall(gs, slab, unused);
+		KUNIT_ASSERT_TRUE(test, list_empty(&owned));
+		KUNIT_ASSERT_EQ(test, slab->nr_alloc, 1);
+		KUNIT_ASSERT_EQ(test, gs->live, size_of(c));
+		KUNIT_ASSERT_EQ(test, gs->since, 0);
+		KUNIT_ASSERT_EQ(test, gs->mallocs[c], nr - nr / 3);
+		KUNIT_ASSERT_EQ(test, gc_slabs_allocated(gs), size_of(c));
+	}
+}
+
 static void slab_knows_the_cycle_it_was_handed_out_in(struct kunit *test)
 {
 	struct gc_slabs *gs = bare_heap_new(test, BARE_HEAP_PAGES);
@@ -983,6 +1011,7 @@ static struct kunit_case slab_cases[] = {
 	KUNIT_CASE(owner_cannot_keep_what_it_was_not_given),
 	KUNIT_CASE(slots_swept_under_an_owner_are_counted_once),
 	KUNIT_CASE(slots_swept_under_an_owner_come_back_zero),
+	KUNIT_CASE(what_a_recalled_slab_had_unused_has_not_lived),
 	KUNIT_CASE(slab_knows_the_cycle_it_was_handed_out_in),
 	KUNIT_CASE(visit_meets_each_slab_once),
 	KUNIT_CASE(accounts_of_a_random_program_add_up),

@@ -512,9 +512,11 @@ static void adopt_unused(struct owned *owned, const unsigned long *back)
 			object_adopt(slab, i);
 }
 
-static void op_give_back(void)
+typedef void (*give_back_fn)(struct gc_slabs *gs, struct gc_slab *slab,
+			     const unsigned long *unused);
+
+static void give_back(struct owned *owned, give_back_fn function)
 {
-	struct owned *owned = &model.owned[draw(SLABS)];
 	DECLARE_BITMAP(unused, GCHEAP_SLAB_SLOTS);
 	unsigned int how = draw(4);
 
@@ -532,8 +534,13 @@ static void op_give_back(void)
 	note("give back %td, how %u\n", owned - model.owned, how);
 	objects_come_back(owned, unused);
 	adopt_unused(owned, unused);
-	gc_slab_give_back(&model.gs, owned->slab, how ? unused : NULL);
+	function(&model.gs, owned->slab, how ? unused : NULL);
 	owned->slab = NULL;
+}
+
+static void op_give_back(void)
+{
+	give_back(&model.owned[draw(SLABS)], gc_slab_give_back);
 }
 
 static void reach(unsigned long word);
@@ -710,6 +717,15 @@ static void sweep_some_owned(void)
 	}
 }
 
+static void recall_some(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < SLABS; i++)
+		if (!draw(4))
+			give_back(&model.owned[i], gc_slab_recall);
+}
+
 static void objects_die(void)
 {
 	unsigned int i;
@@ -785,6 +801,7 @@ static void op_collect(void)
 	sweep_some_owned();
 	objects_die();
 	gc_slabs_marked(&model.gs);
+	recall_some();
 }
 
 static void op_sweep(void)
