@@ -7,6 +7,7 @@
  *	stop the world,
  *	take back what the dead owned,
  *	mark from the roots,
+ *	recall what idle threads hold,
  *	start the world,
  *	sweep: at once if somebody asked for the collection, else when slabs are
  *	wanted, and in the background.
@@ -38,6 +39,7 @@
 #include "mark.h"
 #include "member.h"
 #include "mutator.h"
+#include "owned.h"
 #include "roots.h"
 #include "stats.h"
 #include "stop.h"
@@ -68,6 +70,7 @@ static int drain(struct gc_roots *roots)
 
 static int mark(struct gc_heap *heap, struct gc_roots *roots)
 {
+	u64 unused;
 	int err;
 
 	gc_mutators_reap(heap, gc_world_round(heap->world));
@@ -85,8 +88,9 @@ static int mark(struct gc_heap *heap, struct gc_roots *roots)
 	}
 	if (roots->verify)
 		gc_verify_compare(roots->verify, &heap->slabs.pages.faults);
-	gc_roots_sweep_owned(roots);
+	unused = gc_owned_sweep(&roots->reader);
 	gc_slabs_marked(&heap->slabs);
+	gc_owned_recall(&roots->reader, unused);
 	if (roots->verify) {
 		gc_audit(&heap->slabs);
 		gc_mutators_audit(heap, gc_world_round(heap->world));

@@ -13,6 +13,7 @@
  *	scavenge	memory that is not needed
  *	collect	a collection
  *	heap	life and pacing of a heap
+ *	owned	slabs that threads have
  *	roots	what processes refer to
  *	elf, tls, stack	parts of that
  *	frame_x86_64	frames of signals on stacks

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Life of mutators, and the return of what the dead owned.  See mutator.h. */
+#include <linux/gcheap.h>
 #include <linux/rhashtable.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 #include <linux/workqueue.h>
 
 #include "compat.h"
@@ -156,6 +159,68 @@ void gc_mutator_give_back_all(struct gc_heap *heap, struct gc_mutator *m)
 
 	list_for_each_entry_safe(slab, next, &m->slabs, owner_node)
 		gc_slab_give_back(&heap->slabs, slab, NULL);
+}
+
+/**
+ * gc_mutator_recall() - have a thread told that its slabs are not its any more
+ * @m: mutator that the present stop has found
+ * @recall: what to tell
+ *
+ * A thread that is held runs its work before its next user instruction, unless it
+ * dies.  Of who may have lent its memory to a vfork child nothing can be recalled: the
+ * child would not be told.
+ *
+ * Context: heap's lock held, the world stopped.
+ *
+ * Return: true when it will be told; false when nothing can be recalled from it.
+ */
+bool gc_mutator_recall(struct gc_mutator *m, const struct gc_recall *recall)
+{
+	bool held;
+
+	spin_lock(&m->lock);
+	/* As long as it is not FREE, its kernel stack is there: see regs.c. */
+	held = m->hold != HOLD_FREE && !gc_regs_may_lend(m->task);
+	if (held)
+		m->recall = *recall;
+	spin_unlock(&m->lock);
+	return held;
+}
+
+static int tell(const struct gc_recall *recall)
+{
+	struct gcheap_cache __user *cache = u64_to_user_ptr(recall->cache);
+	unsigned int i;
+
+	for_each_set_bit(i, recall->emptied, GC_BINS) {
+		struct gcheap_bin __user *bin =
+			u64_to_user_ptr(recall->bins + (u64)i * recall->stride);
+
+		if (put_user(0, &bin->word))
+			return -EFAULT;
+	}
+	return put_user(1, &cache->revoked);
+}
+
+/**
+ * gc_mutator_obey() - tell the calling thread what was recalled, if anything was
+ * @m: its mutator
+ *
+ * Whoever runs another program by now has nothing to forget.  Who cannot be told would
+ * hand out what is others': it gets a signal instead.
+ *
+ * Context: the thread's task work; may sleep, no locks held.
+ */
+void gc_mutator_obey(struct gc_mutator *m)
+{
+	struct gc_recall recall;
+
+	spin_lock(&m->lock);
+	recall = m->recall;
+	m->recall.cache = 0;
+	spin_unlock(&m->lock);
+	if (recall.cache && current->mm == m->mm && tell(&recall))
+		force_sig(SIGSEGV);
 }
 
 static void mutator_remove(struct gc_heap *heap, struct gc_mutator *m)

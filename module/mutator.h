@@ -11,11 +11,13 @@
 #ifndef GCHEAP_MUTATOR_H
 #define GCHEAP_MUTATOR_H
 
+#include <linux/bitmap.h>
 #include <linux/kref.h>
 #include <linux/rhashtable-types.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
+#include "size_class.h"
 #include "span.h"
 
 struct gc_heap;
@@ -35,6 +37,23 @@ enum gc_hold {
 	HOLD_PARKED,
 };
 
+/* Bins of a thread: two for each class, as struct gcheap_cache has them */
+#define GC_BINS		(2 * SIZE_CLASS_COUNT)
+
+/**
+ * struct gc_recall - what a thread has to be told before it runs on
+ * @cache: user address of its struct gcheap_cache; 0: nothing
+ * @bins: user address of its bins
+ * @stride: bytes from one bin to the next
+ * @emptied: bins whose slabs are not its any more
+ */
+struct gc_recall {
+	u64 cache;
+	u64 bins;
+	u32 stride;
+	DECLARE_BITMAP(emptied, GC_BINS);
+};
+
 /**
  * struct gc_mutator - a thread that uses a heap
  * @hash: in gc_heap.mutators, by @task
@@ -45,13 +64,18 @@ enum gc_hold {
  * @member: its address space when the mutator was made; a reference
  * @mm: that of @member; a reference to the structure only
  * @slabs: slabs that it owns; under the heap's lock
+ * @cache: user address of its struct gcheap_cache, 0 for none; under the heap's lock
+ * @refilled: collections completed at its last REFILL; under the heap's lock
+ * @spare: bytes of its slabs that are in nobody's use, as the present collection has
+ *	found; 0 when it did not tell
  * @landing: offset of an object that is on its way to the thread, plus one: a
  *	root until it is in the thread's memory; 0 for none
  * @busy: the thread is in a call that goes on with its slabs without the heap's
  *	lock; set under the lock, it keeps the mutator from being reaped
  * @retired: no longer in the hash: the thread runs another program
- * @lock: guards @hold
+ * @lock: guards @hold and @recall
  * @hold: see above
+ * @recall: what the thread's @work tells it
  * @work: task work that parks the thread
  * @leaving: task work that counts the thread as parked until it may get to user
  *	mode
@@ -75,11 +99,15 @@ struct gc_mutator {
 	struct gc_member *member;
 	struct mm_struct *mm;
 	struct list_head slabs;
+	u64 cache;
+	u64 refilled;
+	u64 spare;
 	unsigned long landing;
 	bool busy;
 	bool retired;
-	spinlock_t lock;	/* hold */
+	spinlock_t lock;	/* hold, recall */
 	enum gc_hold hold;
+	struct gc_recall recall;
 	struct callback_head work;
 	struct callback_head leaving;
 	struct gc_span disarmed;
@@ -105,6 +133,8 @@ void gc_mutator_retire(struct gc_heap *heap, struct gc_mutator *m);
 struct gc_mutator *gc_mutator_current(struct gc_heap *heap);
 
 void gc_mutator_give_back_all(struct gc_heap *heap, struct gc_mutator *m);
+bool gc_mutator_recall(struct gc_mutator *m, const struct gc_recall *recall);
+void gc_mutator_obey(struct gc_mutator *m);
 void gc_mutator_done(struct gc_heap *heap, struct gc_mutator *m);
 bool gc_mutators_busy(struct gc_heap *heap);
 void gc_mutators_remove(struct gc_heap *heap);

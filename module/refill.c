@@ -257,6 +257,7 @@ static int refill_locked(struct gc_heap *heap, struct gc_mutator *m,
 	}
 	gc_heap_report(heap);
 	refill->cycle = heap->slabs.cycle;
+	m->refilled = heap->slabs.cycle;
 	return refill->got ? 0 : err;
 }
 
@@ -312,6 +313,7 @@ static int refill_busily(struct gc_heap *heap, struct gc_mutator **m,
 	*m = gc_mutator_current(heap);
 	if (IS_ERR(*m))
 		return PTR_ERR(*m);
+	(*m)->cache = refill->cache;
 	err = refill_locked(heap, *m, refill, g, r);
 	if (!err)
 		(*m)->busy = true;
@@ -386,7 +388,8 @@ int gc_refill(struct gc_heap *heap, struct gcheap_ioc_refill *refill)
 
 	if (refill->flags & ~GCHEAP_NOSCAN ||
 	    refill->class_index >= SIZE_CLASS_COUNT ||
-	    !refill->want || refill->want > GCHEAP_REFILL_MAX)
+	    !refill->want || refill->want > GCHEAP_REFILL_MAX ||
+	    refill->cache % sizeof(u64))
 		return -EINVAL;
 	err = gc_map_check(heap);
 	if (err)

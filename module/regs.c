@@ -8,7 +8,11 @@
  * Lock order: gc_heap.lock, gc_mutator.lock.
  */
 #include <linux/sched.h>
+#include <linux/sched/task_stack.h>
 #include <linux/slab.h>
+#include <linux/unistd.h>
+
+#include <asm/syscall.h>
 
 #include "compat.h"
 #include "gfp.h"
@@ -147,4 +151,25 @@ bool gc_regs_read(struct gc_regs *regs, struct gc_mutator *m)
 	}
 	spin_unlock(&m->lock);
 	return there;
+}
+
+/**
+ * gc_regs_may_lend() - whether a child may have a thread's memory while it waits
+ * @task: thread that is held; its kernel stack stays
+ *
+ * A vfork child works with all that its parent has, thread-local storage included.
+ *
+ * Return: true when it may, be it that the child is not there yet or no more.
+ */
+bool gc_regs_may_lend(struct task_struct *task)
+{
+	switch (syscall_get_nr(task, task_pt_regs(task))) {
+#ifdef __NR_vfork
+	case __NR_vfork:
+#endif
+	case __NR_clone:
+	case __NR_clone3:
+		return true;
+	}
+	return false;
 }

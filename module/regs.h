@@ -42,6 +42,7 @@ int gc_regs_init(struct gc_regs *regs);
 void gc_regs_destroy(struct gc_regs *regs);
 void gc_regs_note_alternate(struct gc_mutator *m);
 bool gc_regs_read(struct gc_regs *regs, struct gc_mutator *m);
+bool gc_regs_may_lend(struct task_struct *task);
 
 /* One processor's file: */
 void gc_regs_measure(void);

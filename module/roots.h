@@ -45,6 +45,5 @@ int gc_roots_init(struct gc_roots *roots, struct gc_heap *heap,
 		  struct gc_marker *marker, struct gc_verify *verify);
 void gc_roots_destroy(struct gc_roots *roots);
 int gc_roots_mark(struct gc_roots *roots);
-void gc_roots_sweep_owned(struct gc_roots *roots);
 
 #endif /* GCHEAP_ROOTS_H */

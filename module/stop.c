@@ -62,6 +62,10 @@
  * lend.h.  All others are parked at a wait queue, where the system may freeze them
  * when it suspends.
  *
+ * Slabs may be recalled from a thread that is held.  It is told by its own work, so
+ * before its next user instruction, and owns none until then: a stop that comes while
+ * the work has not run, or writes to the thread's memory, finds nothing to recall.
+ *
  * A queued work holds the mutator, the world and the module, not the heap.  It
  * cannot be taken back from a thread: that is what may keep the module from
  * being unloaded while a thread which once used a heap is asleep.
@@ -412,6 +416,7 @@ static void mutator_work(struct callback_head *work)
 		note_time(world);
 		leave_later(m);
 	}
+	gc_mutator_obey(m);
 	gc_mutator_put(m);
 	work_done(world);
 }

@@ -259,8 +259,11 @@ static uint32_t least_size(const struct operation *op)
 
 	if (heap)
 		return (char *)heap - (char *)&request;
-	return op->number == GCHEAP_IOC_INFO ? offsetof(struct gcheap_ioc_info, uid) :
-					       op->size;
+	if (op->number == GCHEAP_IOC_INFO)
+		return offsetof(struct gcheap_ioc_info, uid);
+	if (op->number == GCHEAP_IOC_REFILL)
+		return offsetof(struct gcheap_ioc_refill, cache);
+	return op->size;
 }
 
 TEST_F(abi, a_size_too_small_is_einval)

@@ -93,6 +93,8 @@ struct fuzz {
  * @slabs: out of REFILL
  * @back: into REFILL and RELEASE
  * @where: of bitmaps
+ * @cache: how the stream takes slots, or not
+ * @bins: for that
  */
 struct arena {
 	char page[4 * PAGE];
@@ -101,6 +103,8 @@ struct arena {
 	struct gcheap_slab slabs[GCHEAP_REFILL_MAX + 1];
 	struct gcheap_slab_return back[GCHEAP_RELEASE_MAX + 1];
 	uint64_t where[GCHEAP_REFILL_MAX + 1];
+	struct gcheap_cache cache;
+	struct gcheap_bin bins[256];
 };
 
 #define ERRNOS		192

@@ -23,6 +23,8 @@ static size_t least_size(unsigned long cmd, size_t size)
 		return offsetof(struct gcheap_ioc_info, uid);
 	case GCHEAP_IOC_CONFIG:
 		return offsetof(struct gcheap_ioc_config, heap);
+	case GCHEAP_IOC_REFILL:
+		return offsetof(struct gcheap_ioc_refill, cache);
 	case GCHEAP_IOC_COLLECT:
 		return offsetof(struct gcheap_ioc_collect, heap);
 	case GCHEAP_IOC_STATS:
@@ -382,6 +384,33 @@ static void draw_live(struct stream *s, struct gcheap_ioc_refill *refill)
 		s->refused = false;
 }
 
+/*
+ * The kernel may write to the words, and has a stream killed that it cannot write for:
+ * so what is named is the arena's, or cannot be read either.
+ */
+static void draw_cache(struct stream *s, struct gcheap_ioc_refill *refill)
+{
+	struct arena *arena = s->arena;
+	struct gcheap_bin *bin = &arena->bins[below(&s->random, ARRAY_SIZE(arena->bins))];
+
+	arena->cache.busy = one_in(&s->random, 4);
+	arena->cache.revoked = 0;
+	arena->cache.bins = (uintptr_t)arena->bins;
+	arena->cache.stride = sizeof(*arena->bins);
+	arena->cache.nr_bins = ARRAY_SIZE(arena->bins);
+	bin->word = draw(&s->random);
+	bin->base = s->slabs[below(&s->random, SLABS)];
+	if (spoil(s))
+		arena->cache.bins = bad_pointer(s);
+	if (spoil(s))
+		arena->cache.nr_bins = draw(&s->random);
+	refill->cache = (uintptr_t)&arena->cache;
+	if (spoil(s)) {
+		refill->cache = draw(&s->random);
+		call_allow(s, EINVAL);
+	}
+}
+
 static bool slab_is_sound(const struct stream *s, const struct gcheap_slab *slab,
 			  const struct gcheap_ioc_refill *refill)
 {
@@ -446,6 +475,8 @@ void do_refill(struct stream *s)
 	}
 	if (one_in(&s->random, 2))
 		draw_live(s, &refill);
+	if (one_in(&s->random, 2))
+		draw_cache(s, &refill);
 	expected = refill.slabs == (uintptr_t)s->arena->slabs;
 	if (submit(s, GCHEAP_IOC_REFILL, &refill, sizeof(refill)))
 		look_at_slabs(s, &refill, expected &&

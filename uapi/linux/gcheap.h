@@ -285,6 +285,52 @@ struct gcheap_slab_return {
 };
 
 /**
+ * struct gcheap_bin - what a thread has at hand of one class
+ * @word: the free slots among the 64 from @base on
+ * @base: address of the slot of @word's lowest bit, which is the first one of a word
+ *	of its slab's bitmap; 0 for none
+ */
+struct gcheap_bin {
+	__aligned_u64 word;
+	__aligned_u64 base;
+};
+
+/**
+ * struct gcheap_cache - how a thread takes slots, in its own memory
+ * @busy: the thread's: not 0 while it changes anything that the kernel reads here,
+ *	or takes a slot, or is in a call that names its slabs
+ * @revoked: the kernel's: becomes 1 when the thread's slabs were recalled
+ * @bins: address of an array of struct gcheap_bin: 2 * class_index, and the next one
+ *	for GCHEAP_NOSCAN
+ * @stride: bytes from one of them to the next
+ * @nr_bins: how many there are
+ *
+ * A collection recalls all slabs of a thread that holds more than 16 KiB of slots which
+ * are in nobody's use, and has not called REFILL since the collection before; and of
+ * as many other threads as hold, all together, more than a quarter of what lives.
+ * Before its next instruction the thread finds @revoked, and zero in @word of each bin
+ * that had a slab.  From then on none of its slabs is its own any more, and RELEASE of
+ * one is EPERM.  A thread that cannot be told, as the memory cannot be written any
+ * more, gets SIGSEGV.
+ *
+ * A slot that is free in its slab's @live bitmap, and in the bin's @word where that
+ * stands for its part of the bitmap, goes to others.  So the thread sets @busy, loads
+ * @word, stores it without a bit, and clears @busy, in this order, as a signal handler
+ * of its own would see it.
+ *
+ * Nothing is recalled from a thread that is busy, in vfork(), clone() or clone3(),
+ * whose child may use its slabs meanwhile, or in a call of the heap; nor when what is
+ * named here, or the bitmap of one of its slabs, is not in memory.
+ */
+struct gcheap_cache {
+	__u32 busy;
+	__u32 revoked;
+	__aligned_u64 bins;
+	__u32 stride;
+	__u32 nr_bins;
+};
+
+/**
  * struct gcheap_ioc_refill - GCHEAP_IOC_REFILL: slabs for the calling thread
  * @size: sizeof(struct gcheap_ioc_refill)
  * @flags: GCHEAP_NOSCAN or zero
@@ -298,6 +344,8 @@ struct gcheap_slab_return {
  * @cycle: out: collections completed so far
  * @live: array of @want addresses, or 0: where the thread is going to keep the
  *	bitmap of each slab it gets, see below
+ * @cache: address of the thread's struct gcheap_cache, a multiple of 8, the same in
+ *	all its calls; or 0: its slabs are not recalled
  *
  * The slots are zero.  The slab belongs to the calling thread until it gives it
  * back, ends, execs, or calls COLLECT.  Until then nothing there is reclaimed,
@@ -307,7 +355,8 @@ struct gcheap_slab_return {
  * slot that came as free may be cleared once the slot's address is in the
  * program's hands, and then stays so.  A collection reads the array while the
  * thread is held, and reclaims slots whose bit is clear and which nothing
- * refers to; they come as free again when the slab was given back.
+ * refers to; they come as free again when the slab was given back.  A thread that
+ * names its @cache has its slabs taken back when it is idle.
  *
  * ENOMEM: no memory, or no more for this user, also not after a collection; or
  *	without, when some in a row have been of no use, less time has passed
@@ -327,6 +376,7 @@ struct gcheap_ioc_refill {
 	__aligned_u64 back;
 	__aligned_u64 cycle;
 	__aligned_u64 live;
+	__aligned_u64 cache;
 };
 
 /* gcheap_ioc_release.flags: all slabs of the calling thread come back */
