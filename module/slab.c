@@ -592,7 +592,7 @@ void gc_slabs_unmark(struct gc_slabs *gs)
  * Return: how many slots the thread may yet hand out.
  */
 u32 gc_slab_sweep_owned(struct gc_slabs *gs, struct gc_slab *slab,
-			 unsigned long *unused)
+			unsigned long *unused)
 {
 	unsigned long *handed = gc_slab_handed_bits(slab);
 	unsigned long *dead = unused;

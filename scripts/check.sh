@@ -36,8 +36,8 @@ newest='test_frames test_lent test_consent test_ends'
 long='test_roots=300 test_oom=400 test_hosts=190 test_fail_nth=180 test_threads=170
 test_fork=150 test_eintr=130 test_storm=110 test_waiting=90 test_slab=75 test_abi=70
 test_life=70 test_stats=60 test_vma=40 test_dlopen=40 test_garbage=35 test_bss=35
-test_bounded=35 test_memory=30 test_descriptor=25 test_running=20 test_heaps=20
-test_frames=20 test_pressure=350 test_hotplug=30 test_release=40'
+test_cache=40 test_bounded=35 test_memory=30 test_descriptor=25 test_running=20
+test_heaps=20 test_frames=20 test_pressure=350 test_hotplug=30 test_release=40'
 
 # programs: those of TESTS, or all
 programs()

@@ -320,9 +320,11 @@ int gcheap_release(struct gcheap *heap);
  * gcheap_thread_release() - give back what the calling thread has in its cache
  * @heap: heap
  *
- * For a thread that will not allocate for long: what it has of each size, but has not
- * handed out, is other threads' then.  And for exact statistics: what it has allocated
- * is counted.
+ * Each thread allocates from memory of its own, which others cannot use: of each size
+ * that it allocates some KiB, and more when it allocates fast.  Collections take that
+ * from threads that have been idle for one of them, and from others when all together
+ * hold more than a quarter of what lives.  This does it now, for a thread that will not
+ * allocate for long.  And for exact statistics: what it has allocated is counted.
  */
 void gcheap_thread_release(struct gcheap *heap);
 

@@ -9,11 +9,17 @@
 #include "cache.h"
 #include "thread.h"
 
-/* No loop, no lock, no system call: an object in some twenty instructions. */
+/*
+ * No loop, no lock, no system call: an object in some twenty instructions.
+ *
+ * When slabs are recalled, the words of their bins become zero: before the cache is
+ * busy, or after.
+ */
 static inline void *alloc(struct gcheap *heap, size_t size, unsigned int flags)
 {
 	struct gch_cache *cache = gch_thread.cache;
 	struct gch_bin *bin;
+	void *object;
 
 	/* None yet, or the last allocation was from another heap, or a fork wiped it. */
 	if (unlikely(!cache || !gch_heap_is(heap, cache->id)))
@@ -21,10 +27,15 @@ static inline void *alloc(struct gcheap *heap, size_t size, unsigned int flags)
 	if (unlikely(size > heap->max_small))
 		goto slow;
 	bin = gch_cache_bin(cache, heap, size, flags);
+	gch_cache_set_busy(cache, 1);
 	/* The current word is used up: the slow path finds the next one. */
 	if (unlikely(!bin->word))
-		goto slow;
-	return gch_bin_take(bin);
+		goto leave;
+	object = gch_bin_take(bin);
+	gch_cache_leave(cache);
+	return object;
+leave:
+	gch_cache_leave(cache);
 slow:
 	return gch_alloc_slow(heap, size, flags);
 }

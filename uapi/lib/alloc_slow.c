@@ -49,9 +49,14 @@ static void *alloc_direct(struct gcheap *heap, size_t size, unsigned int flags)
 static void *alloc_cached(struct gch_cache *cache, size_t size, unsigned int flags)
 {
 	struct gch_bin *bin = gch_cache_bin(cache, cache->heap, size, flags);
-	int err = gch_cache_fill(cache, bin);
+	void *object;
+	int err;
 
-	return err ? error_pointer(err) : gch_bin_take(bin);
+	gch_cache_enter(cache);
+	err = gch_cache_fill(cache, bin);
+	object = err ? error_pointer(err) : gch_bin_take(bin);
+	gch_cache_leave(cache);
+	return object;
 }
 
 static void *alloc_once(struct gcheap *heap, size_t size, unsigned int flags)

@@ -27,6 +27,11 @@
  * (A handler of a signal that interrupted an allocation must not fork and then
  * return to it in the child.)
  *
+ * Recall: a collection takes slabs back from threads that do not use them.  The kernel
+ * makes the words of their bins zero and sets "revoked", between two instructions of
+ * the thread; never while the cache is busy, which it is wherever slabs are handled
+ * here.  So whoever enters the cache looks first, and forgets all slabs if need be.
+ *
  * vfork: the child works on its parent's cache, which is right as far as slots
  * go; but REFILL refuses it, and RELEASE says EPERM.  Both leave the slabs as they
  * are, for the parent to go on with; so does each other error.
@@ -40,6 +45,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -49,6 +55,10 @@
 #include "memory.h"
 #include "thread.h"
 #include "trace.h"
+
+/* To the kernel a bin is a struct gcheap_bin. */
+_Static_assert(offsetof(struct gch_bin, word) == offsetof(struct gcheap_bin, word), "word");
+_Static_assert(offsetof(struct gch_bin, base) == offsetof(struct gcheap_bin, base), "base");
 
 __thread struct gch_thread gch_thread GCH_TLS;
 
@@ -117,6 +127,12 @@ static void back_done(struct gch_cache *cache, unsigned int n)
 	}
 }
 
+/* Bins that never had a slab are not written to, and take no memory. */
+static bool bin_has_slabs(const struct gch_bin *bin)
+{
+	return bin->current || bin->more;
+}
+
 /* Retire all that a bin has, with what is still unused in it. */
 static void bin_empty(struct gch_cache *cache, struct gch_bin *bin)
 {
@@ -134,14 +150,52 @@ static void bin_empty(struct gch_cache *cache, struct gch_bin *bin)
 	bin->current = NULL;
 }
 
+/* The slabs are the kernel's again, which needs not be told. */
+static void cache_forget(struct gch_cache *cache)
+{
+	unsigned int i;
+
+	for (i = 0; i < 2 * cache->heap->class_count; i++) {
+		struct gch_bin *bin = &cache->bins[i];
+
+		if (!bin_has_slabs(bin))
+			continue;
+		bin->word = 0;
+		bin->current = NULL;
+		bin->more = NULL;
+	}
+	/* Nothing is found in them any more. */
+	for (i = 0; i < cache->nr_slabs; i++)
+		cache->slabs[i].start = 0;
+	cache->retired = NULL;
+	cache->spare = NULL;
+	cache->nr_slabs = 0;
+}
+
+/**
+ * gch_cache_enter() - begin to handle slabs
+ * @cache: the calling thread's cache, of a heap that is open
+ *
+ * Until gch_cache_leave() none is recalled.
+ */
+void gch_cache_enter(struct gch_cache *cache)
+{
+	gch_cache_set_busy(cache, 1);
+	if (!cache->told.revoked)
+		return;
+	cache->told.revoked = 0;
+	cache_forget(cache);
+}
+
 /* Give all slabs back; false when the thread had none, or may not. */
-static bool cache_flush(struct gch_cache *cache)
+static bool flush_busily(struct gch_cache *cache)
 {
 	struct gcheap_ioc_release request = { .size = sizeof(request) };
 	unsigned int i, n;
 
 	for (i = 0; i < 2 * cache->heap->class_count; i++)
-		bin_empty(cache, &cache->bins[i]);
+		if (bin_has_slabs(&cache->bins[i]))
+			bin_empty(cache, &cache->bins[i]);
 	if (!cache->retired)
 		return false;
 	request.back = (uintptr_t)cache->back;
@@ -154,6 +208,16 @@ static bool cache_flush(struct gch_cache *cache)
 		back_done(cache, n);
 	} while (cache->retired);
 	return true;
+}
+
+static bool cache_flush(struct gch_cache *cache)
+{
+	bool had;
+
+	gch_cache_enter(cache);
+	had = flush_busily(cache);
+	gch_cache_leave(cache);
+	return had;
 }
 
 static void thread_exit(void *unused)
@@ -241,6 +305,9 @@ struct gch_cache *gch_cache_get(struct gcheap *heap)
 		}
 	}
 	cache->heap = heap;
+	cache->told.bins = (uintptr_t)cache->bins;
+	cache->told.stride = sizeof(*cache->bins);
+	cache->told.nr_bins = NR_BINS;
 	cache->id = __atomic_load_n(&heap->id, __ATOMIC_RELAXED);
 	cache->next = gch_thread.cache;
 	gch_thread.cache = cache;
@@ -300,6 +367,30 @@ bool gch_cache_flush_all(struct gcheap *heap)
 	return had;
 }
 
+/* What a cache, which is busy, tells of an object */
+static bool find_busily(const struct gch_cache *cache, struct gcheap_ioc_object *object)
+{
+	const struct gch_class *class;
+	const struct gch_slab *slab;
+	__u64 offset;
+	__u32 slot;
+
+	slab = cache->by_page[object->address / GCH_PAGE_SIZE % GCH_PAGES];
+	if (!slab)
+		return false;
+	class = &cache->heap->classes[slab->bin / 2];
+	offset = object->address - slab->start;
+	if (offset >= class->slab_size)
+		return false;
+	slot = (__u32)offset / class->object_size;
+	if (slot >= class->slots)
+		return false;
+	object->start = slab->start + slot * class->object_size;
+	object->usable = class->object_size;
+	object->flags = slab->bin % 2 ? GCHEAP_NOSCAN : 0;
+	return true;
+}
+
 /**
  * gch_cache_find() - what the calling thread knows of an object
  * @heap: heap
@@ -312,28 +403,15 @@ bool gch_cache_flush_all(struct gcheap *heap)
  */
 bool gch_cache_find(struct gcheap *heap, struct gcheap_ioc_object *object)
 {
-	const struct gch_cache *cache = cache_find(heap);
-	const struct gch_class *class;
-	const struct gch_slab *slab;
-	__u64 offset;
-	__u32 slot;
+	struct gch_cache *cache = cache_find(heap);
+	bool known;
 
 	if (!cache)
 		return false;
-	slab = cache->by_page[object->address / GCH_PAGE_SIZE % GCH_PAGES];
-	if (!slab)
-		return false;
-	class = &heap->classes[slab->bin / 2];
-	offset = object->address - slab->start;
-	if (offset >= class->slab_size)
-		return false;
-	slot = (__u32)offset / class->object_size;
-	if (slot >= class->slots)
-		return false;
-	object->start = slab->start + slot * class->object_size;
-	object->usable = class->object_size;
-	object->flags = slab->bin % 2 ? GCHEAP_NOSCAN : 0;
-	return true;
+	gch_cache_enter(cache);
+	known = find_busily(cache, object);
+	gch_cache_leave(cache);
+	return known;
 }
 
 /**
@@ -476,6 +554,7 @@ static int bin_refill(struct gch_cache *cache, struct gch_bin *bin)
 		.slabs = (uintptr_t)cache->arrived,
 		.back = (uintptr_t)cache->back,
 		.live = (uintptr_t)cache->live,
+		.cache = (uintptr_t)&cache->told,
 	};
 	int err;
 
@@ -494,7 +573,7 @@ static int bin_refill(struct gch_cache *cache, struct gch_bin *bin)
 
 /**
  * gch_cache_fill() - make sure that a bin's word is not empty
- * @cache: the calling thread's cache
+ * @cache: the calling thread's cache, after gch_cache_enter()
  * @bin: bin of it
  *
  * errno stays as it is.

@@ -40,7 +40,8 @@ struct gch_slab {
 
 /**
  * struct gch_bin - what a thread has of one class
- * @word: free slots among the 64 from @base on
+ * @word: free slots among the 64 from @base on; to the kernel a struct gcheap_bin, as
+ *	is @base
  * @base: address of the slot of @word's lowest bit
  * @object_size: bytes of a slot
  * @next_word: index of the word that follows @word in @current
@@ -67,13 +68,14 @@ struct gch_bin {
 /**
  * struct gch_cache - a thread's slabs of one heap
  * @id: id of the heap, 0 when wiped
+ * @told: what the kernel knows of it
  * @heap: heap
  * @next: the thread's next cache
  * @retired: slabs to give back
  * @spare: entries of @slabs not in use, that once were
+ * @bins: the bins; two for each class
  * @nr_slabs: entries of @slabs that ever were in use
  * @cycle: last collection that the thread heard of
- * @bins: the bins; two for each class
  * @back: argument for the kernel: the retired slabs
  * @arrived: argument for the kernel: new slabs
  * @live: argument for the kernel: the bitmaps of @offered
@@ -84,13 +86,14 @@ struct gch_bin {
  */
 struct gch_cache {
 	__u64 id;
+	struct gcheap_cache told;
 	struct gcheap *heap;
 	struct gch_cache *next;
 	struct gch_slab *retired;
 	struct gch_slab *spare;
+	struct gch_bin bins[NR_BINS];
 	__u32 nr_slabs;
 	__u64 cycle;
-	struct gch_bin bins[NR_BINS];
 	struct gcheap_slab_return back[GCHEAP_RELEASE_MAX];
 	struct gcheap_slab arrived[GCH_BIN_SLABS];
 	__u64 live[GCH_BIN_SLABS];
@@ -101,6 +104,7 @@ struct gch_cache {
 
 int gch_cache_init(void);
 struct gch_cache *gch_cache_get(struct gcheap *heap);
+void gch_cache_enter(struct gch_cache *cache);
 int gch_cache_fill(struct gch_cache *cache, struct gch_bin *bin);
 bool gch_cache_flush(struct gcheap *heap);
 bool gch_cache_flush_all(struct gcheap *heap);
@@ -120,18 +124,43 @@ static inline struct gch_bin *gch_cache_bin(struct gch_cache *cache, const struc
 					    size_t size, unsigned int flags)
 {
 	const size_t steps = (size + GCH_SIZE_STEP - 1) / GCH_SIZE_STEP;
-
 	/* GCHEAP_NOSCAN is 1: the bin after. */
-	return &cache->bins[heap->bin_of[steps] + flags];
+	const size_t index = heap->bin_of[steps] + flags;
+
+	return &cache->bins[index];
+}
+
+/**
+ * gch_cache_set_busy() - say whether the calling thread handles its slabs
+ * @cache: cache
+ * @busy: 1 when it does, 0 when it does not
+ *
+ * The kernel sees the thread's memory as a signal handler of its own would.
+ */
+static inline void gch_cache_set_busy(struct gch_cache *cache, __u32 busy)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	__atomic_store_n(&cache->told.busy, busy, __ATOMIC_RELAXED);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+/**
+ * gch_cache_leave() - the calling thread is done with its cache
+ * @cache: cache, after gch_cache_enter()
+ *
+ * From here on its slabs may be recalled.
+ */
+static inline void gch_cache_leave(struct gch_cache *cache)
+{
+	gch_cache_set_busy(cache, 0);
 }
 
 /**
  * gch_bin_take() - take a slot
- * @bin: bin with a word that is not empty
+ * @bin: bin of a cache that is busy, with a word that is not empty
  *
  * The compiler must not put off computing the address, so that the collector
- * finds it in a register as soon as the bitmap that it reads says the slot is
- * taken.
+ * finds it in a register as soon as the word that it reads says the slot is taken.
  *
  * Return: the slot.
  */
@@ -141,7 +170,7 @@ static inline void *gch_bin_take(struct gch_bin *bin)
 	const __u32 slot = __builtin_ctzll(word);
 	uintptr_t address = bin->base + slot * bin->object_size;
 
-	__asm__ ("" : "+r" (address));
+	__asm__ __volatile__("" : "+r" (address) : : "memory");
 	bin->word = word & (word - 1);
 	return (void *)address;
 }

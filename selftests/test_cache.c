@@ -1,0 +1,737 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What threads hold in reserve is bounded: collections take it from who is idle, and
+ * nothing is handed out twice for that.
+ */
+#include "common.h"
+
+#include <limits.h>
+#include <linux/userfaultfd.h>
+#include <sys/mman.h>
+
+static const size_t sizes[] = { 16, 32, 48, 64, 96, 128, 192, 256, 512, 1024 };
+
+#define SIZES	(sizeof(sizes) / sizeof(*sizes))
+
+/* An object of someone: what follows is his pattern. */
+struct node {
+	struct node *next;
+	uint64_t owner;
+};
+
+static struct node *new_node(struct gcheap *heap, struct node *list, size_t size,
+			     uint64_t owner)
+{
+	struct node *node = gcheap_alloc(heap, size);
+
+	must(node && all_zero(node, size));
+	fill(node + 1, size - sizeof(*node), owner);
+	node->owner = owner;
+	node->next = list;
+	return node;
+}
+
+/* One of each size, @rounds times, before those of @list */
+static struct node *grow(struct gcheap *heap, struct node *list, uint64_t owner, int rounds)
+{
+	size_t i;
+
+	while (rounds--)
+		for (i = 0; i < SIZES; i++)
+			list = new_node(heap, list, sizes[i], owner);
+	return list;
+}
+
+/* Does a list have what grow() put there, and is all of it its owner's? */
+static bool is_whole(const struct node *list, uint64_t owner, int rounds)
+{
+	size_t i;
+
+	while (rounds--) {
+		for (i = SIZES; i--; list = list->next)
+			if (!list || list->owner != owner ||
+			    !filled(list + 1, sizes[i] - sizeof(*list), owner))
+				return false;
+	}
+	return !list;
+}
+
+/* Threads that allocate, wait, and allocate again */
+struct crowd {
+	struct gcheap *heap;
+	int gate[2];
+	int count;
+	int rounds;
+	int again;
+	bool release;
+	int ready[2];
+	pthread_barrier_t done;
+};
+
+struct member {
+	struct crowd *crowd;
+	uint64_t id;
+	pthread_t thread;
+};
+
+static void *run_member(void *arg)
+{
+	const struct member *member = arg;
+	struct crowd *crowd = member->crowd;
+	struct node *list = grow(crowd->heap, NULL, member->id, crowd->rounds);
+
+	if (crowd->release)
+		gcheap_thread_release(crowd->heap);
+	say(crowd->ready[1]);
+	hear(crowd->gate[0]);
+	list = grow(crowd->heap, list, member->id, crowd->again);
+	pthread_barrier_wait(&crowd->done);
+	must(is_whole(list, member->id, crowd->rounds + crowd->again));
+	return NULL;
+}
+
+static struct member *crowd_begin(struct crowd *crowd)
+{
+	struct member *members = calloc(crowd->count, sizeof(*members));
+	pthread_attr_t attr;
+	int i;
+
+	must(members && !pipe(crowd->gate) && !pipe(crowd->ready));
+	must(!pthread_barrier_init(&crowd->done, NULL, crowd->count));
+	must(!pthread_attr_init(&attr));
+	must(!pthread_attr_setstacksize(&attr, 64 * KIB));
+	for (i = 0; i < crowd->count; i++) {
+		members[i] = (struct member){ .crowd = crowd, .id = i + 1 };
+		must(!pthread_create(&members[i].thread, &attr, run_member, &members[i]));
+	}
+	for (i = 0; i < crowd->count; i++)
+		hear(crowd->ready[0]);
+	return members;
+}
+
+static void crowd_end(struct crowd *crowd, struct member *members)
+{
+	int i;
+
+	for (i = 0; i < crowd->count; i++)
+		say(crowd->gate[1]);
+	for (i = 0; i < crowd->count; i++)
+		must(!pthread_join(members[i].thread, NULL));
+	close(crowd->gate[0]);
+	close(crowd->gate[1]);
+	free(members);
+}
+
+/* What came back from threads is counted, and only that. */
+static uint64_t counted(struct gcheap *heap, uint64_t before)
+{
+	return stats_of(heap).mallocs - before;
+}
+
+TEST(many_idle_threads_hold_next_to_nothing)
+{
+	struct crowd crowd = {
+		.heap = open_manual(512 * MIB), .rounds = 1, .again = 2,
+		.count = scaled(500),
+	};
+	struct gcheap_stats stats;
+	struct member *members;
+	struct node *list;
+	uint64_t before;
+
+	ASSERT_NE(NULL, crowd.heap);
+	before = stats_of(crowd.heap).mallocs;
+	members = crowd_begin(&crowd);
+	ASSERT_EQ(0, gcheap_collect(crowd.heap));
+	ASSERT_EQ(0, gcheap_release(crowd.heap));
+	EXPECT_EQ(crowd.count * SIZES, counted(crowd.heap, before));
+	/* Others get what they had in reserve: no more memory is needed. */
+	stats = stats_of(crowd.heap);
+	list = grow(crowd.heap, NULL, 0, crowd.count);
+	EXPECT_EQ(stats.heap_sys, stats_of(crowd.heap).heap_sys);
+	crowd_end(&crowd, members);
+	EXPECT_TRUE(is_whole(list, 0, crowd.count));
+	gcheap_close(crowd.heap);
+}
+
+/* Where much lives, it takes a thread that holds much and is idle for a collection. */
+TEST(idle_thread_keeps_no_more_than_16_kib)
+{
+	struct crowd crowd = { .heap = open_manual(64 * MIB), .rounds = 1, .count = 1 };
+	void *volatile large = gcheap_alloc_noscan(crowd.heap, 8 * MIB);
+	struct member *members;
+	uint64_t before;
+
+	ASSERT_NE(NULL, large);
+	before = stats_of(crowd.heap).mallocs;
+	members = crowd_begin(&crowd);
+	ASSERT_EQ(0, gcheap_collect(crowd.heap));
+	EXPECT_EQ(0, counted(crowd.heap, before));
+	ASSERT_EQ(0, gcheap_collect(crowd.heap));
+	EXPECT_EQ(SIZES, counted(crowd.heap, before));
+	crowd_end(&crowd, members);
+	gcheap_close(crowd.heap);
+}
+
+static void *hold_one(void *arg)
+{
+	struct crowd *crowd = arg;
+	void *volatile object = gcheap_alloc(crowd->heap, 16);
+
+	must(object);
+	say(crowd->ready[1]);
+	hear(crowd->gate[0]);
+	return object;
+}
+
+TEST(idle_thread_keeps_a_little)
+{
+	struct crowd crowd = { .heap = open_manual(64 * MIB) };
+	void *volatile large = gcheap_alloc_noscan(crowd.heap, 8 * MIB);
+	pthread_t thread;
+	uint64_t before;
+	int i;
+
+	ASSERT_NE(NULL, large);
+	ASSERT_EQ(0, pipe(crowd.gate));
+	ASSERT_EQ(0, pipe(crowd.ready));
+	before = stats_of(crowd.heap).mallocs;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, hold_one, &crowd));
+	hear(crowd.ready[0]);
+	for (i = 0; i < 3; i++)
+		ASSERT_EQ(0, gcheap_collect(crowd.heap));
+	EXPECT_EQ(0, counted(crowd.heap, before));
+	say(crowd.gate[1]);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(1, counted(crowd.heap, before));
+	gcheap_close(crowd.heap);
+}
+
+TEST(thread_gives_its_reserve_back_itself)
+{
+	struct crowd crowd = {
+		.heap = open_manual(64 * MIB), .rounds = 1, .again = 2, .count = 4,
+		.release = true,
+	};
+	struct member *members;
+	uint64_t before;
+
+	ASSERT_NE(NULL, crowd.heap);
+	gcheap_thread_release(crowd.heap);
+	before = stats_of(crowd.heap).mallocs;
+	members = crowd_begin(&crowd);
+	EXPECT_EQ(crowd.count * SIZES, counted(crowd.heap, before));
+	crowd_end(&crowd, members);
+	gcheap_thread_release(crowd.heap);
+	gcheap_thread_release(crowd.heap);
+	EXPECT_EQ(3 * crowd.count * SIZES, counted(crowd.heap, before));
+	gcheap_close(crowd.heap);
+}
+
+/*
+ * A thread that collects when it is asked to, twice, and then takes what there is: if
+ * someone goes on with a slot that was given to another one, it shows.
+ */
+struct collector {
+	struct gcheap *heap;
+	int ask[2];
+	int answer[2];
+	size_t size;
+	struct node *list;
+	unsigned long count;
+	pthread_t thread;
+};
+
+/* No memory of this kind is a root: the list is on the thread's stack. */
+static struct collector collector;
+
+#define COLLECTOR_ID	~0ull
+
+static void *run_collector(void *unused)
+{
+	struct node *list = NULL, *node;
+	char c;
+	int i;
+
+	(void)unused;
+	while (read(collector.ask[0], &c, 1) == 1) {
+		must(!gcheap_collect(collector.heap));
+		must(!gcheap_collect(collector.heap));
+		for (i = 0; i < 4; i++)
+			list = new_node(collector.heap, list, collector.size, COLLECTOR_ID);
+		say(collector.answer[1]);
+	}
+	for (node = list; node; node = node->next)
+		must(node->owner == COLLECTOR_ID &&
+		     filled(node + 1, collector.size - sizeof(*node), COLLECTOR_ID));
+	return NULL;
+}
+
+static void collector_begin(struct gcheap *heap, size_t size)
+{
+	collector = (struct collector){ .heap = heap, .size = size };
+	must(!pipe(collector.ask) && !pipe(collector.answer));
+	must(!pthread_create(&collector.thread, NULL, run_collector, NULL));
+}
+
+static void collect_twice(void)
+{
+	say(collector.ask[1]);
+	hear(collector.answer[0]);
+}
+
+static void collector_end(void)
+{
+	close(collector.ask[1]);
+	must(!pthread_join(collector.thread, NULL));
+}
+
+/* Signals after each instruction: steps since they are on, and the one to collect at */
+static volatile long steps, collect_at;
+
+static void on_step(int signal)
+{
+	(void)signal;
+	if (steps++ == collect_at)
+		collect_twice();
+}
+
+static void step_begin(long at)
+{
+	struct sigaction action = { .sa_handler = on_step };
+
+	must(!sigaction(SIGTRAP, &action, NULL));
+	steps = 0;
+	collect_at = at;
+	asm volatile("pushfq; orq $0x100, (%%rsp); popfq" : : : "memory", "cc");
+}
+
+static void step_end(void)
+{
+	asm volatile("pushfq; andq $~0x100, (%%rsp); popfq" : : : "memory", "cc");
+}
+
+/* Returns whether the collection came before the allocation was over. */
+static bool allocate_stepping(struct node **list, long at, bool anew)
+{
+	struct gcheap *heap = collector.heap;
+	void *object;
+
+	/* A thread that has no slabs, or one that has slots at hand */
+	if (anew)
+		gcheap_thread_release(heap);
+	else
+		*list = new_node(heap, *list, collector.size, 1);
+	step_begin(at);
+	object = gcheap_alloc(heap, collector.size);
+	step_end();
+	must(object && all_zero(object, collector.size));
+	fill(object + sizeof(struct node), collector.size - sizeof(struct node), 1);
+	*(struct node *)object = (struct node){ .next = *list, .owner = 1 };
+	*list = object;
+	return steps > at;
+}
+
+static void recall_at_each(long stride, bool anew)
+{
+	struct node *list = NULL, *node;
+	long at;
+
+	for (at = 0; allocate_stepping(&list, at, anew); at += stride)
+		;
+	/* So many instructions it takes at least. */
+	must(at > 20);
+	for (node = list; node; node = node->next)
+		must(node->owner == 1 &&
+		     filled(node + 1, collector.size - sizeof(*node), 1));
+}
+
+TEST(slabs_are_recalled_at_any_instruction_of_an_allocation)
+{
+	struct gcheap *heap = open_manual(64 * MIB);
+
+	ASSERT_NE(NULL, heap);
+	collector_begin(heap, 32);
+	recall_at_each(1, false);
+	collector_end();
+	gcheap_close(heap);
+}
+
+TEST(slabs_are_recalled_while_a_thread_gets_some)
+{
+	struct gcheap *heap = open_manual(64 * MIB);
+
+	ASSERT_NE(NULL, heap);
+	collector_begin(heap, 48);
+	recall_at_each(on_debug_kernel() ? 101 : 29, true);
+	collector_end();
+	gcheap_close(heap);
+}
+
+/* Parent and child have one memory. */
+static struct node *volatile of_parent, *volatile of_child;
+
+TEST(vfork_child_allocates_from_what_its_parent_has)
+{
+	struct gcheap *heap = open_manual(64 * MIB);
+	pid_t pid;
+
+	ASSERT_NE(NULL, heap);
+	collector_begin(heap, 64);
+	of_parent = grow(heap, NULL, 2, 1);
+	pid = vfork();
+	if (!pid) {
+		collect_twice();
+		of_child = grow(heap, NULL, 3, 3);
+		_exit(0);
+	}
+	ASSERT_LT(0, pid);
+	EXPECT_TRUE(child_succeeded(pid));
+	of_parent = grow(heap, of_parent, 2, 3);
+	EXPECT_TRUE(is_whole(of_parent, 2, 4));
+	EXPECT_TRUE(is_whole(of_child, 3, 3));
+	collector_end();
+	gcheap_close(heap);
+}
+
+TEST(child_of_fork_has_nothing_to_forget)
+{
+	struct gcheap *heap = open_manual(64 * MIB);
+	struct node *list;
+	pid_t pid;
+
+	ASSERT_NE(NULL, heap);
+	list = grow(heap, NULL, 2, 1);
+	pid = fork_child();
+	if (!pid) {
+		struct node *own = grow(heap, NULL, 4, 1);
+
+		must(!gcheap_collect(heap) && !gcheap_collect(heap));
+		own = grow(heap, own, 4, 3);
+		_exit(!is_whole(own, 4, 4));
+	}
+	EXPECT_TRUE(child_succeeded(pid));
+	list = grow(heap, list, 2, 3);
+	EXPECT_TRUE(is_whole(list, 2, 4));
+	gcheap_close(heap);
+}
+
+/* Without the library: one slab, of which some slots were taken */
+#define RAW_CLASS	3
+#define RAW_BIN		(2 * RAW_CLASS)
+#define RAW_BINS	(RAW_BIN + 1)
+#define RAW_TAKEN	5
+
+/* A thread's memory, which is no root: mapped, and given to the thread by its address. */
+struct told {
+	struct gcheap_cache cache;
+	struct gcheap_bin bins[RAW_BINS];
+	uint64_t live[GCHEAP_SLAB_WORDS];
+	uint64_t live_address;
+	struct gcheap_slab slab;
+};
+
+struct raw {
+	int fd;
+	struct told *told;
+	/* changes what was told, before the collections */
+	void (*spoil)(struct told *told);
+	/* told to REFILL instead of the cache's address */
+	uint64_t cache;
+	/* of RELEASE, afterwards */
+	int err;
+	pid_t tid;
+	int ask[2];
+	int answer[2];
+};
+
+static void raw_refill(struct raw *raw)
+{
+	struct told *told = raw->told;
+	struct gcheap_ioc_refill refill = {
+		.size = sizeof(refill), .class_index = RAW_CLASS, .want = 1,
+		.slabs = (uintptr_t)&told->slab, .live = (uintptr_t)&told->live_address,
+		.cache = raw->cache ? raw->cache : (uintptr_t)&told->cache,
+	};
+
+	memset(told->live, 0xff, sizeof(told->live));
+	told->live_address = (uintptr_t)told->live;
+	told->cache.bins = (uintptr_t)told->bins;
+	told->cache.stride = sizeof(*told->bins);
+	told->cache.nr_bins = RAW_BINS;
+	must(!ioctl(raw->fd, GCHEAP_IOC_REFILL, &refill));
+	told->bins[RAW_BIN].base = told->slab.start;
+	told->bins[RAW_BIN].word = told->slab.free[0] >> RAW_TAKEN << RAW_TAKEN;
+	if (raw->spoil)
+		raw->spoil(told);
+}
+
+static void *run_raw(void *arg)
+{
+	struct raw *raw = arg;
+	struct gcheap_slab_return back = {};
+	struct gcheap_ioc_release release = {
+		.size = sizeof(release), .nr_back = 1, .back = (uintptr_t)&back,
+	};
+
+	raw_refill(raw);
+	back.start = raw->told->slab.start;
+	raw->tid = gettid();
+	say(raw->answer[1]);
+	hear(raw->ask[0]);
+	raw->err = call(raw->fd, GCHEAP_IOC_RELEASE, &release);
+	return NULL;
+}
+
+static uint64_t raw_mallocs(int fd)
+{
+	struct gcheap_ioc_stats stats = { .size = sizeof(stats) };
+
+	must(!ioctl(fd, GCHEAP_IOC_STATS, &stats));
+	return stats.mallocs;
+}
+
+FIXTURE(raw)
+{
+	struct raw raw;
+	pthread_t thread;
+	uint64_t mallocs;
+};
+
+FIXTURE_SETUP(raw)
+{
+	self->raw.fd = raw_open(16 * MIB);
+	ASSERT_NE(MAP_FAILED, raw_map(self->raw.fd));
+	self->raw.told = mmap(NULL, 64 * KIB, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->raw.told);
+	ASSERT_EQ(0, pipe(self->raw.ask));
+	ASSERT_EQ(0, pipe(self->raw.answer));
+}
+
+FIXTURE_TEARDOWN(raw)
+{
+	close(self->raw.fd);
+}
+
+/* The thread gets its slab, and is idle for two collections. */
+static void raw_begin(FIXTURE_DATA(raw) *self)
+{
+	must(!pthread_create(&self->thread, NULL, run_raw, &self->raw));
+	hear(self->raw.answer[0]);
+	await_blocked(getpid(), self->raw.tid, SYS_read);
+	must(!raw_collect(self->raw.fd));
+	must(!raw_collect(self->raw.fd));
+	self->mallocs = raw_mallocs(self->raw.fd);
+}
+
+static void raw_end(FIXTURE_DATA(raw) *self)
+{
+	say(self->raw.ask[1]);
+	must(!pthread_join(self->thread, NULL));
+}
+
+TEST_F(raw, thread_is_told_before_it_goes_on)
+{
+	const struct told *told = self->raw.told;
+
+	raw_begin(self);
+	/* It sleeps yet, and those few slots that it took are garbage. */
+	EXPECT_EQ(RAW_TAKEN, self->mallocs);
+	EXPECT_EQ(0, told->cache.revoked);
+	EXPECT_NE(0, told->bins[RAW_BIN].word);
+	raw_end(self);
+	EXPECT_EQ(1, told->cache.revoked);
+	EXPECT_EQ(0, told->bins[RAW_BIN].word);
+	EXPECT_EQ(EPERM, self->raw.err);
+}
+
+static void all_used(struct told *told)
+{
+	told->bins[RAW_BIN].word = 0;
+	memset(told->live + 1, 0, sizeof(told->live) - sizeof(*told->live));
+}
+
+TEST_F(raw, what_was_reclaimed_in_a_slab_is_held_too)
+{
+	self->raw.spoil = all_used;
+	raw_begin(self);
+	EXPECT_EQ(self->raw.told->slab.nr_free, self->mallocs);
+	raw_end(self);
+	EXPECT_EQ(EPERM, self->raw.err);
+}
+
+static void be_busy(struct told *told)
+{
+	told->cache.busy = 1;
+}
+
+static void no_bins(struct told *told)
+{
+	told->cache.nr_bins = RAW_BIN;
+}
+
+static void bins_in_the_kernel(struct told *told)
+{
+	told->cache.bins = 0xffffffff81000000;
+}
+
+static void bins_nowhere(struct told *told)
+{
+	told->cache.bins = 8;
+}
+
+static void bins_at_the_end(struct told *told)
+{
+	told->cache.bins = -8ull;
+}
+
+static void bins_apart(struct told *told)
+{
+	told->cache.stride = UINT_MAX;
+	told->cache.nr_bins = UINT_MAX;
+}
+
+static void cache_unmapped(struct told *told)
+{
+	munmap((char *)told + 32 * KIB, 4 * KIB);
+}
+
+TEST_F(raw, nothing_is_taken_from_who_does_not_tell)
+{
+	static void (*const spoils[])(struct told *told) = {
+		be_busy, no_bins, bins_in_the_kernel, bins_nowhere, bins_at_the_end, bins_apart,
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(spoils) / sizeof(*spoils); i++) {
+		TH_LOG("case %zu", i);
+		self->raw.spoil = spoils[i];
+		raw_begin(self);
+		raw_end(self);
+		EXPECT_EQ(0, self->raw.told->cache.revoked);
+		EXPECT_EQ(0, self->raw.err);
+		memset(self->raw.told, 0, sizeof(*self->raw.told));
+	}
+}
+
+TEST_F(raw, nothing_is_taken_whose_cache_is_nowhere)
+{
+	const uint64_t addresses[] = {
+		8, 0xffffffff81000000, -8ull, (uintptr_t)self->raw.told + 32 * KIB,
+		(1ull << 47) - 8,
+	};
+	size_t i;
+
+	self->raw.spoil = cache_unmapped;
+	for (i = 0; i < sizeof(addresses) / sizeof(*addresses); i++) {
+		self->raw.cache = addresses[i];
+		raw_begin(self);
+		raw_end(self);
+		EXPECT_EQ(0, self->raw.err);
+	}
+}
+
+static void base_in_a_slot(struct told *told)
+{
+	told->bins[RAW_BIN].base += 8;
+}
+
+/* Then the bitmap is right, in which all are free. */
+TEST_F(raw, base_that_is_no_words_does_not_count)
+{
+	self->raw.spoil = base_in_a_slot;
+	raw_begin(self);
+	EXPECT_EQ(0, self->mallocs);
+	raw_end(self);
+	EXPECT_EQ(EPERM, self->raw.err);
+}
+
+TEST_F(raw, cache_is_a_multiple_of_8)
+{
+	struct gcheap_slab slab;
+	struct gcheap_ioc_refill refill = {
+		.size = sizeof(refill), .want = 1, .slabs = (uintptr_t)&slab,
+		.cache = (uintptr_t)&self->raw.told->cache + 4,
+	};
+
+	EXPECT_EQ(EINVAL, call(self->raw.fd, GCHEAP_IOC_REFILL, &refill));
+}
+
+static void seal(struct told *told)
+{
+	must(!mprotect(told, 64 * KIB, PROT_READ));
+}
+
+/* Its slots may be others' by now: it must not go on as if it had not happened. */
+TEST_F(raw, thread_that_cannot_be_told_is_stopped)
+{
+	int status;
+	pid_t pid = fork_child();
+
+	if (!pid) {
+		self->raw.spoil = seal;
+		raw_begin(self);
+		raw_end(self);
+		_exit(0);
+	}
+	status = await_child(pid);
+	EXPECT_TRUE(WIFSIGNALED(status));
+	EXPECT_EQ(SIGSEGV, WTERMSIG(status));
+}
+
+/* A page that is not there until somebody gives it: its descriptor */
+static int page_to_come(char *page)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register range = {
+		.range = { .start = (uintptr_t)page, .len = getpagesize() },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	must(fd >= 0 && !ioctl(fd, UFFDIO_API, &api) && !ioctl(fd, UFFDIO_REGISTER, &range));
+	return fd;
+}
+
+/* Run another program, which waits in that for an argument. */
+static void exec_slowly(struct raw *raw, int sock)
+{
+	char *page = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	must(page != MAP_FAILED);
+	send_fd(sock, page_to_come(page));
+	raw_refill(raw);
+	execl("/bin/busybox", "busybox", page, NULL);
+}
+
+/* Another program has other memory there, or none. */
+TEST_F(raw, program_that_is_run_meanwhile_is_let_alone)
+{
+	char *argument = shared_page();
+	struct uffd_msg fault;
+	struct uffdio_copy copy = { .src = (uintptr_t)argument, .len = getpagesize() };
+	int socks[2], fd, status;
+	pid_t pid;
+
+	memcpy(argument, "true", sizeof("true"));
+	socket_pair(socks);
+	pid = fork_child();
+	if (!pid) {
+		exec_slowly(&self->raw, socks[1]);
+		_exit(1);
+	}
+	fd = receive_fd(socks[0]);
+	ASSERT_EQ(sizeof(fault), read(fd, &fault, sizeof(fault)));
+	ASSERT_EQ(0, raw_collect(self->raw.fd));
+	ASSERT_EQ(0, raw_collect(self->raw.fd));
+	EXPECT_EQ(RAW_TAKEN, raw_mallocs(self->raw.fd));
+	copy.dst = fault.arg.pagefault.address & -getpagesize();
+	ASSERT_EQ(0, ioctl(fd, UFFDIO_COPY, &copy));
+	status = await_child(pid);
+	EXPECT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(0, WEXITSTATUS(status));
+}
+
+TEST_HARNESS_MAIN
