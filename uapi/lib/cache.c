@@ -40,6 +40,10 @@
  * under the process's lock, as the heap may be being closed.  Destructors that
  * run after it allocate without a cache.
  *
+ * Some caches of threads that have ended wait for others, which save themselves the
+ * mapping and its page faults.  A child of fork() finds the first of them wiped, and no
+ * more.
+ *
  * End of a heap: a cache knows the heap's id; when the heap has another, the
  * cache is stale, and is unmapped by its thread when that sees it.
  */
@@ -66,9 +70,54 @@ __thread struct gch_thread gch_thread GCH_TLS;
 static pthread_key_t exit_key;
 static bool exit_key_made;
 
+/* Caches without slabs that wait for a thread, under the lock; at most some small ones */
+#define IDLE_CACHES	8
+#define IDLE_SLABS	(2 * GCH_BIN_SLABS)
+
+static struct gch_cache *idle_caches;
+static unsigned int nr_idle_caches;
+
 static void cache_unmap(struct gch_cache *cache)
 {
 	gch_unmap(cache, sizeof(*cache));
+}
+
+/* A new thread gets as little as any other at first. */
+static void forget_wants(struct gch_cache *cache)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_BINS; i++)
+		if (cache->bins[i].want)
+			cache->bins[i] = (struct gch_bin){};
+}
+
+/* The lock is held. */
+static bool cache_keep(struct gch_cache *cache)
+{
+	if (cache->retired || cache->nr_slabs > IDLE_SLABS || nr_idle_caches == IDLE_CACHES)
+		return false;
+	forget_wants(cache);
+	nr_idle_caches++;
+	cache->id = 0;
+	cache->next = idle_caches;
+	idle_caches = cache;
+	return true;
+}
+
+/* In a child of fork() there are fewer than counted. */
+static struct gch_cache *cache_again(void)
+{
+	struct gch_cache *cache;
+
+	gch_lock(GCH_HEAPS);
+	cache = idle_caches;
+	if (cache) {
+		idle_caches = cache->next;
+		nr_idle_caches = idle_caches ? nr_idle_caches - 1 : 0;
+	}
+	gch_unlock(GCH_HEAPS);
+	return cache;
 }
 
 static struct gch_cache *cache_map(void)
@@ -227,12 +276,17 @@ static void thread_exit(void *unused)
 	(void)unused;
 	gch_thread.leaving = true;
 	while ((cache = gch_thread.cache)) {
+		bool kept = false;
+
 		gch_thread.cache = cache->next;
 		gch_lock(GCH_HEAPS);
-		if (cache->id && gch_heap_is(cache->heap, cache->id))
+		if (cache->id && gch_heap_is(cache->heap, cache->id)) {
 			cache_flush(cache);
+			kept = cache_keep(cache);
+		}
 		gch_unlock(GCH_HEAPS);
-		cache_unmap(cache);
+		if (!kept)
+			cache_unmap(cache);
 	}
 }
 
@@ -296,7 +350,9 @@ struct gch_cache *gch_cache_get(struct gcheap *heap)
 		return NULL;
 	cache = cache_unlink(heap);
 	if (!cache) {
-		cache = cache_map();
+		cache = cache_again();
+		if (!cache)
+			cache = cache_map();
 		if (!cache)
 			return NULL;
 		if (pthread_setspecific(exit_key, &gch_thread)) {
