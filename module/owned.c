@@ -39,12 +39,16 @@
 /* All threads together hold no more than this part of what lives. */
 #define LIVE_PART	4
 
-/* Whether a thread tells how it takes slots, and does not do so just now. */
+/*
+ * Whether a thread tells how it takes slots of this heap, and does not do so just now.
+ * A descriptor may have been another heap's in a REFILL, which then knows a cache that is
+ * not for its slabs.
+ */
 static bool read_cache(struct gc_reader *r, const struct gc_mutator *m,
 		       struct gcheap_cache *cache)
 {
 	return m->cache && gc_reader_read(r, m->cache, cache, sizeof(*cache)) &&
-	       !cache->busy;
+	       cache->heap == r->heap->base && !cache->busy;
 }
 
 static unsigned int bin_of(const struct gc_slab *slab)

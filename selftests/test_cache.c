@@ -459,6 +459,7 @@ static void raw_refill(struct raw *raw)
 	told->cache.bins = (uintptr_t)told->bins;
 	told->cache.stride = sizeof(*told->bins);
 	told->cache.nr_bins = RAW_BINS;
+	told->cache.heap = raw_info(raw->fd).base;
 	must(!ioctl(raw->fd, GCHEAP_IOC_REFILL, &refill));
 	told->bins[RAW_BIN].base = told->slab.start;
 	told->bins[RAW_BIN].word = told->slab.free[0] >> RAW_TAKEN << RAW_TAKEN;
@@ -592,6 +593,11 @@ static void bins_apart(struct told *told)
 	told->cache.nr_bins = UINT_MAX;
 }
 
+static void cache_of_another_heap(struct told *told)
+{
+	told->cache.heap += 2 * MIB;
+}
+
 static void cache_unmapped(struct told *told)
 {
 	munmap((char *)told + 32 * KIB, 4 * KIB);
@@ -601,6 +607,7 @@ TEST_F(raw, nothing_is_taken_from_who_does_not_tell)
 {
 	static void (*const spoils[])(struct told *told) = {
 		be_busy, no_bins, bins_in_the_kernel, bins_nowhere, bins_at_the_end, bins_apart,
+		cache_of_another_heap,
 	};
 	size_t i;
 

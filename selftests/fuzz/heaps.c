@@ -398,6 +398,7 @@ static void draw_cache(struct stream *s, struct gcheap_ioc_refill *refill)
 	arena->cache.bins = (uintptr_t)arena->bins;
 	arena->cache.stride = sizeof(*arena->bins);
 	arena->cache.nr_bins = ARRAY_SIZE(arena->bins);
+	arena->cache.heap = s->base;
 	bin->word = draw(&s->random);
 	bin->base = s->slabs[below(&s->random, SLABS)];
 	if (spoil(s))

@@ -364,6 +364,7 @@ struct gch_cache *gch_cache_get(struct gcheap *heap)
 	cache->told.bins = (uintptr_t)cache->bins;
 	cache->told.stride = sizeof(*cache->bins);
 	cache->told.nr_bins = NR_BINS;
+	cache->told.heap = heap->base;
 	cache->id = __atomic_load_n(&heap->id, __ATOMIC_RELAXED);
 	cache->next = gch_thread.cache;
 	gch_thread.cache = cache;

@@ -304,6 +304,7 @@ struct gcheap_bin {
  *	for GCHEAP_NOSCAN
  * @stride: bytes from one of them to the next
  * @nr_bins: how many there are
+ * @heap: base of the heap whose slabs these are
  *
  * A collection recalls all slabs of a thread that holds more than 16 KiB of slots which
  * are in nobody's use, and has not called REFILL since the collection before; and of
@@ -320,7 +321,8 @@ struct gcheap_bin {
  *
  * Nothing is recalled from a thread that is busy, in vfork(), clone() or clone3(),
  * whose child may use its slabs meanwhile, or in a call of the heap; nor when what is
- * named here, or the bitmap of one of its slabs, is not in memory.
+ * named here, or the bitmap of one of its slabs, is not in memory; nor when @heap is
+ * another one, as a REFILL that went to that one by mistake has told it of the cache.
  */
 struct gcheap_cache {
 	__u32 busy;
@@ -328,6 +330,7 @@ struct gcheap_cache {
 	__aligned_u64 bins;
 	__u32 stride;
 	__u32 nr_bins;
+	__aligned_u64 heap;
 };
 
 /**
