@@ -499,7 +499,7 @@ void gc_backing_empty(struct gc_pages *gp)
 {
 	unsigned long r;
 
-	for (r = 0; r < REGION_COUNT; r++) {
+	for (r = 0; r < gc_region_count(gp->limit); r++) {
 		region_destroy(gp, gp->regions[r]);
 		gp->regions[r] = NULL;
 	}
@@ -509,7 +509,7 @@ void gc_backing_empty(struct gc_pages *gp)
 	gp->least_free = 0;
 	gp->absent = 0;
 	gp->first_free = 0;
-	gp->meta_bytes = REGION_COUNT * sizeof(*gp->regions);
+	gp->meta_bytes = gc_region_count(gp->limit) * sizeof(*gp->regions);
 }
 
 /**

@@ -152,17 +152,24 @@ static bool config_valid(const struct gcheap_ioc_config *config)
 
 static int config_size(struct gc_heap *heap, u64 size)
 {
+	struct gc_region **top;
 	int err = 0;
 
 	size = round_up(size, SZ_2M);
+	top = gc_pages_new_top(size >> PAGE_SHIFT);
+	if (!top)
+		return -ENOMEM;
+	/* Who maps it next looks for pages. */
 	spin_lock(&heap->map_lock);
-	if (heap->base)
+	if (heap->base) {
 		err = -EBUSY;
-	else
+	} else {
 		WRITE_ONCE(heap->size, size);
+		top = gc_pages_set_limit(&heap->slabs.pages, size >> PAGE_SHIFT,
+					 top);
+	}
 	spin_unlock(&heap->map_lock);
-	if (!err)
-		heap->slabs.pages.limit = size >> PAGE_SHIFT;
+	kfree(top);
 	return err;
 }
 

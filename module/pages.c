@@ -16,6 +16,38 @@
 #include "poison.h"
 
 /**
+ * gc_pages_new_top() - make the top of a tree
+ * @limit: most pages that the heap may have
+ *
+ * Return: the top, for gc_pages_set_limit() or kfree(); or NULL.
+ */
+struct gc_region **gc_pages_new_top(unsigned long limit)
+{
+	return kcalloc(gc_region_count(limit), sizeof(struct gc_region *), GC_GFP);
+}
+
+/**
+ * gc_pages_set_limit() - say how many pages a heap may have
+ * @gp: pages of the heap, which has none yet, and nobody maps it
+ * @limit: most pages
+ * @top: from gc_pages_new_top(@limit)
+ *
+ * Context: any; heap's lock held.
+ *
+ * Return: the top that the tree had before; the caller's.
+ */
+struct gc_region **gc_pages_set_limit(struct gc_pages *gp, unsigned long limit,
+				      struct gc_region **top)
+{
+	struct gc_region **old = gp->regions;
+
+	gp->regions = top;
+	gp->limit = limit;
+	gp->meta_bytes = gc_region_count(limit) * sizeof(*gp->regions);
+	return old;
+}
+
+/**
  * gc_pages_init() - make the tree for a heap without any page
  * @gp: to be initialised
  * @limit: most pages the heap may have
@@ -26,12 +58,12 @@
 int gc_pages_init(struct gc_pages *gp, unsigned long limit,
 		  struct address_space *mapping)
 {
-	*gp = (struct gc_pages) { .limit = limit, .mapping = mapping };
-	gp->regions = kcalloc(REGION_COUNT, sizeof(*gp->regions),
-			      GC_GFP);
-	if (!gp->regions)
+	struct gc_region **top = gc_pages_new_top(limit);
+
+	if (!top)
 		return -ENOMEM;
-	gp->meta_bytes = REGION_COUNT * sizeof(*gp->regions);
+	*gp = (struct gc_pages) { .mapping = mapping };
+	gc_pages_set_limit(gp, limit, top);
 	return 0;
 }
 

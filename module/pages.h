@@ -29,8 +29,11 @@ struct gc_slab;
 #define CHUNK_PAGES		512UL
 #define REGION_CHUNKS		512UL
 #define REGION_PAGES		(CHUNK_PAGES * REGION_CHUNKS)
-/* 1 TiB, the largest heap */
-#define REGION_COUNT		1024UL
+/* Entries of the top of the tree of a heap with so many pages */
+static inline unsigned long gc_region_count(unsigned long limit)
+{
+	return DIV_ROUND_UP(limit, REGION_PAGES);
+}
 
 /**
  * struct gc_chunk - 2 MiB of a heap's addresses
@@ -63,7 +66,7 @@ struct gc_region {
 
 /**
  * struct gc_pages - all pages of a heap
- * @regions: top of the tree, REGION_COUNT entries
+ * @regions: top of the tree, gc_region_count(@limit) entries
  * @mapping: address_space that the pages belong to, NULL in tests
  * @reserved: pages from the start on that are backed and never handed out: a
  *	program has the heap's address in its variables, and that must not keep
@@ -101,6 +104,9 @@ struct gc_pages {
 	void *payer;
 };
 
+struct gc_region **gc_pages_new_top(unsigned long limit);
+struct gc_region **gc_pages_set_limit(struct gc_pages *gp, unsigned long limit,
+				      struct gc_region **top);
 int gc_pages_init(struct gc_pages *gp, unsigned long limit,
 		  struct address_space *mapping);
 long gc_pages_alloc(struct gc_pages *gp, unsigned long nr, bool grow);
