@@ -182,7 +182,11 @@ static bool wanted(const struct recalling *c, const struct gc_mutator *m)
 	return (idle || c->all) && c->spare > c->most;
 }
 
-/* What can no longer be read of a slab counts as handed out. */
+/*
+ * What can no longer be read of a slab counts as handed out; and all that a thread may
+ * have been wrong about.  A program whose memory does not say what its library thinks
+ * loses nothing that it refers to.
+ */
 static void take_slabs(struct gc_reader *r, struct gc_mutator *m,
 		       const struct gcheap_cache *cache)
 {
@@ -190,7 +194,7 @@ static void take_slabs(struct gc_reader *r, struct gc_mutator *m,
 	struct gc_slab *slab, *next;
 
 	list_for_each_entry_safe(slab, next, &m->slabs, owner_node) {
-		bool known = read_live(r, slab, unused) &&
+		bool known = !slab->doubtful && read_live(r, slab, unused) &&
 			     read_bin(r, cache, slab, unused);
 
 		gc_slab_recall(&r->heap->slabs, slab, known ? unused : NULL);

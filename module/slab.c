@@ -599,6 +599,8 @@ u32 gc_slab_sweep_owned(struct gc_slabs *gs, struct gc_slab *slab,
 	u32 nr_unused;
 
 	bitmap_and(unused, unused, handed, slab->slots);
+	slab->doubtful = bitmap_intersects(unused, gc_slab_mark_bits(slab),
+					   slab->slots);
 	nr_unused = bitmap_weight(unused, slab->slots);
 	bitmap_or(unused, unused, gc_slab_mark_bits(slab), slab->slots);
 	bitmap_andnot(dead, gc_slab_alloc_bits(slab), unused, slab->slots);

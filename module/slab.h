@@ -65,6 +65,8 @@ enum gc_slab_state {
  * @owner_node: in the owner's list while SLAB_OWNED
  * @live: user address of the owner's bitmap, 0 if it keeps none
  * @cycle: collections completed when the slab was last handed out
+ * @doubtful: something refers to a slot that, by what the owner told the last
+ *	collection, it has not handed out
  * @nr_pages: pages of the slab
  * @bits: bitmaps of the slots allocated, marked, and handed to the owner
  */
@@ -89,6 +91,7 @@ struct gc_slab {
 	struct list_head owner_node;
 	unsigned long live;
 	u64 cycle;
+	bool doubtful;
 	unsigned long nr_pages;
 	unsigned long bits[];
 };
