@@ -91,7 +91,7 @@ void *gch_alloc_slow(struct gcheap *heap, size_t size, unsigned int flags)
 	 * The kernel has collected, or knows that it is in vain: but it had to let the
 	 * slabs be that this thread held.
 	 */
-	if (pointer_error(object) == -ENOMEM && size <= heap->size && gch_cache_flush(heap))
+	if (pointer_error(object) == -ENOMEM && size <= heap->size && gch_cache_flush(heap) > 0)
 		object = alloc_once(heap, size, flags);
 	if (!pointer_error(object))
 		return object;

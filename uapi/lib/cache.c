@@ -41,8 +41,7 @@
  * run after it allocate without a cache.
  *
  * Some caches of threads that have ended wait for others, which save themselves the
- * mapping and its page faults.  A child of fork() finds the first of them wiped, and no
- * more.
+ * mapping and its page faults.
  *
  * End of a heap: a cache knows the heap's id; when the heap has another, the
  * cache is stale, and is unmapped by its thread when that sees it.
@@ -70,12 +69,11 @@ __thread struct gch_thread gch_thread GCH_TLS;
 static pthread_key_t exit_key;
 static bool exit_key_made;
 
-/* Caches without slabs that wait for a thread, under the lock; at most some small ones */
+/* Caches without slabs that wait for a thread, each in a place; small ones only */
 #define IDLE_CACHES	8
 #define IDLE_SLABS	(2 * GCH_BIN_SLABS)
 
-static struct gch_cache *idle_caches;
-static unsigned int nr_idle_caches;
+static struct gch_cache *idle_caches[IDLE_CACHES];
 
 static void cache_unmap(struct gch_cache *cache)
 {
@@ -92,31 +90,35 @@ static void forget_wants(struct gch_cache *cache)
 			cache->bins[i] = (struct gch_bin){};
 }
 
-/* The lock is held. */
 static bool cache_keep(struct gch_cache *cache)
 {
-	if (cache->retired || cache->nr_slabs > IDLE_SLABS || nr_idle_caches == IDLE_CACHES)
+	unsigned int i;
+
+	if (cache->nr_slabs > IDLE_SLABS)
 		return false;
 	forget_wants(cache);
-	nr_idle_caches++;
 	cache->id = 0;
-	cache->next = idle_caches;
-	idle_caches = cache;
-	return true;
+	cache->next = NULL;
+	for (i = 0; i < IDLE_CACHES; i++) {
+		struct gch_cache *none = NULL;
+
+		if (__atomic_compare_exchange_n(&idle_caches[i], &none, cache, false,
+						__ATOMIC_RELEASE, __ATOMIC_RELAXED))
+			return true;
+	}
+	return false;
 }
 
-/* In a child of fork() there are fewer than counted. */
+/* In a child of fork() they are wiped, which is as good. */
 static struct gch_cache *cache_again(void)
 {
-	struct gch_cache *cache;
+	struct gch_cache *cache = NULL;
+	unsigned int i;
 
-	gch_lock(GCH_HEAPS);
-	cache = idle_caches;
-	if (cache) {
-		idle_caches = cache->next;
-		nr_idle_caches = idle_caches ? nr_idle_caches - 1 : 0;
-	}
-	gch_unlock(GCH_HEAPS);
+	for (i = 0; !cache && i < IDLE_CACHES; i++)
+		if (__atomic_load_n(&idle_caches[i], __ATOMIC_RELAXED))
+			cache = __atomic_exchange_n(&idle_caches[i], NULL,
+						    __ATOMIC_ACQUIRE);
 	return cache;
 }
 
@@ -232,41 +234,45 @@ void gch_cache_enter(struct gch_cache *cache)
 	gch_cache_set_busy(cache, 1);
 	if (!cache->told.revoked)
 		return;
-	cache->told.revoked = 0;
 	cache_forget(cache);
+	/* A child of vfork() may end in between: then its parent does it once more. */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	cache->told.revoked = 0;
 }
 
-/* Give all slabs back; false when the thread had none, or may not. */
-static bool flush_busily(struct gch_cache *cache)
+/* Give all slabs back; 1 when there were any, or 0; or what RELEASE says. */
+static int flush_busily(struct gch_cache *cache)
 {
 	struct gcheap_ioc_release request = { .size = sizeof(request) };
 	unsigned int i, n;
+	int err;
 
 	for (i = 0; i < 2 * cache->heap->class_count; i++)
 		if (bin_has_slabs(&cache->bins[i]))
 			bin_empty(cache, &cache->bins[i]);
 	if (!cache->retired)
-		return false;
+		return 0;
 	request.back = (uintptr_t)cache->back;
 	do {
 		n = back_fill(cache);
 		request.nr_back = n;
 		/* As in a child of vfork(): they are its parent's. */
-		if (gch_call(cache->heap, GCHEAP_IOC_RELEASE, &request))
-			return false;
+		err = gch_call(cache->heap, GCHEAP_IOC_RELEASE, &request);
+		if (err)
+			return err;
 		back_done(cache, n);
 	} while (cache->retired);
-	return true;
+	return 1;
 }
 
-static bool cache_flush(struct gch_cache *cache)
+static int cache_flush(struct gch_cache *cache)
 {
-	bool had;
+	int err;
 
 	gch_cache_enter(cache);
-	had = flush_busily(cache);
+	err = flush_busily(cache);
 	gch_cache_leave(cache);
-	return had;
+	return err;
 }
 
 static void thread_exit(void *unused)
@@ -276,16 +282,18 @@ static void thread_exit(void *unused)
 	(void)unused;
 	gch_thread.leaving = true;
 	while ((cache = gch_thread.cache)) {
-		bool kept = false;
+		bool open;
 
 		gch_thread.cache = cache->next;
 		gch_lock(GCH_HEAPS);
-		if (cache->id && gch_heap_is(cache->heap, cache->id)) {
+		open = cache->id && gch_heap_is(cache->heap, cache->id);
+		if (open)
 			cache_flush(cache);
-			kept = cache_keep(cache);
-		}
 		gch_unlock(GCH_HEAPS);
-		if (!kept)
+		/* What could not be given back, the kernel looks for until we are gone. */
+		if (open && cache->retired)
+			continue;
+		if (!open || !cache_keep(cache))
 			cache_unmap(cache);
 	}
 }
@@ -388,13 +396,14 @@ static struct gch_cache *cache_find(struct gcheap *heap)
  *
  * errno stays as it is.
  *
- * Return: true when there were any.
+ * Return: 1 when there were any, else 0; -ENOMEM or another of RELEASE's: then the
+ * thread still has them.
  */
-bool gch_cache_flush(struct gcheap *heap)
+int gch_cache_flush(struct gcheap *heap)
 {
 	struct gch_cache *cache = cache_find(heap);
 
-	return cache && cache_flush(cache);
+	return cache ? cache_flush(cache) : 0;
 }
 
 /**
@@ -406,11 +415,11 @@ bool gch_cache_flush(struct gcheap *heap)
  *
  * errno stays as it is.
  *
- * Return: true when there were any of @heap.
+ * Return: as gch_cache_flush().
  */
-bool gch_cache_flush_all(struct gcheap *heap)
+int gch_cache_flush_all(struct gcheap *heap)
 {
-	const bool had = gch_cache_flush(heap);
+	const int had = gch_cache_flush(heap);
 	struct gch_cache *cache = gch_thread.cache;
 
 	if (!cache || !cache->next)
@@ -597,6 +606,22 @@ static void bin_stock(struct gch_cache *cache, struct gch_bin *bin,
 	}
 }
 
+/*
+ * Whether the kernel has taken back what a REFILL named that had no memory: for slabs, or
+ * for itself, before it took any.  RELEASE tells, which takes all or nothing.
+ */
+static bool back_was_taken(struct gch_cache *cache, unsigned int n)
+{
+	struct gcheap_ioc_release request = {
+		.size = sizeof(request),
+		.nr_back = n,
+		.back = (uintptr_t)cache->back,
+	};
+	int err = n ? gch_call(cache->heap, GCHEAP_IOC_RELEASE, &request) : 0;
+
+	return !err || err == -EPERM;
+}
+
 /* Get slabs for an empty bin; whatever is retired goes back on the way. */
 static int bin_refill(struct gch_cache *cache, struct gch_bin *bin)
 {
@@ -618,7 +643,7 @@ static int bin_refill(struct gch_cache *cache, struct gch_bin *bin)
 	bin_offer(cache, request.want);
 	err = gch_call(cache->heap, GCHEAP_IOC_REFILL, &request);
 	bin_offered(cache, err ? 0 : request.got, request.want);
-	if (!err || err == -ENOMEM)
+	if (!err || (err == -ENOMEM && back_was_taken(cache, request.nr_back)))
 		back_done(cache, request.nr_back);
 	if (err)
 		return err;

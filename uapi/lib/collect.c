@@ -21,8 +21,12 @@ static int collect(struct gcheap *heap, unsigned int flags)
 	};
 	int err;
 
-	/* COLLECT takes the slabs too, but cannot know what is unused in them. */
-	gch_cache_flush_all(heap);
+	/*
+	 * COLLECT takes the slabs too, but cannot know what is unused in them; nor do we
+	 * know afterwards whether it has taken them.
+	 */
+	if (gch_cache_flush_all(heap) == -ENOMEM)
+		return fail(-ENOMEM);
 	err = gch_call(heap, GCHEAP_IOC_COLLECT, &request);
 	if (err)
 		return fail(err);

@@ -364,7 +364,8 @@ struct gcheap_cache {
  * ENOMEM: no memory, or no more for this user, also not after a collection; or
  *	without, when some in a row have been of no use, less time has passed
  *	since the last one than that took, and little was allocated since.
- *	COLLECT is always done.  The slabs in @back were taken back all the same.
+ *	COLLECT is always done.  The slabs in @back were taken back all the same,
+ *	unless there was no memory for the call itself: RELEASE tells, by EPERM.
  * EPERM: a slab in @back is not the calling thread's; none was taken back.
  * EBUSY: the caller is a vfork child that has not yet execed; use ALLOC.
  */
