@@ -85,6 +85,47 @@ TEST(bss_that_was_only_read_is_not_read)
 	gcheap_close(heap);
 }
 
+struct word {
+	uintptr_t object;
+	void **where;
+};
+
+apart void put_in_word(void *arg)
+{
+	const struct word *word = arg;
+
+	*word->where = reveal(word->object);
+}
+
+/* As the library's caches are: the kernel puts them right behind a library's bss. */
+TEST(what_is_kept_out_behind_bss_is_not_read)
+{
+	const int own = PROT_READ | PROT_WRITE, at = MAP_PRIVATE | MAP_FIXED;
+	int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	struct gcheap *heap = open_manual(4 * MIB);
+	struct word word = { .object = new_hidden(heap, OBJECT_SIZE, 1) };
+	char *data = mmap(NULL, 4 * 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *bss_behind = data + 4096, *behind_guard = data + 3 * 4096;
+
+	ASSERT_NE((void *)data, MAP_FAILED);
+	ASSERT_EQ(data, mmap(data, 4096, own, at, file, 4096));
+	ASSERT_EQ(bss_behind, mmap(bss_behind, 4096, own, at | MAP_ANONYMOUS, -1, 0));
+	ASSERT_EQ(behind_guard, mmap(behind_guard, 4096, own, at | MAP_ANONYMOUS, -1, 0));
+	word.where = (void **)behind_guard;
+	in_thread(put_in_word, &word);
+	collect(heap);
+	EXPECT_TRUE(is_allocated(heap, word.object));
+	ASSERT_EQ(0, madvise(behind_guard, 4096, MADV_WIPEONFORK));
+	collect(heap);
+	EXPECT_TRUE(is_allocated(heap, word.object));
+	ASSERT_EQ(0, madvise(behind_guard, 4096, MADV_DONTDUMP));
+	collect(heap);
+	EXPECT_FALSE(is_allocated(heap, word.object));
+	munmap(data, 4 * 4096);
+	close(file);
+	gcheap_close(heap);
+}
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic long running;
 

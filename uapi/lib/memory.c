@@ -9,8 +9,9 @@
  * to put new memory right behind either, and makes one mapping of stack and what
  * follows.  So an inaccessible page comes first.
  *
- * With GCHEAP_SCAN_ALL it looks at anonymous memory too, except where that is both
- * wiped in a child of fork() and kept out of core dumps.
+ * What comes behind bss and such a page may yet be bss, and with GCHEAP_SCAN_ALL the
+ * collector looks at all anonymous memory, except where that is both wiped in a child
+ * of fork() and kept out of core dumps.
  */
 #include <errno.h>
 #include <sys/mman.h>

@@ -209,6 +209,7 @@ struct gcheap_ioc_attach {
 /*
  * gcheap_ioc_config.behaviour: each private writable mapping of a member counts
  * as roots, as far as it was ever written: malloc's memory and all stacks included.
+ * Not what was given both MADV_WIPEONFORK and MADV_DONTDUMP.
  */
 #define GCHEAP_SCAN_ALL		0x1
 
