@@ -91,6 +91,7 @@ static int mark(struct gc_heap *heap, struct gc_roots *roots)
 	unused = gc_owned_sweep(&roots->reader);
 	gc_slabs_marked(&heap->slabs);
 	gc_owned_recall(&roots->reader, unused);
+	gc_slabs_recalled(&heap->slabs);
 	if (roots->verify) {
 		gc_audit(&heap->slabs);
 		gc_mutators_audit(heap, gc_world_round(heap->world));

@@ -182,11 +182,7 @@ static bool wanted(const struct recalling *c, const struct gc_mutator *m)
 	return (idle || c->all) && c->spare > c->most;
 }
 
-/*
- * What can no longer be read of a slab counts as handed out; and all that a thread may
- * have been wrong about.  A program whose memory does not say what its library thinks
- * loses nothing that it refers to.
- */
+/* What can no longer be read of a slab counts as handed out. */
 static void take_slabs(struct gc_reader *r, struct gc_mutator *m,
 		       const struct gcheap_cache *cache)
 {
@@ -194,7 +190,7 @@ static void take_slabs(struct gc_reader *r, struct gc_mutator *m,
 	struct gc_slab *slab, *next;
 
 	list_for_each_entry_safe(slab, next, &m->slabs, owner_node) {
-		bool known = !slab->doubtful && read_live(r, slab, unused) &&
+		bool known = read_live(r, slab, unused) &&
 			     read_bin(r, cache, slab, unused);
 
 		gc_slab_recall(&r->heap->slabs, slab, known ? unused : NULL);
@@ -263,7 +259,12 @@ static void recall_from_processes(struct recalling *c)
  * All slabs of each thread that holds much and has been idle for a collection; then of
  * as many others, idle ones first, as hold too much all together.
  *
- * Context: may sleep; heap's lock held, the world stopped, after gc_slabs_marked().
+ * Something may refer to what a thread tells it has not handed out: that stays. So a
+ * program whose memory does not say what its library thinks loses nothing that it
+ * refers to.
+ *
+ * Context: may sleep; heap's lock held, the world stopped, after gc_slabs_marked(),
+ * before gc_slabs_recalled().
  */
 void gc_owned_recall(struct gc_reader *r, u64 unused)
 {

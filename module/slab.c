@@ -599,8 +599,6 @@ u32 gc_slab_sweep_owned(struct gc_slabs *gs, struct gc_slab *slab,
 	u32 nr_unused;
 
 	bitmap_and(unused, unused, handed, slab->slots);
-	slab->doubtful = bitmap_intersects(unused, gc_slab_mark_bits(slab),
-					   slab->slots);
 	nr_unused = bitmap_weight(unused, slab->slots);
 	bitmap_or(unused, unused, gc_slab_mark_bits(slab), slab->slots);
 	bitmap_andnot(dead, gc_slab_alloc_bits(slab), unused, slab->slots);
@@ -631,6 +629,8 @@ static void list_to_unswept(struct gc_slabs *gs, struct list_head *from,
  *	swept
  * @gs: slabs of the heap
  *
+ * Owned slabs keep their marks, for gc_slab_recall(), up to gc_slabs_recalled().
+ *
  * Context: may sleep; heap's lock held, the world stopped.
  */
 void gc_slabs_marked(struct gc_slabs *gs)
@@ -644,7 +644,6 @@ void gc_slabs_marked(struct gc_slabs *gs)
 	list_for_each_entry(slab, &gs->owned, node) {
 		gs->live += (u64)(slab->nr_alloc - slab->nr_held) *
 			    slab->object_size;
-		slab_unmark(slab, NULL);
 		cond_resched();
 	}
 	for (i = 0; i < 2 * SLAB_KINDS; i++) {
@@ -659,21 +658,40 @@ void gc_slabs_marked(struct gc_slabs *gs)
  * gc_slab_recall() - take a slab from its owner at the end of a marking
  * @gs: slabs of the heap
  * @slab: SLAB_OWNED slab, swept by gc_slab_sweep_owned()
- * @unused: as for gc_slab_give_back()
+ * @unused: as for gc_slab_give_back(), but overwritten
+ *
+ * What is marked is in use, whatever its owner tells: it is no longer believed when it
+ * gives the slab back itself.
  *
  * What the owner did not use has not lived: pacing is as if the slab had come back
  * before the marking.
  *
- * Context: heap's lock held, after gc_slabs_marked(), before anything is handed out.
+ * Context: heap's lock held, after gc_slabs_marked(), before gc_slabs_recalled().
  */
 void gc_slab_recall(struct gc_slabs *gs, struct gc_slab *slab,
-		    const unsigned long *unused)
+		    unsigned long *unused)
 {
 	s64 since = gs->since;
 
+	if (unused)
+		bitmap_andnot(unused, unused, gc_slab_mark_bits(slab),
+			      slab->slots);
+	slab_unmark(slab, NULL);
 	gc_slab_give_back(gs, slab, unused);
 	gs->live -= since - gs->since;
 	gs->since = since;
+}
+
+/**
+ * gc_slabs_recalled() - what is owned now stays so
+ * @gs: slabs of the heap
+ *
+ * Context: may sleep; heap's lock held, after gc_slabs_marked(), before anything is
+ * handed out.
+ */
+void gc_slabs_recalled(struct gc_slabs *gs)
+{
+	visit_list(&gs->owned, slab_unmark, NULL);
 }
 
 static void destroy_list(struct gc_slabs *gs, struct list_head *list)

@@ -65,8 +65,6 @@ enum gc_slab_state {
  * @owner_node: in the owner's list while SLAB_OWNED
  * @live: user address of the owner's bitmap, 0 if it keeps none
  * @cycle: collections completed when the slab was last handed out
- * @doubtful: something refers to a slot that, by what the owner told the last
- *	collection, it has not handed out
  * @nr_pages: pages of the slab
  * @bits: bitmaps of the slots allocated, marked, and handed to the owner
  */
@@ -91,7 +89,6 @@ struct gc_slab {
 	struct list_head owner_node;
 	unsigned long live;
 	u64 cycle;
-	bool doubtful;
 	unsigned long nr_pages;
 	unsigned long bits[];
 };
@@ -179,7 +176,8 @@ u32 gc_slab_sweep_owned(struct gc_slabs *gs, struct gc_slab *slab,
 			unsigned long *unused);
 void gc_slabs_marked(struct gc_slabs *gs);
 void gc_slab_recall(struct gc_slabs *gs, struct gc_slab *slab,
-		    const unsigned long *unused);
+		    unsigned long *unused);
+void gc_slabs_recalled(struct gc_slabs *gs);
 void gc_slabs_unmark(struct gc_slabs *gs);
 
 typedef void (*gc_slab_visit)(struct gc_slab *slab, void *arg);

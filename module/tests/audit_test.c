@@ -39,7 +39,7 @@ static struct gc_slabs *mixed_heap(struct kunit *test, struct list_head *owned)
 							owned));
 	bare_heap_alloc(test, gs, 100, true);
 	bare_heap_mark(gs, kept[0]);
-	gc_slabs_marked(gs);
+	bare_heap_marked(gs);
 	bare_heap_alloc(test, gs, 8, false);
 	KUNIT_ASSERT_GT(test, gs->nr_unswept, 0);
 	KUNIT_ASSERT_EQ(test, audit(gs), 0);
@@ -110,7 +110,7 @@ static void books_are_right_after_each_step(struct kunit *test)
 		if (i % 300 == 0) {
 			gc_slabs_sweep(gs, UINT_MAX);
 			gc_slabs_visit(gs, mark_some, &random);
-			gc_slabs_marked(gs);
+			bare_heap_marked(gs);
 		}
 		if (i % 10 == 0)
 			KUNIT_ASSERT_EQ_MSG(test, audit(gs), 0, "step %u", i);

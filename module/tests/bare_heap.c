@@ -147,12 +147,22 @@ bool bare_heap_is_marked(struct gc_slabs *gs, size_t offset)
 }
 
 /**
+ * bare_heap_marked() - end a marking, without a recall
+ * @gs: heap
+ */
+void bare_heap_marked(struct gc_slabs *gs)
+{
+	gc_slabs_marked(gs);
+	gc_slabs_recalled(gs);
+}
+
+/**
  * bare_heap_sweep_all() - end a marking, and leave nothing to sweep
  * @gs: heap
  */
 void bare_heap_sweep_all(struct gc_slabs *gs)
 {
-	gc_slabs_marked(gs);
+	bare_heap_marked(gs);
 	while (gc_slabs_sweep(gs, 64))
 		;
 }

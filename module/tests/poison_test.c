@@ -121,7 +121,7 @@ static void slots_swept_under_an_owner_are_watched(struct kunit *test)
 	bare_heap_fill(gs, offset, slab->slots * size, 9);
 	bare_heap_mark(gs, offset);
 	gc_slab_sweep_owned(gs, slab, unused);
-	gc_slabs_marked(gs);
+	bare_heap_marked(gs);
 	gc_slab_give_back(gs, slab, NULL);
 	bare_heap_fill(gs, offset + 3 * size, 1, 9);
 	KUNIT_ASSERT_PTR_EQ(test, gc_slab_take(gs, 3, false, &owned, &owned),
@@ -205,7 +205,7 @@ static void own_memory_may_be_written_to(struct kunit *test)
 			continue;
 		gc_slabs_sweep(gs, UINT_MAX);
 		gc_slabs_visit(gs, mark_some, &random);
-		gc_slabs_marked(gs);
+		bare_heap_marked(gs);
 	}
 	KUNIT_EXPECT_EQ(test, faults(test, gs, -1), 0);
 }

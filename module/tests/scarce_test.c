@@ -11,6 +11,8 @@
 #include <linux/sizes.h>
 #include <linux/vmalloc.h>
 
+#define gc_pages_new_top	scarce_pages_new_top
+#define gc_pages_set_limit	scarce_pages_set_limit
 #define gc_pages_init		scarce_pages_init
 #define gc_backing_empty	scarce_backing_empty
 #define gc_backing_destroy	scarce_backing_destroy
@@ -36,6 +38,7 @@
 #define gc_slab_sweep_owned	scarce_slab_sweep_owned
 #define gc_slabs_marked		scarce_slabs_marked
 #define gc_slab_recall		scarce_slab_recall
+#define gc_slabs_recalled	scarce_slabs_recalled
 #define gc_slabs_unmark		scarce_slabs_unmark
 #define gc_slabs_visit		scarce_slabs_visit
 

@@ -311,7 +311,7 @@ static void check_swept(struct kunit *test, unsigned int c,
 	gc_slab_give_back(gs, slab, NULL);
 	for_each_set_bit(i, marks, nr)
 		bare_heap_mark(gs, slot_at(slab, i));
-	gc_slabs_marked(gs);
+	bare_heap_marked(gs);
 	KUNIT_ASSERT_EQ(test, slab->state, SLAB_UNSWEPT);
 	KUNIT_ASSERT_EQ(test, gs->nr_unswept, 1);
 	KUNIT_ASSERT_EQ(test, gs->live, kept * size_of(c));
@@ -429,7 +429,7 @@ static void slots_of_swept_objects_are_zero(struct kunit *test)
 		struct gc_slab *slab = bare_heap_slab(gs, object);
 
 		bare_heap_fill(gs, object, size_of(c), DIRT);
-		gc_slabs_marked(gs);
+		bare_heap_marked(gs);
 		KUNIT_ASSERT_PTR_EQ(test, take(test, gs, c, &owned), slab);
 		KUNIT_ASSERT_TRUE(test, handed_slots_hold(gs, slab, 0));
 	}
@@ -568,7 +568,7 @@ static void garbage_comes_before_memory_of_the_machine(struct kunit *test)
 	for (i = 0; i < 2048; i++)
 		bare_heap_alloc(test, gs, 4096, false);
 	frontier = gs->pages.frontier;
-	gc_slabs_marked(gs);
+	bare_heap_marked(gs);
 	bare_heap_alloc(test, gs, SZ_1M, false);
 	KUNIT_EXPECT_GT(test, gs->nr_unswept, 0);
 	for (i = 0; i < 2048 - SZ_1M / 4096; i++)
@@ -586,7 +586,7 @@ static void slab_of_the_class_is_swept_when_it_is_wanted(struct kunit *test)
 
 	for (c = 0; c < SIZE_CLASS_COUNT; c++)
 		bare_heap_alloc(test, gs, size_of(c), false);
-	gc_slabs_marked(gs);
+	bare_heap_marked(gs);
 	unswept = gs->nr_unswept;
 	KUNIT_ASSERT_EQ(test, unswept, SIZE_CLASS_COUNT);
 	for (c = 0; c < SIZE_CLASS_COUNT; c++) {
@@ -745,7 +745,7 @@ static void owner_that_tells_keeps_unused_and_marked_slots(struct kunit *test)
 		}
 		KUNIT_ASSERT_EQ(test, slab->nr_alloc, kept);
 		KUNIT_ASSERT_EQ(test, gs->frees[c], nr - kept);
-		gc_slabs_marked(gs);
+		bare_heap_marked(gs);
 		KUNIT_ASSERT_EQ(test, gs->live, kept * size_of(c));
 	}
 }
@@ -781,12 +781,12 @@ static void slots_swept_under_an_owner_are_counted_once(struct kunit *test)
 		bare_heap_mark(gs, slab->offset);
 		bitmap_copy(copy, unused, GCHEAP_SLAB_SLOTS);
 		gc_slab_sweep_owned(gs, slab, copy);
-		gc_slabs_marked(gs);
+		bare_heap_marked(gs);
 		/* A second time, with all there is marked, frees nothing. */
 		bitmap_copy(copy, unused, GCHEAP_SLAB_SLOTS);
 		bare_heap_mark(gs, slab->offset);
 		gc_slab_sweep_owned(gs, slab, copy);
-		gc_slabs_marked(gs);
+		bare_heap_marked(gs);
 		gc_slab_give_back(gs, slab, unused);
 		KUNIT_ASSERT_EQ(test, gs->mallocs[c], used);
 		KUNIT_ASSERT_EQ(test, gs->frees[c], used - 1);
@@ -807,7 +807,7 @@ static void slots_swept_under_an_owner_come_back_zero(struct kunit *test)
 	slab_fill(gs, slab);
 	bare_heap_mark(gs, slab->offset);
 	gc_slab_sweep_owned(gs, slab, unused);
-	gc_slabs_marked(gs);
+	bare_heap_marked(gs);
 	gc_slab_give_back(gs, slab, NULL);
 	KUNIT_ASSERT_PTR_EQ(test, take(test, gs, 4, &owned), slab);
 	KUNIT_EXPECT_GT(test, bitmap_weight(gc_slab_handed_bits(slab),
@@ -834,12 +834,42 @@ static void what_a_recalled_slab_had_unused_has_not_lived(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, gc_slab_sweep_owned(gs, slab, copy), nr / 3);
 		gc_slabs_marked(gs);
 		gc_slab_recall(gs, slab, unused);
+		gc_slabs_recalled(gs);
 		KUNIT_ASSERT_TRUE(test, list_empty(&owned));
 		KUNIT_ASSERT_EQ(test, slab->nr_alloc, 1);
 		KUNIT_ASSERT_EQ(test, gs->live, size_of(c));
 		KUNIT_ASSERT_EQ(test, gs->since, 0);
 		KUNIT_ASSERT_EQ(test, gs->mallocs[c], nr - nr / 3);
 		KUNIT_ASSERT_EQ(test, gc_slabs_allocated(gs), size_of(c));
+	}
+}
+
+/* A thread's library may be wrong about its slabs. */
+static void recalled_slab_keeps_what_is_marked_though_told_unused(struct kunit *test)
+{
+	DECLARE_BITMAP(unused, GCHEAP_SLAB_SLOTS);
+	DECLARE_BITMAP(copy, GCHEAP_SLAB_SLOTS);
+	unsigned int c;
+
+	for (c = 0; c < SIZE_CLASS_COUNT; c++) {
+		struct gc_slabs *gs = bare_heap_new(test, 64);
+		u32 nr = size_classes[c].slots;
+		struct gc_slab *slab;
+		LIST_HEAD(owned);
+
+		slab = slab_of_three_kinds(test, gs, c, &owned, unused);
+		if (nr < 3)
+			continue;
+		bare_heap_mark(gs, slot_at(slab, 2));
+		bitmap_copy(copy, unused, GCHEAP_SLAB_SLOTS);
+		KUNIT_ASSERT_EQ(test, gc_slab_sweep_owned(gs, slab, copy), nr / 3);
+		gc_slabs_marked(gs);
+		gc_slab_recall(gs, slab, unused);
+		gc_slabs_recalled(gs);
+		KUNIT_ASSERT_EQ(test, slab->nr_alloc, 1);
+		KUNIT_ASSERT_TRUE(test, test_bit(2, gc_slab_alloc_bits(slab)));
+		KUNIT_ASSERT_EQ(test, slab->nr_marked, 0);
+		KUNIT_ASSERT_EQ(test, gs->live, size_of(c));
 	}
 }
 
@@ -870,7 +900,7 @@ static void visit_meets_each_slab_once(struct kunit *test)
 
 	for (c = 0; c < SIZE_CLASS_COUNT; c++)
 		bare_heap_alloc(test, gs, size_of(c), false);
-	gc_slabs_marked(gs);
+	bare_heap_marked(gs);
 	for (c = 0; c < SIZE_CLASS_COUNT; c++)
 		bare_heap_alloc(test, gs, size_of(c), true);
 	gc_slab_give_back(gs, take(test, gs, 0, &owned), NULL);
@@ -1012,6 +1042,7 @@ static struct kunit_case slab_cases[] = {
 	KUNIT_CASE(slots_swept_under_an_owner_are_counted_once),
 	KUNIT_CASE(slots_swept_under_an_owner_come_back_zero),
 	KUNIT_CASE(what_a_recalled_slab_had_unused_has_not_lived),
+	KUNIT_CASE(recalled_slab_keeps_what_is_marked_though_told_unused),
 	KUNIT_CASE(slab_knows_the_cycle_it_was_handed_out_in),
 	KUNIT_CASE(visit_meets_each_slab_once),
 	KUNIT_CASE(accounts_of_a_random_program_add_up),

@@ -512,12 +512,10 @@ static void adopt_unused(struct owned *owned, const unsigned long *back)
 			object_adopt(slab, i);
 }
 
-typedef void (*give_back_fn)(struct gc_slabs *gs, struct gc_slab *slab,
-			     const unsigned long *unused);
-
-static void give_back(struct owned *owned, give_back_fn function)
+static void give_back(struct owned *owned, bool recall)
 {
 	DECLARE_BITMAP(unused, GCHEAP_SLAB_SLOTS);
+	DECLARE_BITMAP(told, GCHEAP_SLAB_SLOTS);
 	unsigned int how = draw(4);
 
 	if (!owned->slab || model.nr + owned->slab->slots > OBJECTS)
@@ -531,16 +529,24 @@ static void give_back(struct owned *owned, give_back_fn function)
 	bitmap_and(unused, unused, gc_slab_handed_bits(owned->slab),
 		   owned->slab->slots);
 	scribble(owned);
-	note("give back %td, how %u\n", owned - model.owned, how);
+	note("%s %td, how %u\n", recall ? "recall" : "give back", owned - model.owned, how);
+	bitmap_copy(told, unused, GCHEAP_SLAB_SLOTS);
+	/* Nor of what a root refers to. */
+	if (recall)
+		bitmap_andnot(unused, unused, gc_slab_mark_bits(owned->slab),
+			      owned->slab->slots);
 	objects_come_back(owned, unused);
 	adopt_unused(owned, unused);
-	function(&model.gs, owned->slab, how ? unused : NULL);
+	if (recall)
+		gc_slab_recall(&model.gs, owned->slab, how ? told : NULL);
+	else
+		gc_slab_give_back(&model.gs, owned->slab, how ? told : NULL);
 	owned->slab = NULL;
 }
 
 static void op_give_back(void)
 {
-	give_back(&model.owned[draw(SLABS)], gc_slab_give_back);
+	give_back(&model.owned[draw(SLABS)], false);
 }
 
 static void reach(unsigned long word);
@@ -723,7 +729,7 @@ static void recall_some(void)
 
 	for (i = 0; i < SLABS; i++)
 		if (!draw(4))
-			give_back(&model.owned[i], gc_slab_recall);
+			give_back(&model.owned[i], true);
 }
 
 static void objects_die(void)
@@ -802,6 +808,7 @@ static void op_collect(void)
 	objects_die();
 	gc_slabs_marked(&model.gs);
 	recall_some();
+	gc_slabs_recalled(&model.gs);
 }
 
 static void op_sweep(void)
