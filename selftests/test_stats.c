@@ -636,7 +636,7 @@ TEST_F(page, changes_with_each_call_that_changes_the_heap)
 	EXPECT_EQ(1, self->page->stats.cycle.number);
 }
 
-static void write_to(const struct gcheap_stats_page *page)
+static void write_into(const struct gcheap_stats_page *page)
 {
 	const struct rlimit no_core = {};
 
@@ -654,7 +654,7 @@ TEST_F(page, cannot_be_written)
 
 	pid = fork_child();
 	if (!pid)
-		write_to(self->page);
+		write_into(self->page);
 	status = await_child(pid);
 	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
 	EXPECT_EQ(-1, mprotect((void *)self->page, PAGE_BYTES, PROT_READ | PROT_WRITE));
