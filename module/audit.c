@@ -17,8 +17,10 @@
  * @gs: slabs of the heap
  * @slab: slab being looked at, or NULL
  * @pages: pages of slabs
- * @absent: pages of the heap that were given back
+ * @holes: of these, the ones that were given back
+ * @absent: pages of the heap that were given back and are in no slab
  * @unswept: slabs that are to be swept
+ * @spare: bytes of free slots in slabs that were not looked at
  * @meta_bytes: memory of the slab structures
  * @mallocs: objects that ever were, as the counts of classes have it
  * @frees: likewise, that were reclaimed
@@ -33,8 +35,10 @@ struct audit {
 	struct gc_slabs *gs;
 	struct gc_slab *slab;
 	unsigned long pages;
+	unsigned long holes;
 	unsigned long absent;
 	unsigned long unswept;
+	u64 spare;
 	size_t meta_bytes;
 	u64 mallocs;
 	u64 frees;
@@ -112,17 +116,34 @@ static void audit_state(struct audit *a, struct gc_slab *slab)
 		expect(a, "slots marked, though swept", slab->nr_marked, 0);
 	if (!owned)
 		expect(a, "it has an allocated slot", !!slab->nr_alloc, true);
-	if (slab->state == SLAB_PARTIAL)
+	if (slab->state == SLAB_PARTIAL || slab->state == SLAB_SPARSE)
 		expect(a, "it has a free slot", slab->nr_alloc < slab->slots,
 		       true);
+	if (slab->state != SLAB_UNSWEPT)
+		expect(a, "it has holes", !!slab->holes,
+		       slab->state == SLAB_SPARSE);
 	if (slab->state == SLAB_FULL)
 		expect(a, "it has no free slot", slab->nr_alloc, slab->slots);
 }
 
-static void audit_page(struct audit *a, struct gc_slab *slab, unsigned long nr)
+/* A place of a slab where there is no page, nor may be anything else */
+static void audit_hole(struct audit *a, struct gc_slab *slab, unsigned long i)
 {
+	size_t start = i << PAGE_SHIFT, end = start + PAGE_SIZE;
+	u32 slot;
+
+	for_each_set_bit(slot, gc_slab_alloc_bits(slab), slab->slots)
+		expect(a, "no object in a hole",
+		       slot * slab->object_size < end &&
+		       (slot + 1) * slab->object_size > start, false);
+	a->holes++;
+}
+
+static void audit_page(struct audit *a, struct gc_slab *slab, unsigned long i)
+{
+	unsigned long run = 1, nr = (slab->offset >> PAGE_SHIFT) + i;
+	bool hole = i < BITS_PER_LONG && test_bit(i, &slab->holes);
 	struct gc_pages *gp = &a->gs->pages;
-	unsigned long run = 1;
 	struct page *page;
 
 	if (nr >= gp->frontier) {
@@ -132,7 +153,9 @@ static void audit_page(struct audit *a, struct gc_slab *slab, unsigned long nr)
 	expect(a, "slab of a page", (unsigned long)gc_pages_slab(gp, nr),
 	       (unsigned long)slab);
 	page = *gc_pages_run(gp, nr, &run);
-	expect(a, "there is a page", !!page, true);
+	expect(a, "there is a page", !!page, !hole);
+	if (hole)
+		audit_hole(a, slab, i);
 	if (!page)
 		return;
 	expect(a, "mapping of a page", (unsigned long)page_folio(page)->mapping,
@@ -143,13 +166,16 @@ static void audit_page(struct audit *a, struct gc_slab *slab, unsigned long nr)
 
 static void audit_pages_of(struct audit *a, struct gc_slab *slab)
 {
-	unsigned long first = slab->offset >> PAGE_SHIFT, i;
+	unsigned long i;
 
 	expect(a, "offset in a page", offset_in_page(slab->offset), 0);
 	expect(a, "below the first page for objects",
-	       first < a->gs->pages.reserved, false);
+	       slab->offset >> PAGE_SHIFT < a->gs->pages.reserved, false);
+	if (slab->nr_pages < BITS_PER_LONG)
+		expect(a, "holes beyond the last page",
+		       slab->holes >> slab->nr_pages, 0);
 	for (i = 0; i < slab->nr_pages; i++)
-		audit_page(a, slab, first + i);
+		audit_page(a, slab, i);
 }
 
 static void add_up(struct audit *a, struct gc_slab *slab)
@@ -186,13 +212,28 @@ static void audit_slab(struct audit *a, struct gc_slab *slab)
 	cond_resched();
 }
 
+/* Who was looked at comes last; returns whether one was. */
+static bool audit_looks(struct audit *a, struct gc_slab *slab, bool before)
+{
+	if (slab->state != SLAB_PARTIAL && slab->state != SLAB_SPARSE)
+		return false;
+	expect(a, "looked at, and another one behind it not",
+	       before && !slab->looked_at, false);
+	if (!slab->looked_at)
+		a->spare += (u64)(slab->slots - slab->nr_alloc) *
+			    slab->object_size;
+	return slab->looked_at;
+}
+
 static void audit_list(struct audit *a, struct list_head *list,
 		       enum gc_slab_state state, unsigned int kind)
 {
+	bool looked_at = false;
 	struct gc_slab *slab;
 
 	list_for_each_entry(slab, list, node) {
 		a->slab = slab;
+		looked_at = audit_looks(a, slab, looked_at);
 		expect(a, "state, by its list", slab->state, state);
 		expect(a, "kind, by its list",
 		       2 * slab->class_index + slab->noscan, kind);
@@ -214,6 +255,7 @@ static void audit_slabs(struct audit *a)
 		struct gc_slab_lists *lists = &a->gs->lists[i / 2][i % 2];
 
 		audit_list(a, &lists->partial, SLAB_PARTIAL, i);
+		audit_list(a, &lists->sparse, SLAB_SPARSE, i);
 		audit_list(a, &lists->full, SLAB_FULL, i);
 		audit_list(a, &lists->unswept, SLAB_UNSWEPT, i);
 	}
@@ -225,6 +267,7 @@ static void audit_sums(struct audit *a)
 	unsigned int i;
 
 	expect(a, "slabs to be swept", gs->nr_unswept, a->unswept);
+	expect(a, "bytes that may be given back", gs->spare, a->spare);
 	expect(a, "memory of the slab structures", gs->meta_bytes,
 	       a->meta_bytes);
 	expect(a, "bytes allocated", gc_slabs_allocated(gs), a->bytes);
@@ -268,9 +311,11 @@ static unsigned long audit_chunk(struct audit *a, unsigned long first)
 		bool backed = nr < gp->frontier && !absent;
 		bool slab = slabs[nr % CHUNK_PAGES];
 		bool used = test_bit(nr % CHUNK_PAGES, chunk->used);
+		bool page = chunk->pages[nr % CHUNK_PAGES];
 
-		expect(a, "there is a page", !!chunk->pages[nr % CHUNK_PAGES],
-		       backed);
+		/* Whether it is a hole was asked of the slab. */
+		if (page || !slab)
+			expect(a, "there is a page", page, backed);
 		expect(a, "page in use", used,
 		       slab || nr < gp->reserved || !backed);
 		expect(a, "no slab where there is no page", slab && !backed,
@@ -304,7 +349,9 @@ static void audit_tree(struct audit *a)
 	expect(a, "pages in use", in_use,
 	       a->pages + min(gp->reserved, gp->frontier));
 	expect(a, "absent pages", gp->absent, a->absent);
-	expect(a, "free pages", gp->free, gc_pages_backed(gp) - in_use);
+	expect(a, "holes", gp->holes, a->holes);
+	expect(a, "free pages", gp->free + in_use,
+	       gc_pages_backed(gp) + a->holes);
 }
 
 /**

@@ -136,6 +136,26 @@ static struct page *take_block(struct gc_pages *gp, unsigned int order)
 	return block;
 }
 
+/* Pages that lie side by side, 1 << *@order or less, which *@order is then. */
+static struct page *get_block(struct gc_pages *gp, unsigned int *order)
+{
+	struct page *block;
+
+	if (fatal_signal_pending(current))
+		return ERR_PTR(-EINTR);
+	for (;;) {
+		block = take_block(gp, *order);
+		if (block)
+			break;
+		if (!*order)
+			return ERR_PTR(-ENOMEM);
+		(*order)--;
+	}
+	if (*order)
+		split_page(block, *order);
+	return block;
+}
+
 /*
  * Put one block of at most 1 << @order pages behind the pages from @nr on, which have
  * a chunk.  Returns its order, or -ENOMEM, or -EINTR.
@@ -144,20 +164,10 @@ static int back_block(struct gc_pages *gp, unsigned long nr, unsigned int order)
 {
 	struct gc_chunk *chunk = gc_pages_chunk(gp, nr);
 	unsigned long first = nr % CHUNK_PAGES, i;
-	struct page *block;
+	struct page *block = get_block(gp, &order);
 
-	if (fatal_signal_pending(current))
-		return -EINTR;
-	for (;;) {
-		block = take_block(gp, order);
-		if (block)
-			break;
-		if (!order)
-			return -ENOMEM;
-		order--;
-	}
-	if (order)
-		split_page(block, order);
+	if (IS_ERR(block))
+		return PTR_ERR(block);
 	for (i = 0; i < 1UL << order; i++) {
 		page_adopt(gp, block + i, nr + i);
 		WRITE_ONCE(chunk->pages[first + i], block + i);
@@ -317,16 +327,15 @@ static void leave(struct gc_pages *gp, struct leaving *l)
 				    (loff_t)l->nr << PAGE_SHIFT, 1);
 	for (i = 0; i < l->nr; i++)
 		page_release(gp, l->pages[i]);
-	gp->absent += l->nr;
 	gp->released += l->nr;
-	gp->free -= l->nr;
 	l->nr = 0;
 	cond_resched();
 }
 
 /*
- * A free page leaves the tree, unless somebody has it: it would be no memory for the
- * machine.  Who enters it into a page table just now may be who waits for memory here.
+ * A page of no use leaves the tree, unless somebody has it: it would be no memory for
+ * the machine.  Who enters it into a page table just now may be who waits for memory
+ * here.
  */
 static struct page *take_out(struct gc_chunk *chunk, unsigned long i)
 {
@@ -336,16 +345,31 @@ static struct page *take_out(struct gc_chunk *chunk, unsigned long i)
 		return NULL;
 	WRITE_ONCE(chunk->pages[i], NULL);
 	unlock_page(page);
-	__set_bit(i, chunk->used);
-	__set_bit(i, chunk->absent);
 	__clear_bit(i, chunk->dirty);
 	return page;
 }
 
-/* The pages [@from, @to) of a chunk are free.  Up to @nr of them go, the last first. */
+/* The page that was here was free, or the slab's, which is to have a hole. */
+static void note_gone(struct gc_pages *gp, struct gc_chunk *chunk,
+		      unsigned long i, bool in_slab)
+{
+	if (in_slab) {
+		gp->holes++;
+		return;
+	}
+	__set_bit(i, chunk->used);
+	__set_bit(i, chunk->absent);
+	gp->absent++;
+	gp->free--;
+}
+
+/*
+ * The pages [@from, @to) of a chunk are free, or of no use to their slab.  Up to @nr of
+ * them go, the last first.
+ */
 static unsigned long release_run(struct gc_pages *gp, unsigned long chunk_nr,
 				 unsigned long from, unsigned long to,
-				 unsigned long nr)
+				 unsigned long nr, bool in_slab)
 {
 	struct gc_chunk *chunk = gc_pages_chunk(gp, chunk_nr * CHUNK_PAGES);
 	struct leaving l = { .nr = 0 };
@@ -358,6 +382,7 @@ static unsigned long release_run(struct gc_pages *gp, unsigned long chunk_nr,
 			leave(gp, &l);
 		if (!page)
 			continue;
+		note_gone(gp, chunk, to, in_slab);
 		l.first = chunk_nr * CHUNK_PAGES + to;
 		l.pages[l.nr++] = page;
 		done++;
@@ -381,7 +406,7 @@ static unsigned long release_in_chunk(struct gc_pages *gp, unsigned long c,
 			break;
 		from = find_last_bit(chunk->used, to);
 		from = from < to ? from + 1 : 0;
-		done += release_run(gp, c, from, to, nr - done);
+		done += release_run(gp, c, from, to, nr - done, false);
 		end = from;
 	}
 	chunk->longest_open = CHUNK_PAGES;
@@ -413,16 +438,143 @@ unsigned long gc_backing_release(struct gc_pages *gp, unsigned long nr)
 	return done;
 }
 
-/* Holes that were filled for a run that was not to be had after all. */
-static void empty(struct gc_pages *gp, unsigned long first, unsigned long end)
+static unsigned long release_range(struct gc_pages *gp, unsigned long first,
+				   unsigned long end, bool in_slab)
 {
+	unsigned long done = 0;
+
 	while (first < end) {
 		unsigned long i = first % CHUNK_PAGES;
 		unsigned long to = min(CHUNK_PAGES, i + end - first);
 
-		release_run(gp, first / CHUNK_PAGES, i, to, ULONG_MAX);
+		done += release_run(gp, first / CHUNK_PAGES, i, to, ULONG_MAX,
+				    in_slab);
 		first += to - i;
 	}
+	return done;
+}
+
+/**
+ * gc_backing_vacate() - give pages of a slab back, where no object has a byte
+ * @gp: pages of the heap
+ * @first: number of the first
+ * @nr: how many
+ *
+ * Those that go leave holes: see gc_pages_run().  As with gc_backing_release(), pages
+ * that somebody has a reference to stay.
+ *
+ * Context: as gc_backing_release().
+ *
+ * Return: how many were given back.
+ */
+unsigned long gc_backing_vacate(struct gc_pages *gp, unsigned long first,
+				unsigned long nr)
+{
+	return release_range(gp, first, first + nr, true);
+}
+
+/**
+ * gc_backing_put() - undo gc_backing_get()
+ * @gp: pages of the heap
+ * @holes: bit set: the page at that place of the array goes back
+ * @pages: array
+ *
+ * Context: may sleep; heap's lock held.
+ */
+void gc_backing_put(struct gc_pages *gp, unsigned long holes,
+		    struct page **pages)
+{
+	unsigned long i;
+
+	for_each_set_bit(i, &holes, BITS_PER_LONG) {
+		put_page(pages[i]);
+		charge(gp, -1);
+	}
+}
+
+/**
+ * gc_backing_get() - get memory for holes of a slab
+ * @gp: pages of the heap
+ * @holes: bit set: a page is wanted at that place of the array; there are some, and not
+ *	at all places
+ * @pages: array, which gets pages that are zero, and nobody knows yet:
+ *	gc_backing_enter() or gc_backing_put() follows
+ *
+ * Context: may sleep; heap's lock held.
+ *
+ * Return: 0, or -ENOMEM, or -EINTR (the caller is being killed).
+ */
+int gc_backing_get(struct gc_pages *gp, unsigned long holes,
+		   struct page **pages)
+{
+	unsigned long left = holes;
+	int err = 0;
+
+	while (!err && left) {
+		unsigned long first = __ffs(left), i;
+		unsigned int wanted = ilog2(ffz(left >> first)), order = wanted;
+		struct page *block = get_block(gp, &order);
+
+		if (IS_ERR(block)) {
+			err = PTR_ERR(block);
+			break;
+		}
+		for (i = first; i < first + (1UL << order); i++) {
+			pages[i] = block++;
+			__clear_bit(i, &left);
+		}
+		if (scarce(gp, gp->frontier, 1UL << order, 1UL << wanted) &&
+		    !headroom())
+			err = -ENOMEM;
+	}
+	if (err)
+		gc_backing_put(gp, holes & ~left, pages);
+	return err;
+}
+
+/**
+ * gc_backing_enter() - put pages where holes of a slab are
+ * @gp: pages of the heap
+ * @first: number of the slab's first page
+ * @holes: as gc_backing_get()
+ * @pages: array that it filled
+ *
+ * From now on a page fault finds them.
+ *
+ * Context: any; heap's lock held.
+ */
+void gc_backing_enter(struct gc_pages *gp, unsigned long first,
+		      unsigned long holes, struct page **pages)
+{
+	unsigned long i;
+
+	for_each_set_bit(i, &holes, BITS_PER_LONG) {
+		struct gc_chunk *chunk = gc_pages_chunk(gp, first + i);
+
+		page_adopt(gp, pages[i], first + i);
+		/* Pairs with the acquire in gc_pages_page(). */
+		smp_store_release(&chunk->pages[(first + i) % CHUNK_PAGES],
+				  pages[i]);
+		gp->holes--;
+	}
+}
+
+/**
+ * gc_backing_abandon() - a hole's slab goes, and the place is absent
+ * @gp: pages of the heap
+ * @nr: number of the page; no slab is set for it any more
+ *
+ * Context: any; heap's lock held.
+ */
+void gc_backing_abandon(struct gc_pages *gp, unsigned long nr)
+{
+	struct gc_chunk *chunk = gc_pages_chunk(gp, nr);
+
+	__set_bit(nr % CHUNK_PAGES, chunk->absent);
+	chunk->longest_open = CHUNK_PAGES;
+	gp->first_free = min(gp->first_free, nr / CHUNK_PAGES);
+	gp->holes--;
+	gp->absent++;
 }
 
 /**
@@ -456,7 +608,7 @@ int gc_backing_take(struct gc_pages *gp, unsigned long first, unsigned long nr)
 	if (err) {
 		retreat(gp, before);
 		if (gp->absent != absent)
-			empty(gp, first, below);
+			release_range(gp, first, below, false);
 	}
 	gp->first_free = min(gp->first_free, first / CHUNK_PAGES);
 	return err;

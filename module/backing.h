@@ -7,6 +7,15 @@
 
 int gc_backing_take(struct gc_pages *gp, unsigned long first, unsigned long nr);
 unsigned long gc_backing_release(struct gc_pages *gp, unsigned long nr);
+unsigned long gc_backing_vacate(struct gc_pages *gp, unsigned long first,
+				unsigned long nr);
+int gc_backing_get(struct gc_pages *gp, unsigned long holes,
+		   struct page **pages);
+void gc_backing_put(struct gc_pages *gp, unsigned long holes,
+		    struct page **pages);
+void gc_backing_enter(struct gc_pages *gp, unsigned long first,
+		      unsigned long holes, struct page **pages);
+void gc_backing_abandon(struct gc_pages *gp, unsigned long nr);
 void gc_backing_empty(struct gc_pages *gp);
 void gc_backing_destroy(struct gc_pages *gp);
 

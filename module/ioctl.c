@@ -309,7 +309,7 @@ static int ioctl_collect(struct gc_heap *heap, union ioctl_args *args)
 	gc_scavenge_note(heap);
 	err = gc_collect_now(heap, &args->collect);
 	if (args->collect.flags & GCHEAP_COLLECT_RELEASE)
-		gc_backing_release(&heap->slabs.pages, ULONG_MAX);
+		gc_slabs_release(&heap->slabs, ULONG_MAX, UINT_MAX);
 	gc_heap_unlock(heap);
 	return err;
 }

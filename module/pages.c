@@ -90,7 +90,8 @@ struct page *gc_pages_page(struct gc_pages *gp, unsigned long nr)
 	/* Pairs with the release in gc_pages_set_slab(). */
 	if (!smp_load_acquire(&slabs[nr]))
 		return NULL;
-	return READ_ONCE(chunk->pages[nr]);
+	/* Of a hole that was filled, pairs with the release in gc_backing_enter(). */
+	return smp_load_acquire(&chunk->pages[nr]);
 }
 
 static unsigned long chunk_count(struct gc_pages *gp)
@@ -323,7 +324,7 @@ void gc_pages_set_slab(struct gc_pages *gp, unsigned long first,
  * @nr: number of the first, below the frontier
  * @run: in: how many are wanted; out: how many the array has
  *
- * Return: the array.
+ * Return: the array; a hole's entry is NULL.
  */
 struct page **gc_pages_run(struct gc_pages *gp, unsigned long nr,
 			   unsigned long *run)
@@ -360,35 +361,10 @@ void gc_pages_zero(struct gc_pages *gp, unsigned long first, unsigned long nr)
 }
 
 /**
- * gc_pages_contiguous() - whether pages lie side by side in the direct map
- * @gp: pages of the heap
- * @first: number of the first
- * @nr: how many
- *
- * Return: true when page_address() of the first leads through all.
- */
-bool gc_pages_contiguous(struct gc_pages *gp, unsigned long first,
-			 unsigned long nr)
-{
-	unsigned long pfn = 0, i;
-
-	for (i = 0; i < nr; i++) {
-		struct gc_chunk *chunk = gc_pages_chunk(gp, first + i);
-		struct page *page = chunk->pages[(first + i) % CHUNK_PAGES];
-
-		if (i && page_to_pfn(page) != pfn + i)
-			return false;
-		if (!i)
-			pfn = page_to_pfn(page);
-	}
-	return true;
-}
-
-/**
  * gc_pages_find_lent() - find a page that somebody outside has a reference to
  * @gp: pages of the heap
  * @first: number of the first page to look at
- * @end: number of the page to stop at; all between are in use
+ * @end: number of the page to stop at; all between are in use, holes are passed over
  *
  * Outside are those who read and write a page without a page table: direct I/O,
  * pipes, whoever has it pinned.  A reference that somebody takes for a moment
@@ -406,7 +382,7 @@ unsigned long gc_pages_find_lent(struct gc_pages *gp, unsigned long first,
 		struct page **pages = gc_pages_run(gp, first, &run);
 
 		for (i = 0; i < run; i++)
-			if (gc_page_lent(pages[i]))
+			if (pages[i] && gc_page_lent(pages[i]))
 				return first + i;
 		first += run;
 		if (first < end)

@@ -5,8 +5,9 @@
  *
  * Pages are numbered from the heap's start.  The numbers below @frontier are
  * backed, in order, by blocks as large as the buddy allocator gives, split into
- * order-0 pages; but for those that are absent, since their memory was given back.
- * A run of pages in use belongs to one slab.
+ * order-0 pages; but for those whose memory was given back: in a slab such a place
+ * is a hole, elsewhere it is absent.  A run of pages in use belongs to one slab,
+ * its holes too.
  *
  * A radix tree of fixed depth, like the processor's own page tables, leads from
  * a page number to the page and to its slab: region (1 GiB), chunk (2 MiB),
@@ -39,7 +40,8 @@ static inline unsigned long gc_region_count(unsigned long limit)
  * struct gc_chunk - 2 MiB of a heap's addresses
  * @pages: the page behind each number, NULL when it is not backed
  * @used: bit set: in use by a slab, or not backed
- * @absent: bit set: below the frontier and not backed, so in no slab
+ * @absent: bit set: below the frontier, not backed and in no slab; a slab's hole has
+ *	no page and no bit
  * @dirty: bit set: was in use before, so it may not be zero
  * @longest: no run of free pages in the chunk is longer than this
  * @longest_open: nor one of pages that are free or absent, than this
@@ -72,10 +74,11 @@ struct gc_region {
  *	program has the heap's address in its variables, and that must not keep
  *	an object; set before anything is allocated
  * @limit: largest @frontier
- * @frontier: pages below are backed or absent
+ * @frontier: pages below are backed, absent or holes
  * @free: backed pages in no slab
  * @least_free: smallest @free since it was last set to that
  * @absent: pages that are absent
+ * @holes: pages of slabs that are not backed
  * @released: pages ever given back
  * @first_free: no chunk below this one has a page that is free or absent
  * @meta_bytes: memory of the tree itself
@@ -95,6 +98,7 @@ struct gc_pages {
 	unsigned long free;
 	unsigned long least_free;
 	unsigned long absent;
+	unsigned long holes;
 	u64 released;
 	unsigned long first_free;
 	size_t meta_bytes;
@@ -116,15 +120,14 @@ void gc_pages_set_slab(struct gc_pages *gp, unsigned long first,
 struct page **gc_pages_run(struct gc_pages *gp, unsigned long nr,
 			   unsigned long *run);
 void gc_pages_zero(struct gc_pages *gp, unsigned long first, unsigned long nr);
-bool gc_pages_contiguous(struct gc_pages *gp, unsigned long first,
-			 unsigned long nr);
 unsigned long gc_pages_find_lent(struct gc_pages *gp, unsigned long first,
 				 unsigned long end);
 
 /* Pages that the heap has, whoever uses them; without its lock a guess. */
 static inline unsigned long gc_pages_backed(const struct gc_pages *gp)
 {
-	return READ_ONCE(gp->frontier) - READ_ONCE(gp->absent);
+	return READ_ONCE(gp->frontier) - READ_ONCE(gp->absent) -
+	       READ_ONCE(gp->holes);
 }
 
 /* The chunk of a page whose number is below the frontier. */

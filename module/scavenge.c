@@ -5,7 +5,8 @@
  *
  * From the first use on a work looks at the heap once in a period, until it finds it
  * left alone.  Of a heap that is used go the pages that were free all the period long;
- * of one that is not, those that are free after a collection.  Neither makes the heap
+ * of one that is not, those that are free after a collection, and then those of its
+ * slabs that no object is on, which a program at work would fill.  Neither makes the heap
  * smaller than its goal, as it would have to grow again before the next collection:
  * Go's scavenger keeps as much, and a tenth more (runtime/mgcscavenge.go).
  *
@@ -38,8 +39,9 @@
 #include "heap.h"
 #include "scavenge.h"
 
-/* Slabs swept, and pages given back, before others may have the heap's lock. */
+/* Slabs swept or looked at, and pages given back, before others may have the lock. */
 #define SWEEP_BATCH	64
+#define LOOK_BATCH	256
 #define RELEASE_BATCH	2048UL
 
 /* A smaller heap has nothing to give back that would be worth a collection. */
@@ -81,11 +83,10 @@ static void rearm(struct gc_heap *heap, unsigned long delay)
 /* Pages that the heap does not need for as much as it may have before it is collected. */
 static unsigned long surplus(const struct gc_heap *heap)
 {
-	const struct gc_pages *gp = &heap->slabs.pages;
-	unsigned long backed = gc_pages_backed(gp);
+	unsigned long backed = gc_pages_backed(&heap->slabs.pages);
 	u64 goal = heap->goal == U64_MAX ? 0 : heap->goal >> PAGE_SHIFT;
 
-	return backed > goal ? min_t(u64, gp->free, backed - goal) : 0;
+	return backed > goal ? backed - goal : 0;
 }
 
 /* Of a heap that is used: what was free whenever somebody looked for a page. */
@@ -199,7 +200,8 @@ static bool release_some(struct gc_heap *heap)
 {
 	unsigned long nr = min(surplus(heap), RELEASE_BATCH);
 
-	return nr && gc_backing_release(&heap->slabs.pages, nr) == nr;
+	return nr && (gc_slabs_release(&heap->slabs, nr, LOOK_BATCH) >= nr ||
+		      heap->slabs.spare);
 }
 
 /* Until the heap is used again, or there is no more to do. */
@@ -240,7 +242,7 @@ static bool left_alone(struct gc_heap *heap)
 }
 
 /**
- * gc_scavenge_all() - collect if it is worth it, and give back all that is free
+ * gc_scavenge_all() - collect if it is worth it, and give back all that no object is on
  * @heap: heap
  *
  * Context: a kernel thread's; may sleep, heap's lock held.
@@ -254,7 +256,7 @@ unsigned long gc_scavenge_all(struct gc_heap *heap)
 		leave();
 	}
 	gc_slabs_sweep(&heap->slabs, UINT_MAX);
-	return gc_backing_release(&heap->slabs.pages, ULONG_MAX);
+	return gc_slabs_release(&heap->slabs, ULONG_MAX, UINT_MAX);
 }
 
 static void scavenger(struct work_struct *work)

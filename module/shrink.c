@@ -50,6 +50,9 @@
 /* Pages given back by one call, at least; the kernel asks for 128. */
 #define LEAST		2048UL
 
+/* Slabs looked at by one call for pages that no object is on. */
+#define LOOKS		4096
+
 /*
  * How long a thread waits for a collection; and when that gave not even as much as one
  * call asks for, how many times as long nobody waits for any: else one user could have
@@ -127,6 +130,7 @@ static void press(struct work_struct *work)
 static unsigned long pages_of(struct gc_heap *heap)
 {
 	unsigned long pages = READ_ONCE(heap->slabs.pages.free) +
+			      (READ_ONCE(heap->slabs.spare) >> PAGE_SHIFT) +
 			      (gc_scavenge_guess(heap) >> PAGE_SHIFT);
 
 	return pages < LEAST && gc_expose_due(heap) ? LEAST : pages;
@@ -232,7 +236,7 @@ static unsigned long shrink(struct gc_pressed *p, unsigned long nr, gfp_t gfp,
 	if (p->ended)
 		goto unlock;
 	if (mutex_trylock(&p->heap->lock)) {
-		done = gc_backing_release(&p->heap->slabs.pages, nr);
+		done = gc_slabs_release(&p->heap->slabs, nr, LOOKS);
 		gc_heap_unlock(p->heap);
 	}
 	if (done < nr) {

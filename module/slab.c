@@ -21,6 +21,9 @@
 /* Slabs swept at a time before memory is taken from the machine. */
 #define SWEEP_BATCH	32
 
+/* Most pages of a slab of small objects; see size_class_rows.h. */
+#define SLAB_PAGES_MAX	16
+
 /**
  * gc_slabs_init() - a heap without any slab
  * @gs: to be initialised
@@ -38,6 +41,7 @@ int gc_slabs_init(struct gc_slabs *gs, unsigned long limit_pages,
 	for (i = 0; i < SLAB_KINDS; i++) {
 		for (j = 0; j < 2; j++) {
 			INIT_LIST_HEAD(&gs->lists[i][j].partial);
+			INIT_LIST_HEAD(&gs->lists[i][j].sparse);
 			INIT_LIST_HEAD(&gs->lists[i][j].full);
 			INIT_LIST_HEAD(&gs->lists[i][j].unswept);
 		}
@@ -51,17 +55,32 @@ static struct gc_slab_lists *lists_of(struct gc_slabs *gs, struct gc_slab *slab)
 	return &gs->lists[slab->class_index][slab->noscan];
 }
 
+static u64 free_bytes(const struct gc_slab *slab)
+{
+	return (u64)(slab->slots - slab->nr_alloc) * slab->object_size;
+}
+
 static void slab_enlist(struct gc_slabs *gs, struct gc_slab *slab)
 {
 	struct gc_slab_lists *lists = lists_of(gs, slab);
 
-	if (slab->nr_alloc < slab->slots) {
-		slab->state = SLAB_PARTIAL;
-		list_add(&slab->node, &lists->partial);
-	} else {
+	if (slab->nr_alloc == slab->slots) {
 		slab->state = SLAB_FULL;
 		list_add(&slab->node, &lists->full);
+		return;
 	}
+	slab->state = slab->holes ? SLAB_SPARSE : SLAB_PARTIAL;
+	list_add(&slab->node, slab->holes ? &lists->sparse : &lists->partial);
+	slab->looked_at = false;
+	gs->spare += free_bytes(slab);
+}
+
+/* It was PARTIAL or SPARSE. */
+static void slab_delist(struct gc_slabs *gs, struct gc_slab *slab)
+{
+	list_del(&slab->node);
+	if (!slab->looked_at)
+		gs->spare -= free_bytes(slab);
 }
 
 static size_t slab_struct_size(struct gc_slab *slab)
@@ -75,58 +94,135 @@ static void slab_free(struct gc_slabs *gs, struct gc_slab *slab)
 	kfree(slab);
 }
 
+static void free_slab_pages(struct gc_slabs *gs, struct gc_slab *slab)
+{
+	unsigned long first = slab->offset >> PAGE_SHIFT, i;
+
+	if (!slab->holes) {
+		gc_pages_free(&gs->pages, first, slab->nr_pages);
+		return;
+	}
+	for (i = 0; i < slab->nr_pages; i++) {
+		if (test_bit(i, &slab->holes))
+			gc_backing_abandon(&gs->pages, first + i);
+		else
+			gc_pages_free(&gs->pages, first + i, 1);
+	}
+}
+
 /* Undo slab_new(); the slab is in no list any more. */
 static void slab_destroy(struct gc_slabs *gs, struct gc_slab *slab)
 {
-	unsigned long first = slab->offset >> PAGE_SHIFT;
-
-	gc_pages_set_slab(&gs->pages, first, slab->nr_pages, NULL);
+	gc_pages_set_slab(&gs->pages, slab->offset >> PAGE_SHIFT,
+			  slab->nr_pages, NULL);
 	if (slab->vmapped)
 		vunmap(slab->kaddr);
-	gc_pages_free(&gs->pages, first, slab->nr_pages);
+	free_slab_pages(gs, slab);
 	slab_free(gs, slab);
 }
 
-static int slab_map(struct gc_slabs *gs, struct gc_slab *slab)
+/* The page at a place of a slab, NULL where there is a hole */
+static struct page *slab_page(struct gc_slabs *gs, struct gc_slab *slab,
+			      unsigned long i)
 {
-	struct page *pages[16];
-	unsigned long first = slab->offset >> PAGE_SHIFT, i;
+	unsigned long run = 1;
 
-	if (gc_pages_contiguous(&gs->pages, first, slab->nr_pages)) {
-		unsigned long run = 1;
-
-		slab->kaddr = page_address(*gc_pages_run(&gs->pages, first,
-							 &run));
-		return 0;
-	}
-	if (WARN_ON_ONCE(slab->nr_pages > ARRAY_SIZE(pages)))
-		return -EINVAL;
-	for (i = 0; i < slab->nr_pages; i++) {
-		unsigned long run = 1;
-
-		pages[i] = *gc_pages_run(&gs->pages, first + i, &run);
-	}
-	slab->kaddr = vmap(pages, slab->nr_pages, VM_MAP, PAGE_KERNEL);
-	slab->vmapped = true;
-	return slab->kaddr ? 0 : -ENOMEM;
+	return *gc_pages_run(&gs->pages, (slab->offset >> PAGE_SHIFT) + i, &run);
 }
 
-/* Garbage that is not yet swept comes before memory of the machine. */
-static long take_pages(struct gc_slabs *gs, unsigned long nr)
+static void get_slab_pages(struct gc_slabs *gs, struct gc_slab *slab,
+			   struct page **pages)
+{
+	unsigned long i;
+
+	for (i = 0; i < slab->nr_pages; i++)
+		pages[i] = slab_page(gs, slab, i);
+}
+
+/* Whether page_address() of the first leads through all */
+static bool are_contiguous(struct page **pages, unsigned long nr)
+{
+	unsigned long i;
+
+	for (i = 1; i < nr; i++)
+		if (page_to_pfn(pages[i]) != page_to_pfn(pages[0]) + i)
+			return false;
+	return true;
+}
+
+/* When it fails the slab stays as it is. */
+static int slab_map(struct gc_slab *slab, struct page **pages)
+{
+	void *old = slab->vmapped ? slab->kaddr : NULL;
+	void *mapped;
+
+	if (are_contiguous(pages, slab->nr_pages)) {
+		slab->kaddr = page_address(pages[0]);
+		slab->vmapped = false;
+	} else {
+		mapped = vmap(pages, slab->nr_pages, VM_MAP, PAGE_KERNEL);
+		if (!mapped)
+			return -ENOMEM;
+		slab->kaddr = mapped;
+		slab->vmapped = true;
+	}
+	if (old)
+		vunmap(old);
+	return 0;
+}
+
+/* Where the kernel sees the slots of a slab that is new. */
+static int slab_map_new(struct gc_slabs *gs, struct gc_slab *slab)
+{
+	struct page *pages[SLAB_PAGES_MAX];
+
+	if (WARN_ON_ONCE(slab->nr_pages > ARRAY_SIZE(pages)))
+		return -EINVAL;
+	get_slab_pages(gs, slab, pages);
+	return slab_map(slab, pages);
+}
+
+/* A SPARSE slab gets memory where it has holes; when that fails it stays as it is. */
+static int slab_fill(struct gc_slabs *gs, struct gc_slab *slab)
+{
+	struct page *pages[SLAB_PAGES_MAX];
+	unsigned long i;
+	int err;
+
+	get_slab_pages(gs, slab, pages);
+	err = gc_backing_get(&gs->pages, slab->holes, pages);
+	if (err)
+		return err;
+	err = slab_map(slab, pages);
+	if (err) {
+		gc_backing_put(&gs->pages, slab->holes, pages);
+		return err;
+	}
+	if (gs->pages.poison)
+		for_each_set_bit(i, &slab->holes, slab->nr_pages)
+			gc_poison_fill(page_address(pages[i]), PAGE_SIZE);
+	gc_backing_enter(&gs->pages, slab->offset >> PAGE_SHIFT, slab->holes,
+			 pages);
+	slab->holes = 0;
+	return 0;
+}
+
+/* Garbage that is not yet swept comes before memory of the machine, if @grow. */
+static long take_pages(struct gc_slabs *gs, unsigned long nr, bool grow)
 {
 	long first;
 
 	do {
 		first = gc_pages_alloc(&gs->pages, nr, false);
 	} while (first < 0 && gc_slabs_sweep(gs, SWEEP_BATCH));
-	if (first < 0)
+	if (first < 0 && grow)
 		first = gc_pages_alloc(&gs->pages, nr, true);
 	return first;
 }
 
 /* A slab with all slots free and zero, in no list. */
 static struct gc_slab *slab_new(struct gc_slabs *gs, unsigned long nr_pages,
-				u32 slots, size_t object_size)
+				u32 slots, size_t object_size, bool grow)
 {
 	u32 words = BITS_TO_LONGS(slots);
 	struct gc_slab *slab;
@@ -141,7 +237,7 @@ static struct gc_slab *slab_new(struct gc_slabs *gs, unsigned long nr_pages,
 	slab->object_size = object_size;
 	slab->nr_pages = nr_pages;
 	gs->meta_bytes += slab_struct_size(slab);
-	first = take_pages(gs, nr_pages);
+	first = take_pages(gs, nr_pages, grow);
 	if (first < 0) {
 		slab_free(gs, slab);
 		return ERR_PTR(first);
@@ -149,7 +245,7 @@ static struct gc_slab *slab_new(struct gc_slabs *gs, unsigned long nr_pages,
 	slab->offset = first << PAGE_SHIFT;
 	gc_pages_zero(&gs->pages, first, nr_pages);
 	if (slots > 1 || object_size <= SIZE_CLASS_MAX) {
-		err = slab_map(gs, slab);
+		err = slab_map_new(gs, slab);
 		if (err) {
 			gc_pages_free(&gs->pages, first, nr_pages);
 			slab_free(gs, slab);
@@ -197,12 +293,14 @@ static void check_slots(struct gc_slabs *gs, struct gc_slab *slab,
 }
 
 static struct gc_slab *slab_new_small(struct gc_slabs *gs,
-				      unsigned int class_index, bool noscan)
+				      unsigned int class_index, bool noscan,
+				      bool grow)
 {
 	const struct size_class *class = &size_classes[class_index];
 	struct gc_slab *slab;
 
-	slab = slab_new(gs, class->pages, class->slots, class->object_size);
+	slab = slab_new(gs, class->pages, class->slots, class->object_size,
+			grow);
 	if (IS_ERR(slab))
 		return slab;
 	slab->magic = class->magic;
@@ -239,17 +337,26 @@ static void slab_unmark(struct gc_slab *slab, void *arg)
 	slab->nr_marked = 0;
 }
 
-/* Slots with a part on page @nr are no garbage. */
+/* The slots with a part on the @nr-th page of a slab: from the first to before the end */
+static u32 first_slot_on(const struct gc_slab *slab, unsigned long nr)
+{
+	return (nr << PAGE_SHIFT) / slab->object_size;
+}
+
+static u32 end_slot_on(const struct gc_slab *slab, unsigned long nr)
+{
+	return min_t(size_t, slab->slots,
+		     (((nr + 1) << PAGE_SHIFT) - 1) / slab->object_size + 1);
+}
+
+/* Slots with a part on the @nr-th page are no garbage. */
 static void hold_page(struct gc_slab *slab, unsigned long *dead,
 		      unsigned long nr)
 {
-	size_t from = (nr << PAGE_SHIFT) - slab->offset;
-	u32 last = min_t(size_t, slab->slots - 1,
-			 (from + PAGE_SIZE - 1) / slab->object_size);
 	bool owned = slab->state == SLAB_OWNED;
-	u32 i;
+	u32 end = end_slot_on(slab, nr), i;
 
-	for (i = from / slab->object_size; i <= last; i++) {
+	for (i = first_slot_on(slab, nr); i < end; i++) {
 		if (!__test_and_clear_bit(i, dead))
 			continue;
 		/* The others are in use, as long as their owner has them. */
@@ -261,10 +368,11 @@ static void hold_page(struct gc_slab *slab, unsigned long *dead,
 static void hold_lent(struct gc_slabs *gs, struct gc_slab *slab,
 		      unsigned long *dead)
 {
-	unsigned long nr = slab->offset >> PAGE_SHIFT, end = nr + slab->nr_pages;
+	unsigned long first = slab->offset >> PAGE_SHIFT, nr = first;
+	unsigned long end = first + slab->nr_pages;
 
 	while ((nr = gc_pages_find_lent(&gs->pages, nr, end)) < end)
-		hold_page(slab, dead, nr++);
+		hold_page(slab, dead, nr++ - first);
 }
 
 /*
@@ -309,7 +417,18 @@ static bool slab_sweep(struct gc_slabs *gs, struct gc_slab *slab)
 	return slab->nr_alloc;
 }
 
-/* A slab of the class with a free slot, in no list; NULL when there is none. */
+static void sweep_and_enlist(struct gc_slabs *gs, struct gc_slab *slab)
+{
+	if (slab_sweep(gs, slab))
+		slab_enlist(gs, slab);
+	else
+		slab_destroy(gs, slab);
+}
+
+/*
+ * A slab of the class with a free slot and without holes, in no list; NULL when there
+ * is none.
+ */
 static struct gc_slab *slab_find_free(struct gc_slab_lists *lists,
 				      struct gc_slabs *gs)
 {
@@ -317,27 +436,53 @@ static struct gc_slab *slab_find_free(struct gc_slab_lists *lists,
 
 	slab = list_first_entry_or_null(&lists->partial, struct gc_slab, node);
 	if (slab) {
-		list_del(&slab->node);
+		slab_delist(gs, slab);
 		return slab;
 	}
 	while (!list_empty(&lists->unswept)) {
 		slab = list_first_entry(&lists->unswept, struct gc_slab, node);
-		slab_sweep(gs, slab);
-		if (slab->nr_alloc < slab->slots)
-			return slab;
-		slab_enlist(gs, slab);
+		if (slab->holes) {
+			sweep_and_enlist(gs, slab);
+		} else {
+			slab_sweep(gs, slab);
+			if (slab->nr_alloc < slab->slots)
+				return slab;
+			slab_enlist(gs, slab);
+		}
 		cond_resched();
 	}
 	return NULL;
 }
 
+/* One that has holes no more, in no list. */
+static struct gc_slab *slab_get_sparse(struct gc_slabs *gs,
+				       struct list_head *sparse)
+{
+	struct gc_slab *slab = list_first_entry(sparse, struct gc_slab, node);
+	int err = slab_fill(gs, slab);
+
+	if (err)
+		return ERR_PTR(err);
+	slab_delist(gs, slab);
+	return slab;
+}
+
+/*
+ * Memory that the heap has comes first, then what makes slabs whole that have holes:
+ * a heap that grows beside them would be neither small nor dense.
+ */
 static struct gc_slab *slab_get(struct gc_slabs *gs, unsigned int class_index,
 				bool noscan)
 {
-	struct gc_slab *slab;
+	struct gc_slab_lists *lists = &gs->lists[class_index][noscan];
+	struct gc_slab *slab = slab_find_free(lists, gs);
 
-	slab = slab_find_free(&gs->lists[class_index][noscan], gs);
-	return slab ? slab : slab_new_small(gs, class_index, noscan);
+	if (slab)
+		return slab;
+	if (list_empty(&lists->sparse))
+		return slab_new_small(gs, class_index, noscan, true);
+	slab = slab_new_small(gs, class_index, noscan, false);
+	return IS_ERR(slab) ? slab_get_sparse(gs, &lists->sparse) : slab;
 }
 
 /**
@@ -441,7 +586,7 @@ void gc_slab_give_back(struct gc_slabs *gs, struct gc_slab *slab,
 static long alloc_large(struct gc_slabs *gs, size_t bytes, bool noscan)
 {
 	unsigned long nr = DIV_ROUND_UP(bytes, PAGE_SIZE);
-	struct gc_slab *slab = slab_new(gs, nr, 1, nr << PAGE_SHIFT);
+	struct gc_slab *slab = slab_new(gs, nr, 1, nr << PAGE_SHIFT, true);
 
 	if (IS_ERR(slab))
 		return PTR_ERR(slab);
@@ -525,10 +670,7 @@ bool gc_slabs_sweep(struct gc_slabs *gs, unsigned int nr)
 
 	while (nr-- && gs->nr_unswept) {
 		slab = next_unswept(gs, &kind);
-		if (slab_sweep(gs, slab))
-			slab_enlist(gs, slab);
-		else
-			slab_destroy(gs, slab);
+		sweep_and_enlist(gs, slab);
 		cond_resched();
 	}
 	return any;
@@ -561,6 +703,7 @@ void gc_slabs_visit(struct gc_slabs *gs, gc_slab_visit visit, void *arg)
 		struct gc_slab_lists *lists = &gs->lists[i / 2][i % 2];
 
 		visit_list(&lists->partial, visit, arg);
+		visit_list(&lists->sparse, visit, arg);
 		visit_list(&lists->full, visit, arg);
 		visit_list(&lists->unswept, visit, arg);
 	}
@@ -650,8 +793,98 @@ void gc_slabs_marked(struct gc_slabs *gs)
 		struct gc_slab_lists *lists = &gs->lists[i / 2][i % 2];
 
 		list_to_unswept(gs, &lists->partial, &lists->unswept);
+		list_to_unswept(gs, &lists->sparse, &lists->unswept);
 		list_to_unswept(gs, &lists->full, &lists->unswept);
 	}
+	gs->spare = 0;
+}
+
+/* Pages that are there, and where all slots are free that have a part on them */
+static unsigned long idle_pages(struct gc_slab *slab)
+{
+	unsigned long *alloc = gc_slab_alloc_bits(slab);
+	unsigned long idle = 0, i;
+
+	for (i = 0; i < slab->nr_pages; i++) {
+		u32 end = end_slot_on(slab, i);
+
+		if (!test_bit(i, &slab->holes) &&
+		    find_next_bit(alloc, end, first_slot_on(slab, i)) >= end)
+			__set_bit(i, &idle);
+	}
+	return idle;
+}
+
+/* Gives back what it can of a PARTIAL or SPARSE slab; returns how many pages. */
+static unsigned long slab_thin_out(struct gc_slabs *gs, struct gc_slab *slab)
+{
+	struct gc_slab_lists *lists = lists_of(gs, slab);
+	unsigned long idle = idle_pages(slab), done = 0, from, to;
+
+	for_each_set_bitrange(from, to, &idle, slab->nr_pages)
+		done += gc_backing_vacate(&gs->pages,
+					  (slab->offset >> PAGE_SHIFT) + from,
+					  to - from);
+	for_each_set_bit(from, &idle, slab->nr_pages)
+		if (!slab_page(gs, slab, from))
+			__set_bit(from, &slab->holes);
+	slab_delist(gs, slab);
+	slab->looked_at = true;
+	slab->state = slab->holes ? SLAB_SPARSE : SLAB_PARTIAL;
+	list_add_tail(&slab->node,
+		      slab->holes ? &lists->sparse : &lists->partial);
+	return done;
+}
+
+/* In slabs of one list, until @nr pages have gone */
+static unsigned long release_in_list(struct gc_slabs *gs, struct list_head *list,
+				     unsigned long nr, unsigned int *looks)
+{
+	unsigned long done = 0;
+
+	while (done < nr && *looks) {
+		struct gc_slab *slab;
+
+		slab = list_first_entry_or_null(list, struct gc_slab, node);
+		if (!slab || slab->looked_at)
+			break;
+		done += slab_thin_out(gs, slab);
+		(*looks)--;
+		cond_resched();
+	}
+	return done;
+}
+
+/**
+ * gc_slabs_release() - give memory back to the machine
+ * @gs: slabs of the heap
+ * @nr: pages, of which a slab may give up a few more; ULONG_MAX for all
+ * @looks: at most so many slabs are looked at
+ *
+ * Free pages go first, then those that no object has a byte on: of slabs that nobody
+ * owns and that are swept, the largest objects' first.  A slab that was looked at in
+ * vain, as its pages were lent, is not looked at again before it has been swept.
+ *
+ * Context: as gc_backing_release().
+ *
+ * Return: how many pages were given back.
+ */
+unsigned long gc_slabs_release(struct gc_slabs *gs, unsigned long nr,
+			       unsigned int looks)
+{
+	unsigned long done = gc_backing_release(&gs->pages, nr);
+	unsigned int kind;
+
+	for (kind = 0; kind < 2 * SLAB_KINDS && gs->spare && done < nr; kind++) {
+		struct gc_slab_lists *lists =
+			&gs->lists[SLAB_LARGE - kind / 2][kind % 2];
+
+		done += release_in_list(gs, &lists->partial, nr - done, &looks);
+		if (done < nr)
+			done += release_in_list(gs, &lists->sparse, nr - done,
+						&looks);
+	}
+	return done;
 }
 
 /**
@@ -722,12 +955,14 @@ void gc_slabs_empty(struct gc_slabs *gs)
 	destroy_list(gs, &gs->owned);
 	for (i = 0; i < 2 * SLAB_KINDS; i++) {
 		destroy_list(gs, &gs->lists[i / 2][i % 2].partial);
+		destroy_list(gs, &gs->lists[i / 2][i % 2].sparse);
 		destroy_list(gs, &gs->lists[i / 2][i % 2].full);
 		destroy_list(gs, &gs->lists[i / 2][i % 2].unswept);
 	}
 	gc_backing_empty(&gs->pages);
 	gs->pages.poison = poison;
 	gs->nr_unswept = 0;
+	gs->spare = 0;
 	gs->held = 0;
 	gs->live = 0;
 	gs->since = 0;

@@ -6,6 +6,8 @@
  * Life of a slab:
  *
  *	new -> OWNED <-> PARTIAL | FULL -> UNSWEPT -> PARTIAL | FULL | gone
+ *	       OWNED  <- SPARSE <- PARTIAL
+ *			 SPARSE <-> UNSWEPT
  *
  * OWNED by a thread (a mutator): all its slots count as allocated, since the
  * kernel does not see which of them the thread has handed out, and it is not
@@ -17,7 +19,12 @@
  * somebody: garbage on a page that is lent to a pipe or a device stays allocated,
  * is HELD, and the next sweep looks at it again.  What it refers to is not kept.
  *
- * Marking ends with all PARTIAL and FULL slabs becoming UNSWEPT; sweeping turns
+ * Pages that no object of a PARTIAL slab has a byte on can be given back to the
+ * machine.  Then it is SPARSE: it has holes, where there are free slots only, or
+ * parts of them, and nobody reads or writes there.  The holes are filled before any
+ * of its slots is handed out.
+ *
+ * Marking ends with all slabs but the OWNED becoming UNSWEPT; sweeping turns
  * mark bits into allocation bits.  Only slabs that are not UNSWEPT are handed
  * out, and all are swept before the next marking begins.
  *
@@ -38,6 +45,7 @@
 enum gc_slab_state {
 	SLAB_OWNED,
 	SLAB_PARTIAL,
+	SLAB_SPARSE,
 	SLAB_FULL,
 	SLAB_UNSWEPT,
 };
@@ -52,8 +60,8 @@ enum gc_slab_state {
  * @large: one object in whole pages
  * @state: see above
  * @class_index: size class, SIZE_CLASS_COUNT when @large
- * @kaddr: the first slot in the kernel's address space; NULL when @large, whose
- *	pages need not lie side by side
+ * @kaddr: the first slot in the kernel's address space, where holes are others'
+ *	memory; NULL when @large, whose pages need not lie side by side
  * @nr_alloc: bits set in the allocation bitmap
  * @nr_marked: bits set in the mark bitmap
  * @nr_held: slots that the last sweep found to be held
@@ -65,7 +73,9 @@ enum gc_slab_state {
  * @owner_node: in the owner's list while SLAB_OWNED
  * @live: user address of the owner's bitmap, 0 if it keeps none
  * @cycle: collections completed when the slab was last handed out
- * @nr_pages: pages of the slab
+ * @nr_pages: pages of the slab, holes included
+ * @holes: bit set: that page was given back; for none when @large
+ * @looked_at: while PARTIAL or SPARSE: gc_slabs_release() finds no more to give back
  * @bits: bitmaps of the slots allocated, marked, and handed to the owner
  */
 struct gc_slab {
@@ -90,6 +100,8 @@ struct gc_slab {
 	unsigned long live;
 	u64 cycle;
 	unsigned long nr_pages;
+	unsigned long holes;
+	bool looked_at;
 	unsigned long bits[];
 };
 
@@ -108,9 +120,13 @@ static inline unsigned long *gc_slab_handed_bits(struct gc_slab *slab)
 	return slab->bits + 2 * slab->words;
 }
 
-/* The lists of one class; the large objects have one set of lists too. */
+/*
+ * The lists of one class; the large objects have one set of lists too.  Among the
+ * partial and the sparse slabs, those not looked at come first.
+ */
 struct gc_slab_lists {
 	struct list_head partial;
+	struct list_head sparse;
 	struct list_head full;
 	struct list_head unswept;
 };
@@ -124,6 +140,8 @@ struct gc_slab_lists {
  * @lists: by class and by noscan
  * @owned: all SLAB_OWNED ones
  * @nr_unswept: number of SLAB_UNSWEPT ones
+ * @spare: bytes of free slots in PARTIAL and SPARSE slabs that were not looked at: what
+ *	may be given back, and more
  * @meta_bytes: memory of the slab structures
  * @total_alloc: bytes ever allocated
  * @total_freed: bytes ever reclaimed
@@ -144,6 +162,7 @@ struct gc_slabs {
 	struct gc_slab_lists lists[SLAB_KINDS][2];
 	struct list_head owned;
 	unsigned long nr_unswept;
+	u64 spare;
 	size_t meta_bytes;
 	u64 total_alloc;
 	u64 total_freed;
@@ -178,6 +197,8 @@ void gc_slabs_marked(struct gc_slabs *gs);
 void gc_slab_recall(struct gc_slabs *gs, struct gc_slab *slab,
 		    unsigned long *unused);
 void gc_slabs_recalled(struct gc_slabs *gs);
+unsigned long gc_slabs_release(struct gc_slabs *gs, unsigned long nr,
+			       unsigned int looks);
 void gc_slabs_unmark(struct gc_slabs *gs);
 
 typedef void (*gc_slab_visit)(struct gc_slab *slab, void *arg);

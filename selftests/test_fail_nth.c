@@ -307,6 +307,40 @@ static int try_alloc_large(struct scene *scene)
 	return try_alloc_of(scene, bytes, 0);
 }
 
+static int release_all(int fd)
+{
+	struct gcheap_ioc_collect request = {
+		.size = sizeof(request), .flags = GCHEAP_COLLECT_RELEASE,
+	};
+
+	return call(fd, GCHEAP_IOC_COLLECT, &request);
+}
+
+/* The only free slots of the class are in slabs whose pages were given back. */
+static int try_alloc_in_a_hole(struct scene *scene)
+{
+	static char *volatile survivor;
+	static struct gcheap_ioc_stats before, after;
+	int err, i;
+
+	for (i = 0; !survivor || i % 7; i++) {
+		survivor = raw_alloc(scene->fd, 8000);
+		must(survivor);
+	}
+	fill(survivor, 8000, 1);
+	must(!release_all(scene->fd));
+	before.size = sizeof(before);
+	must(!call(scene->fd, GCHEAP_IOC_STATS, &before));
+	err = try_alloc_of(scene, 8000, 0);
+	must(filled(survivor, 8000, 1));
+	after.size = sizeof(after);
+	must(!call(scene->fd, GCHEAP_IOC_STATS, &after));
+	/* As much as it had, or whole slabs of 16 pages: not a part. */
+	must(after.heap_sys == before.heap_sys ||
+	     after.heap_sys >= before.heap_sys + 8 * 4096);
+	return err;
+}
+
 /* A new heap each time: it has to grow. */
 static int try_alloc_in_new_heap(struct scene *scene)
 {
@@ -700,6 +734,7 @@ CHAIN(object, 0);
 CHAIN(alloc_small, 0);
 CHAIN(alloc_noscan, 0);
 CHAIN(alloc_large, 0);
+CHAIN(alloc_in_a_hole, 0);
 CHAIN(alloc_in_new_heap, 0);
 CHAIN(refill, 0);
 CHAIN(release, 0);

@@ -73,6 +73,37 @@ static void await_smaller(struct gcheap *heap, size_t bytes)
 		usleep(20000);
 }
 
+/* Each 25th piece of a peak lives; that many slabs have one. */
+#define STEP		25
+
+static struct piece *survivors[64 * MIB / sizeof(struct piece) / STEP];
+
+apart void have_survivors(void *arg)
+{
+	struct peak *peak = arg;
+	size_t nr = peak->bytes / sizeof(struct piece), i;
+
+	for (i = 0; i < nr; i++) {
+		struct piece *piece = gcheap_alloc_noscan(peak->heap, sizeof(*piece));
+
+		must(piece);
+		if (i % STEP || i / STEP >= ARRAY_SIZE(survivors))
+			continue;
+		fill(piece, sizeof(*piece), i);
+		survivors[i / STEP] = piece;
+	}
+}
+
+static bool survivors_are_whole(void)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(survivors) && survivors[i]; i++)
+		if (!filled(survivors[i], sizeof(struct piece), i * STEP))
+			return false;
+	return i;
+}
+
 FIXTURE(idle) {
 };
 
@@ -98,6 +129,28 @@ TEST_F(idle, heap_is_collected_and_gives_memory_back)
 	EXPECT_LE(some(48 * MIB), after.heap_released);
 	EXPECT_EQ(after.heap_sys, after.heap_idle + after.heap_inuse);
 	gcheap_close(heap);
+}
+
+/* Two thirds of its slabs have something that lives. */
+TEST_F(idle, pages_between_survivors_go_back)
+{
+	struct peak peak = { .heap = open_manual(0), .bytes = some(64 * MIB) };
+	struct gcheap_stats after;
+
+	ASSERT_NE(NULL, peak.heap);
+	in_thread(have_survivors, &peak);
+	EXPECT_LE(some(64 * MIB), stats_of(peak.heap).heap_sys);
+	ASSERT_EQ(-1, gcheap_set_percent(peak.heap, 100));
+	/* It may have been found to be left alone, when it was not to be collected. */
+	ASSERT_NE(NULL, gcheap_alloc_noscan(peak.heap, 100 * KIB));
+	await_smaller(peak.heap, 8 * MIB);
+	after = stats_of(peak.heap);
+	EXPECT_EQ(0, after.num_forced_gc);
+	EXPECT_EQ(after.heap_sys, after.heap_idle + after.heap_inuse);
+	EXPECT_TRUE(survivors_are_whole());
+	in_thread(have_survivors, &peak);
+	EXPECT_TRUE(survivors_are_whole());
+	gcheap_close(peak.heap);
 }
 
 /* An idle heap is collected once; who uses it again has it collected once more. */
@@ -427,6 +480,21 @@ TEST_F(pressure, of_a_sibling_in_the_container_gets_garbage_back)
 }
 
 /* Garbage makes way for what comes next, before the cgroup slows its owner down. */
+/* Of a heap that the program has just collected itself: there is no garbage. */
+TEST_F(pressure, takes_pages_between_survivors)
+{
+	struct peak peak = { .heap = open_manual(0), .bytes = some(64 * MIB) };
+
+	ASSERT_NE(NULL, peak.heap);
+	in_thread(have_survivors, &peak);
+	ASSERT_EQ(0, gcheap_collect(peak.heap));
+	ASSERT_LE(some(32 * MIB), stats_of(peak.heap).heap_sys);
+	while (stats_of(peak.heap).heap_sys > 8 * MIB)
+		must(write_to("/proc/sys/vm/drop_caches", "2"));
+	EXPECT_TRUE(survivors_are_whole());
+	gcheap_close(peak.heap);
+}
+
 static void churn_slowed_down(void)
 {
 	static struct piece *volatile ring[2048];

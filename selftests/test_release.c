@@ -10,6 +10,12 @@
 
 #define LIVE		64
 
+/* As many objects of 1 KiB, of which each 25th survives */
+#define PIECE		1024L
+#define PIECES		8192L
+#define STEP		25
+#define SURVIVORS	(PIECES / STEP)
+
 FIXTURE(release) {
 	struct gcheap *heap;
 	size_t size;
@@ -187,6 +193,256 @@ TEST_F(release, page_in_a_pipe_keeps_its_content)
 	EXPECT_GE(held_now, held(self->heap));
 }
 
+/* In no object of the heap, so that nothing but their own pages is held. */
+static char *survivors[SURVIVORS];
+
+FIXTURE(spread) {
+	struct gcheap *heap;
+	char *base;
+	uint64_t peak;
+};
+
+static char *new_piece(struct gcheap *heap, long number)
+{
+	char *piece = gcheap_alloc_noscan(heap, PIECE);
+
+	must(piece && all_zero(piece, PIECE));
+	fill(piece, PIECE, number);
+	return piece;
+}
+
+apart void have_survivors(void *heap)
+{
+	long i;
+
+	for (i = 0; i < PIECES; i++) {
+		char *piece = new_piece(heap, i);
+
+		if (i % STEP == 0 && i / STEP < SURVIVORS)
+			survivors[i / STEP] = piece;
+	}
+}
+
+apart void have_others(void *heap)
+{
+	long i;
+
+	for (i = 0; i < PIECES - SURVIVORS; i++)
+		new_piece(heap, i);
+}
+
+static bool survivors_are_whole(void)
+{
+	long i;
+
+	for (i = 0; i < SURVIVORS; i++)
+		if (!filled(survivors[i], PIECE, i * STEP))
+			return false;
+	return true;
+}
+
+static bool survivor_on(const char *page)
+{
+	long i;
+
+	for (i = 0; i < SURVIVORS; i++)
+		if (survivors[i] < page + 4096 && survivors[i] + PIECE > page)
+			return true;
+	return false;
+}
+
+/* Bytes of the pages that survivors have a part on, and of the heap's first one */
+static uint64_t least(char *base)
+{
+	uint64_t bytes = 4096;
+	char *page;
+
+	for (page = base; page < base + 2 * PIECES * PIECE; page += 4096)
+		bytes += survivor_on(page) ? 4096 : 0;
+	return bytes;
+}
+
+FIXTURE_SETUP(spread)
+{
+	self->heap = open_manual(64 * MIB);
+	ASSERT_NE(NULL, self->heap);
+	self->base = (char *)raw_info(gcheap_fd(self->heap)).base;
+	in_thread(have_survivors, self->heap);
+	self->peak = held(self->heap);
+	ASSERT_LE(PIECES * PIECE, self->peak);
+}
+
+FIXTURE_TEARDOWN(spread)
+{
+	memset(survivors, 0, sizeof(survivors));
+	gcheap_close(self->heap);
+}
+
+TEST_F(spread, pages_between_survivors_go_back)
+{
+	struct gcheap_stats stats;
+
+	ASSERT_EQ(0, gcheap_release(self->heap));
+	stats = stats_of(self->heap);
+	EXPECT_LE(least(self->base), stats.heap_sys);
+	EXPECT_GE(least(self->base) + 16 * KIB, stats.heap_sys);
+	EXPECT_EQ(stats.heap_idle + stats.heap_inuse, stats.heap_sys);
+	EXPECT_GE(16 * KIB, stats.heap_idle);
+	EXPECT_LE(self->peak, stats.heap_sys + stats.heap_released);
+	EXPECT_GE(stats.heap_sys / KIB, resident_kib());
+	EXPECT_TRUE(survivors_are_whole());
+	/* There is nothing more to find, nor is any of it lost. */
+	ASSERT_EQ(0, gcheap_release(self->heap));
+	EXPECT_EQ(stats.heap_sys, held(self->heap));
+	EXPECT_TRUE(survivors_are_whole());
+}
+
+TEST_F(spread, holes_are_filled_before_the_heap_grows)
+{
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, gcheap_release(self->heap));
+		EXPECT_GE(least(self->base) + 16 * KIB, held(self->heap));
+		in_thread(have_others, self->heap);
+		EXPECT_GE(self->peak + 256 * KIB, held(self->heap));
+		EXPECT_TRUE(survivors_are_whole());
+	}
+}
+
+/* Wherever a word leads that is no object's, or a range of roots */
+TEST_F(spread, roots_in_holes_keep_nothing)
+{
+	ASSERT_EQ(0, gcheap_release(self->heap));
+	ASSERT_EQ(0, gcheap_root_add(self->heap, self->base, 2 * PIECES * PIECE));
+	ASSERT_EQ(0, gcheap_release(self->heap));
+	EXPECT_GE(least(self->base) + 16 * KIB, held(self->heap));
+	EXPECT_TRUE(survivors_are_whole());
+	ASSERT_EQ(0, gcheap_root_del(self->heap, self->base));
+}
+
+/* The pages beside a survivor that no other one is on: three are of its slab. */
+static int lend_neighbours(int pipe, char *survivor, char *copy)
+{
+	char *page = (char *)((uintptr_t)survivor & ~4095ul) - 3 * 4096;
+	struct iovec part = { .iov_len = 4096 };
+	int nr = 0, i;
+
+	for (i = 0; i < 7; i++, page += 4096) {
+		if (survivor_on(page))
+			continue;
+		part.iov_base = page;
+		must(vmsplice(pipe, &part, 1, 0) == 4096);
+		memcpy(copy + 4096 * nr++, page, 4096);
+	}
+	return nr;
+}
+
+TEST_F(spread, page_in_a_pipe_is_no_hole)
+{
+	static char copy[7 * 4096], later[7 * 4096];
+	int ends[2], nr;
+
+	ASSERT_EQ(0, pipe(ends));
+	ASSERT_EQ(0, gcheap_collect(self->heap));
+	nr = lend_neighbours(ends[1], survivors[SURVIVORS / 2], copy);
+	ASSERT_LT(3, nr);
+	ASSERT_EQ(0, gcheap_release(self->heap));
+	EXPECT_LE(least(self->base) + nr * 4096ul, held(self->heap));
+	ASSERT_EQ(nr * 4096, read(ends[0], later, nr * 4096));
+	EXPECT_EQ(0, memcmp(copy, later, nr * 4096));
+	ASSERT_EQ(0, gcheap_release(self->heap));
+	EXPECT_GE(least(self->base) + 16 * KIB, held(self->heap));
+	EXPECT_TRUE(survivors_are_whole());
+}
+
+/**
+ * struct meeting - a child that has all pages in its page tables
+ * @heap: heap
+ * @with: socket to the other process
+ * @pieces: in the heap, what the other process has put into the holes
+ */
+struct meeting {
+	struct gcheap *heap;
+	int with;
+	char **pieces;
+};
+
+apart void fill_holes(void *arg)
+{
+	struct meeting *meeting = arg;
+	long i;
+
+	for (i = 0; i < PIECES - SURVIVORS; i++)
+		meeting->pieces[i] = new_piece(meeting->heap, i + 7);
+}
+
+static bool holes_are_filled(char **pieces)
+{
+	long i;
+
+	for (i = 0; i < PIECES - SURVIVORS; i++)
+		if (!filled(pieces[i], PIECE, i + 7))
+			return false;
+	return true;
+}
+
+/* Through the kernel, which tells where none is. */
+static void have_pages_entered(char *start, size_t bytes)
+{
+	char byte, *end = start + bytes;
+	struct iovec to = { .iov_base = &byte, .iov_len = 1 };
+
+	for (; start < end; start += 4096) {
+		struct iovec from = { .iov_base = start, .iov_len = 1 };
+
+		process_vm_readv(getpid(), &to, 1, &from, 1, 0);
+	}
+}
+
+static void run_child(struct meeting *meeting, char *base)
+{
+	have_pages_entered(base, 2 * PIECES * PIECE);
+	must(survivors_are_whole());
+	say(meeting->with);
+	hear(meeting->with);
+	must(survivors_are_whole());
+	must(holes_are_filled(meeting->pieces));
+	memset(meeting->pieces, 0, (PIECES - SURVIVORS) * sizeof(char *));
+	must(!gcheap_release(meeting->heap));
+	fill_holes(meeting);
+	must(survivors_are_whole());
+	say(meeting->with);
+	hear(meeting->with);
+	_exit(KSFT_PASS);
+}
+
+/* What one process gives back and fills again, is so for the other. */
+TEST_F(spread, holes_are_the_same_in_all_processes)
+{
+	struct meeting meeting = { .heap = self->heap };
+	int ends[2];
+	pid_t pid;
+
+	socket_pair(ends);
+	meeting.pieces = gcheap_alloc(self->heap, PIECES * sizeof(char *));
+	ASSERT_NE(NULL, meeting.pieces);
+	pid = fork_child();
+	meeting.with = ends[!!pid];
+	if (!pid)
+		run_child(&meeting, self->base);
+	hear(meeting.with);
+	ASSERT_EQ(0, gcheap_release(self->heap));
+	fill_holes(&meeting);
+	EXPECT_TRUE(survivors_are_whole());
+	say(meeting.with);
+	hear(meeting.with);
+	EXPECT_TRUE(survivors_are_whole());
+	EXPECT_TRUE(holes_are_filled(meeting.pieces));
+	say(meeting.with);
+	EXPECT_TRUE(child_succeeded(pid));
+}
+
 /*
  * Only an object that is allocated can be a range that ages; but a thread may say later
  * that it has never handed it out.
@@ -244,18 +500,10 @@ struct show {
 #define SHOWN_BYTES	(256 * KIB)
 
 /* Has pages entered that are about to go, through the kernel, which tells of errors. */
-static void *run_prodder(void *arg)
+static void *run_prodder(void *start)
 {
-	char *start = arg, byte;
-	struct iovec to = { .iov_base = &byte, .iov_len = 1 };
-	size_t offset;
-
 	for (;;)
-		for (offset = 0; offset < 2 * SHOWN_BYTES; offset += 4096) {
-			struct iovec from = { .iov_base = start + offset, .iov_len = 1 };
-
-			process_vm_readv(getpid(), &to, 1, &from, 1, 0);
-		}
+		have_pages_entered(start, 2 * SHOWN_BYTES);
 	return NULL;
 }
 

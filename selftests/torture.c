@@ -377,8 +377,11 @@ static void op_garbage(struct mutator *m)
 
 static void op_collect(struct mutator *m)
 {
+	struct gcheap *heap = heaps[m->heap];
+
 	/* EAGAIN is for storms of new threads, which this is. */
-	must(!gcheap_collect(heaps[m->heap]) || errno == EAGAIN || errno == ENOMEM);
+	must(!(one_in(&m->random, 3) ? gcheap_release(heap) : gcheap_collect(heap)) ||
+	     errno == EAGAIN || errno == ENOMEM);
 	world->collections++;
 }
 

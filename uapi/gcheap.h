@@ -310,7 +310,9 @@ int gcheap_collect(struct gcheap *heap);
  * @heap: heap
  *
  * Memory that the heap has no use for goes back to the machine by itself, but only
- * after some seconds; this does it now, and leaves nothing for what is allocated next.
+ * after some seconds; this does it now, and leaves nothing for what is allocated next:
+ * each page goes that no object has a byte on, but for those of slabs that other
+ * threads have.
  *
  * Return: 0 when all garbage is reclaimed and what was free is given back; or -1 with
  * errno ENOMEM, EAGAIN: then only what was free before is.

@@ -61,7 +61,7 @@ static void random_step(struct kunit *test, struct gc_slabs *gs,
 	struct gc_slab *slab;
 
 	prandom_bytes_state(random, unused, sizeof(unused));
-	switch (random_below(random, 8)) {
+	switch (random_below(random, 9)) {
 	case 0 ... 2:
 		bare_heap_alloc(test, gs, 1 + random_below(random, 300),
 				random_below(random, 2));
@@ -80,6 +80,10 @@ static void random_step(struct kunit *test, struct gc_slabs *gs,
 			gc_slab_give_back(gs, first_slab(test, gs, owned),
 					  random_below(random, 4) ? unused :
 					  NULL);
+		break;
+	case 7:
+		gc_slabs_release(gs, random_below(random, 64),
+				 random_below(random, 8));
 		break;
 	default:
 		gc_slabs_sweep(gs, random_below(random, 4));
@@ -129,7 +133,7 @@ static void wrong_counters_are_found(struct kunit *test)
 		&gs->total_alloc, &gs->total_freed, &gs->live,
 		(u64 *)&gs->since, (u64 *)&gs->nr_unswept,
 		(u64 *)&gs->meta_bytes, (u64 *)&gs->pages.free,
-		&gs->total_mallocs, &gs->total_frees,
+		&gs->spare, &gs->total_mallocs, &gs->total_frees,
 		&gs->mallocs[0], &gs->frees[SLAB_LARGE],
 	};
 	unsigned int i;
@@ -223,6 +227,37 @@ static void wrong_entries_of_the_tree_are_found(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, audit(gs), 0);
 }
 
+static void wrong_holes_are_found(struct kunit *test)
+{
+	struct gc_slabs *gs = bare_heap_new(test, BARE_HEAP_PAGES);
+	size_t kept = bare_heap_alloc(test, gs, SZ_1K, false);
+	struct gc_slab *slab = bare_heap_slab(gs, kept);
+
+	gc_slabs_release(gs, ULONG_MAX, UINT_MAX);
+	KUNIT_ASSERT_EQ(test, slab->holes, 0xe);
+	KUNIT_EXPECT_EQ(test, audit(gs), 0);
+	/* An object lies there, or nothing does, or it is not the slab's. */
+	slab->holes = 0xf;
+	KUNIT_EXPECT_GT(test, audit(gs), 0);
+	slab->holes = 0x6;
+	KUNIT_EXPECT_GT(test, audit(gs), 0);
+	slab->holes = 0x1e;
+	KUNIT_EXPECT_EQ(test, audit(gs), 1);
+	slab->holes = 0xe;
+	gs->pages.holes++;
+	KUNIT_EXPECT_GT(test, audit(gs), 0);
+	gs->pages.holes--;
+	__set_bit(4, gc_slab_alloc_bits(slab));
+	slab->nr_alloc++;
+	KUNIT_EXPECT_GT(test, audit(gs), 0);
+	__clear_bit(4, gc_slab_alloc_bits(slab));
+	slab->nr_alloc--;
+	slab->state = SLAB_PARTIAL;
+	KUNIT_EXPECT_GT(test, audit(gs), 0);
+	slab->state = SLAB_SPARSE;
+	KUNIT_EXPECT_EQ(test, audit(gs), 0);
+}
+
 /* A page that is marked as used and belongs to nobody is lost. */
 static void lost_page_is_found(struct kunit *test)
 {
@@ -263,6 +298,7 @@ static struct kunit_case audit_cases[] = {
 	KUNIT_CASE(byte_written_past_a_bitmap_is_found),
 	KUNIT_CASE(wrong_state_and_owner_are_found),
 	KUNIT_CASE(wrong_entries_of_the_tree_are_found),
+	KUNIT_CASE(wrong_holes_are_found),
 	KUNIT_CASE(lost_page_is_found),
 	KUNIT_CASE(wrong_hints_of_the_search_are_found),
 	{}

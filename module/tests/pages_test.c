@@ -469,22 +469,6 @@ static void array_of_a_run_ends_with_the_chunk(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, nr, 12);
 }
 
-static void contiguous_is_what_the_page_numbers_say(struct kunit *test)
-{
-	struct pages_model *m = model_new(test, LIMIT);
-	unsigned long nr;
-
-	KUNIT_ASSERT_TRUE(test, model_alloc(test, m, m->runs, 1100, true));
-	for (nr = 0; nr < 1099; nr++) {
-		unsigned long pfn = page_to_pfn(page_at(&m->gp, nr));
-		unsigned long next = page_to_pfn(page_at(&m->gp, nr + 1));
-
-		KUNIT_ASSERT_TRUE(test, gc_pages_contiguous(&m->gp, nr, 1));
-		KUNIT_ASSERT_EQ(test, gc_pages_contiguous(&m->gp, nr, 2),
-				pfn + 1 == next);
-	}
-}
-
 /* Someone may still read into it, say by O_DIRECT. */
 static void pinned_page_outlives_the_heap(struct kunit *test)
 {
@@ -546,7 +530,6 @@ static struct kunit_case pages_cases[] = {
 	KUNIT_CASE(no_page_beyond_frontier_and_limit),
 	KUNIT_CASE(pages_know_their_number),
 	KUNIT_CASE(array_of_a_run_ends_with_the_chunk),
-	KUNIT_CASE(contiguous_is_what_the_page_numbers_say),
 	KUNIT_CASE(pinned_page_outlives_the_heap),
 	KUNIT_CASE(killed_caller_gets_eintr_and_nothing_changes),
 	KUNIT_CASE(heap_of_one_page_takes_128_kib_at_most),

@@ -18,12 +18,16 @@
 #define gc_backing_destroy	scarce_backing_destroy
 #define gc_backing_take		scarce_backing_take
 #define gc_backing_release	scarce_backing_release
+#define gc_backing_vacate	scarce_backing_vacate
+#define gc_backing_get		scarce_backing_get
+#define gc_backing_put		scarce_backing_put
+#define gc_backing_enter	scarce_backing_enter
+#define gc_backing_abandon	scarce_backing_abandon
 #define gc_pages_alloc		scarce_pages_alloc
 #define gc_pages_free		scarce_pages_free
 #define gc_pages_set_slab	scarce_pages_set_slab
 #define gc_pages_run		scarce_pages_run
 #define gc_pages_zero		scarce_pages_zero
-#define gc_pages_contiguous	scarce_pages_contiguous
 #define gc_pages_page		scarce_pages_page
 #define gc_pages_find_lent	scarce_pages_find_lent
 
@@ -40,6 +44,7 @@
 #define gc_slab_recall		scarce_slab_recall
 #define gc_slabs_recalled	scarce_slabs_recalled
 #define gc_slabs_unmark		scarce_slabs_unmark
+#define gc_slabs_release	scarce_slabs_release
 #define gc_slabs_visit		scarce_slabs_visit
 
 #include "bare_heap.h"
@@ -315,6 +320,85 @@ static void scattered_slabs_go_like_others(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gs->meta_bytes, 0);
 }
 
+/* A slab of 2 KiB slots, of which one is in use, with holes in 7 pages of 8 */
+static struct gc_slab *sparse_slab(struct kunit *test, struct gc_slabs *gs,
+				   size_t *kept)
+{
+	size_t first = bare_heap_alloc(test, gs, SZ_2K, false), i;
+
+	for (i = 1; i < 16; i++)
+		*kept = bare_heap_alloc(test, gs, SZ_2K, false);
+	KUNIT_ASSERT_EQ(test, *kept, first + 15 * SZ_2K);
+	bare_heap_fill(gs, *kept, SZ_2K, 0x77);
+	bare_heap_mark(gs, *kept);
+	gc_slabs_marked(gs);
+	gc_slabs_sweep(gs, UINT_MAX);
+	gc_slabs_release(gs, ULONG_MAX, UINT_MAX);
+	KUNIT_ASSERT_EQ(test, gs->pages.holes, 7);
+	return bare_heap_slab(gs, *kept);
+}
+
+static void hole_without_memory_is_enomem_and_stays(struct kunit *test)
+{
+	struct gc_slabs *gs = bare_heap_new(test, BARE_HEAP_PAGES);
+	struct gc_slab *slab;
+	LIST_HEAD(owned);
+	size_t kept;
+	unsigned int blocks;
+
+	machine_has(ULONG_MAX, MAX_PAGE_ORDER);
+	slab = sparse_slab(test, gs, &kept);
+	for (blocks = 0; blocks < 7; blocks++) {
+		machine_has(blocks, 0);
+		KUNIT_EXPECT_EQ(test, PTR_ERR(gc_slab_take(gs, slab->class_index,
+							   false, &owned, &owned)),
+				-ENOMEM);
+		KUNIT_EXPECT_EQ(test, blocks_left, 0);
+		KUNIT_EXPECT_EQ(test, slab->state, SLAB_SPARSE);
+		KUNIT_EXPECT_EQ(test, gs->pages.holes, 7);
+		KUNIT_EXPECT_EQ(test, gc_pages_backed(&gs->pages), 1);
+	}
+	machine_has(7, 0);
+	KUNIT_EXPECT_PTR_EQ(test, gc_slab_take(gs, slab->class_index, false,
+					       &owned, &owned), slab);
+	gc_slab_clear_handed(slab);
+	KUNIT_EXPECT_TRUE(test, bare_heap_holds(gs, slab->offset, 15 * SZ_2K, 0));
+	KUNIT_EXPECT_TRUE(test, bare_heap_holds(gs, kept, SZ_2K, 0x77));
+}
+
+/* The kernel sees the new pages, too, wherever they and the old ones lie. */
+static void filled_slab_is_mapped_anew(struct kunit *test)
+{
+	struct gc_slabs *gs = bare_heap_new(test, BARE_HEAP_PAGES);
+	struct gc_slab *slab;
+	unsigned int round;
+	LIST_HEAD(owned);
+	size_t kept, at;
+
+	machine_has(ULONG_MAX, MAX_PAGE_ORDER);
+	slab = sparse_slab(test, gs, &kept);
+	KUNIT_EXPECT_FALSE(test, slab->vmapped);
+	mappings = 0;
+	machine_is_scattered();
+	for (round = 0; round < 3; round++) {
+		KUNIT_ASSERT_PTR_EQ(test, scattered_slab(test, gs, slab->class_index,
+							 &owned), slab);
+		KUNIT_EXPECT_EQ(test, mappings, 1);
+		for (at = 0; at < 15 * SZ_2K; at += 8)
+			*(size_t *)(slab->kaddr + at) = round + at;
+		for (at = 0; at < 15 * SZ_2K; at += 8)
+			KUNIT_ASSERT_EQ(test, *bare_heap_word(gs, slab->offset + at),
+					round + at);
+		KUNIT_ASSERT_TRUE(test, bare_heap_holds(gs, kept, SZ_2K, 0x77));
+		gc_slab_give_back(gs, slab, gc_slab_handed_bits(slab));
+		gc_slabs_release(gs, ULONG_MAX, UINT_MAX);
+		KUNIT_ASSERT_EQ(test, gs->pages.holes, 7);
+	}
+	gc_slabs_marked(gs);
+	gc_slabs_sweep(gs, UINT_MAX);
+	KUNIT_EXPECT_EQ(test, mappings, 0);
+}
+
 static struct kunit_case scarce_cases[] = {
 	KUNIT_CASE(memory_that_ends_midway_goes_back),
 	KUNIT_CASE(memory_that_ends_over_chunks_goes_back),
@@ -325,6 +409,8 @@ static struct kunit_case scarce_cases[] = {
 	KUNIT_CASE(scattered_slots_are_zero_again),
 	KUNIT_CASE(scattered_objects_are_followed),
 	KUNIT_CASE(scattered_slabs_go_like_others),
+	KUNIT_CASE(hole_without_memory_is_enomem_and_stays),
+	KUNIT_CASE(filled_slab_is_mapped_anew),
 	{}
 };
 

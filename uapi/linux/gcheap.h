@@ -430,7 +430,7 @@ struct gcheap_ioc_alloc {
 	__aligned_u64 cycle;
 };
 
-/* Give all free pages back to the machine after the collection. */
+/* Give all pages that no object is on back to the machine after the collection. */
 #define GCHEAP_COLLECT_RELEASE	1U
 
 /**
@@ -446,9 +446,10 @@ struct gcheap_ioc_alloc {
  * All slabs of the calling thread come back first: it must not hand out
  * further slots from them.  Returns when all garbage is reclaimed.
  *
- * With GCHEAP_COLLECT_RELEASE memory that no slab is in goes back to the machine,
- * and its contents are gone; when the collection itself could not be had, what was
- * free before it.  The heap takes memory again when it is needed.
+ * With GCHEAP_COLLECT_RELEASE pages that no object has a byte on go back to the
+ * machine, also of slabs that no thread has, and their contents are gone; when the
+ * collection itself could not be had, what was free before it.  The heap takes memory
+ * again when it is needed.
  *
  * ENOMEM: no memory for the collection; nothing was reclaimed.
  * EAGAIN: it could not be completed, as the threads could not be held, or the
@@ -535,7 +536,8 @@ struct gcheap_cycle {
  * @heap_objects: number of those: @mallocs - @frees
  * @heap_sys: bytes of memory held for objects: @heap_idle + @heap_inuse
  * @heap_idle: of them in no slab or large object
- * @heap_inuse: of them in slabs and large objects
+ * @heap_inuse: of them in slabs and large objects; pages of slabs that were given back
+ *	are in none of these three
  * @heap_released: bytes given back to the machine since the heap was made
  * @next_gc: heap_alloc at which the next collection is due, or later because of
  *	gcheap_ioc_config.limit

@@ -660,21 +660,60 @@ void unmap_mapping_range(void *mapping, long long start, long long bytes,
 	}
 }
 
+/* Pages that were lent when they might have gone: their slab is not looked at again. */
+static bool stayed[HEAP_PAGES_MAX];
+
+static unsigned long note_lent(void)
+{
+	unsigned long lent = 0;
+	unsigned int i;
+
+	for (i = 0; i < LENDERS; i++) {
+		struct reference *r = &model.references[i];
+
+		if (!r->page || r->mapped)
+			continue;
+		lent++;
+		if (r->page->mapping)
+			stayed[r->page->index] = true;
+	}
+	return lent;
+}
+
+/* Of a slab that is nobody's, the pages are there that objects are on, and no more. */
+static void check_thin(struct gc_slab *slab, void *arg)
+{
+	unsigned long nr = slab->offset >> PAGE_SHIFT, end = nr + slab->nr_pages;
+
+	(void)arg;
+	if (slab->state != SLAB_PARTIAL && slab->state != SLAB_SPARSE)
+		return;
+	for (; nr < end; nr++) {
+		bool used = memchr_inv(taken + nr * PAGE_SIZE / 8, 0,
+				       PAGE_SIZE / 8);
+		bool page = gc_pages_page(&model.gs.pages, nr);
+
+		require(page ? used || stayed[nr] : !used);
+	}
+}
+
 /* What is free goes back, unless it is lent: garbage that was may be free by now. */
 static void op_release(void)
 {
 	unsigned long nr = draw(4) ? draw(4096) : ULONG_MAX;
+	unsigned int looks = draw(4) ? draw(16) : UINT_MAX;
 	unsigned long backed = gc_pages_backed(&model.gs.pages);
-	unsigned long free = model.gs.pages.free, lent = 0, done;
-	unsigned int i;
+	unsigned long free = model.gs.pages.free, lent = note_lent(), done;
 
-	for (i = 0; i < LENDERS; i++)
-		lent += model.references[i].page && !model.references[i].mapped;
-	done = gc_backing_release(&model.gs.pages, nr);
-	note("release %lu: %lu\n", nr, done);
-	require(done <= nr && done + lent >= min(nr, free));
+	done = gc_slabs_release(&model.gs, nr, looks);
+	note("release %lu, of %u slabs: %lu\n", nr, looks, done);
+	require(done <= free || done - free <= 16UL * looks);
+	require(done + lent >= min(nr, free));
+	require(done < 16 || done - 15 <= nr);
 	require(gc_pages_backed(&model.gs.pages) == backed - done);
 	require(machine.pages >= (long)(backed - done));
+	if (nr == ULONG_MAX && looks == UINT_MAX)
+		gc_slabs_visit(&model.gs, check_thin, NULL);
 }
 
 static bool is_lent(const struct object *o)
@@ -847,7 +886,7 @@ static void op_machine(void)
 static void (*const operations[])(void) = {
 	op_alloc, op_alloc, op_alloc, op_store, op_store, op_store, op_root,
 	op_root, op_take, op_use, op_use, op_give_back, op_collect, op_sweep,
-	op_machine, op_collect, op_fan, op_lend, op_release,
+	op_machine, op_collect, op_fan, op_lend, op_release, op_release,
 };
 
 static void check_object(struct object *o)
@@ -911,6 +950,7 @@ static bool heap_start(void)
 	memset(&model.owned, 0, sizeof(model.owned));
 	memset(&model.references, 0, sizeof(model.references));
 	memset(&model.roots, 0, sizeof(model.roots));
+	memset(stayed, 0, sizeof(stayed));
 	model.nr = 0;
 	INIT_LIST_HEAD(&model.owner_list);
 	machine = (struct machine) { .order_max = 9 };
