@@ -322,6 +322,8 @@ static void leave(struct gc_pages *gp, struct leaving *l)
 
 	if (!l->nr)
 		return;
+	if (gp->unmaps_left)
+		gp->unmaps_left--;
 	if (gp->mapping)
 		unmap_mapping_range(gp->mapping, (loff_t)l->first << PAGE_SHIFT,
 				    (loff_t)l->nr << PAGE_SHIFT, 1);
@@ -375,7 +377,7 @@ static unsigned long release_run(struct gc_pages *gp, unsigned long chunk_nr,
 	struct leaving l = { .nr = 0 };
 	unsigned long done = 0;
 
-	while (to > from && done < nr) {
+	while (to > from && done < nr && gp->unmaps_left) {
 		struct page *page = take_out(chunk, --to);
 
 		if (!page || l.nr == RELEASE_BATCH)
@@ -397,7 +399,7 @@ static unsigned long release_in_chunk(struct gc_pages *gp, unsigned long c,
 	struct gc_chunk *chunk = gc_pages_chunk(gp, c * CHUNK_PAGES);
 	unsigned long end = CHUNK_PAGES, done = 0;
 
-	while (end && done < nr) {
+	while (end && done < nr && gp->unmaps_left) {
 		unsigned long from, to;
 
 		for (to = end; to && test_bit(to - 1, chunk->used); to--)
@@ -419,7 +421,8 @@ static unsigned long release_in_chunk(struct gc_pages *gp, unsigned long c,
  * @nr: at most so many; ULONG_MAX for all
  *
  * The last ones go first, so that the heap becomes dense.  Pages that somebody has a
- * reference to stay, as their memory would not be had by it.
+ * reference to stay, as their memory would not be had by it.  @gp->unmaps_left bounds
+ * what it takes.
  *
  * Context: may sleep; heap's lock held.  May be called while memory is reclaimed for
  * a fault in the heap.
@@ -430,7 +433,7 @@ unsigned long gc_backing_release(struct gc_pages *gp, unsigned long nr)
 {
 	unsigned long c = DIV_ROUND_UP(gp->frontier, CHUNK_PAGES), done = 0;
 
-	while (c-- && done < nr && gp->free) {
+	while (c-- && done < nr && gp->free && gp->unmaps_left) {
 		if (gc_pages_chunk(gp, c * CHUNK_PAGES)->longest)
 			done += release_in_chunk(gp, c, nr - done);
 		cond_resched();
@@ -508,9 +511,10 @@ int gc_backing_get(struct gc_pages *gp, unsigned long holes,
 		   struct page **pages)
 {
 	unsigned long left = holes;
+	bool short_of = false;
 	int err = 0;
 
-	while (!err && left) {
+	while (left) {
 		unsigned long first = __ffs(left), i;
 		unsigned int wanted = ilog2(ffz(left >> first)), order = wanted;
 		struct page *block = get_block(gp, &order);
@@ -523,10 +527,10 @@ int gc_backing_get(struct gc_pages *gp, unsigned long holes,
 			pages[i] = block++;
 			__clear_bit(i, &left);
 		}
-		if (scarce(gp, gp->frontier, 1UL << order, 1UL << wanted) &&
-		    !headroom())
-			err = -ENOMEM;
+		short_of |= scarce(gp, gp->frontier, 1UL << order, 1UL << wanted);
 	}
+	if (short_of && !err && !headroom())
+		err = -ENOMEM;
 	if (err)
 		gc_backing_put(gp, holes & ~left, pages);
 	return err;

@@ -297,6 +297,7 @@ static int ioctl_release(struct gc_heap *heap, union ioctl_args *args)
 
 static int ioctl_collect(struct gc_heap *heap, union ioctl_args *args)
 {
+	u64 cycle;
 	int err;
 
 	if (args->collect.flags & ~GCHEAP_COLLECT_RELEASE)
@@ -308,8 +309,14 @@ static int ioctl_collect(struct gc_heap *heap, union ioctl_args *args)
 		return -EINTR;
 	gc_scavenge_note(heap);
 	err = gc_collect_now(heap, &args->collect);
-	if (args->collect.flags & GCHEAP_COLLECT_RELEASE)
-		gc_slabs_release(&heap->slabs, ULONG_MAX, UINT_MAX);
+	cycle = heap->slabs.cycle;
+	while (args->collect.flags & GCHEAP_COLLECT_RELEASE &&
+	       gc_scavenge_some(heap) && heap->slabs.cycle == cycle) {
+		gc_heap_unlock(heap);
+		cond_resched();
+		if (mutex_lock_killable(&heap->lock))
+			return -EINTR;
+	}
 	gc_heap_unlock(heap);
 	return err;
 }

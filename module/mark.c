@@ -260,31 +260,54 @@ void gc_mark_words_and_ends(struct gc_marker *m, const unsigned long *words,
 	look_at_roots(m, words, nr, heap_size(m) + 1, true);
 }
 
+/* Of a large object an entry stands for one page. */
+static size_t entry_size(const struct mark_entry *entry)
+{
+	return entry->slab->large ? PAGE_SIZE : entry->slab->object_size;
+}
+
 static void *entry_address(struct gc_marker *m, const struct mark_entry *entry)
 {
-	struct gc_slab *slab = entry->slab;
-	unsigned long run = 1;
+	const struct gc_slab *slab = entry->slab;
+	size_t size = slab->object_size;
 
-	if (!slab->large)
-		return slab->kaddr + entry->index * slab->object_size;
-	return page_address(*gc_pages_run(&m->gs->pages,
-					  (slab->offset >> PAGE_SHIFT) +
-					  entry->index, &run));
+	if (likely(slab->kaddr))
+		return slab->kaddr + entry->index * size;
+	size = entry_size(entry);
+	return gc_slab_piece(m->gs, slab, entry->index * size, &size);
+}
+
+/* Those whose pages do not lie side by side are scanned page by page. */
+static void scan_pieces(struct gc_marker *m, const struct mark_entry *entry)
+{
+	size_t size = entry_size(entry), at = entry->index * size, piece;
+	size_t end = at + size;
+
+	for (; at < end; at += piece) {
+		void *words;
+
+		piece = end - at;
+		words = gc_slab_piece(m->gs, entry->slab, at, &piece);
+		mark_object(m, words, piece / sizeof(long));
+	}
+	m->budget -= size / sizeof(long);
 }
 
 /* A large object is scanned page by page, the rest goes back to the queue. */
 static void scan(struct gc_marker *m, const struct mark_entry *entry)
 {
 	struct gc_slab *slab = entry->slab;
-	size_t bytes = slab->object_size;
+	size_t size = slab->object_size;
 
-	if (slab->large) {
-		bytes = PAGE_SIZE;
-		if (entry->index + 1 < slab->nr_pages)
-			queue_push(m, slab, entry->index + 1);
+	if (likely(slab->kaddr)) {
+		mark_object(m, slab->kaddr + entry->index * size,
+			    size / sizeof(long));
+		m->budget -= size / sizeof(long);
+		return;
 	}
-	mark_object(m, entry_address(m, entry), bytes / sizeof(long));
-	m->budget -= bytes / sizeof(long);
+	if (slab->large && entry->index + 1 < slab->nr_pages)
+		queue_push(m, slab, entry->index + 1);
+	scan_pieces(m, entry);
 }
 
 /* Look up from the work now and then.  Returns false when it must end. */
@@ -329,9 +352,7 @@ static void rescan_slab(struct gc_slab *slab, void *arg)
 		if (slab->large) {
 			for (entry.index = 0; entry.index < slab->nr_pages &&
 			     go_on(m); entry.index++) {
-				mark_object(m, entry_address(m, &entry),
-					    PAGE_SIZE / sizeof(long));
-				m->budget -= PAGE_SIZE / sizeof(long);
+				scan_pieces(m, &entry);
 				empty_queue(m);
 			}
 		} else {

@@ -62,7 +62,10 @@ int gc_pages_init(struct gc_pages *gp, unsigned long limit,
 
 	if (!top)
 		return -ENOMEM;
-	*gp = (struct gc_pages) { .mapping = mapping };
+	*gp = (struct gc_pages) {
+		.mapping = mapping,
+		.unmaps_left = ULONG_MAX,
+	};
 	gc_pages_set_limit(gp, limit, top);
 	return 0;
 }

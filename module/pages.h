@@ -88,6 +88,8 @@ struct gc_region {
  * @charge: called before pages become the heap's with their number, and with a negative
  *	one when they are no longer; an error is the allocation's.  NULL: nobody pays
  * @payer: its first argument
+ * @unmaps_left: ranges that may yet be unmapped to give pages back: ULONG_MAX but in
+ *	gc_slabs_release()
  */
 struct gc_pages {
 	struct gc_region **regions;
@@ -106,6 +108,7 @@ struct gc_pages {
 	struct gc_faults faults;
 	int (*charge)(void *payer, long nr);
 	void *payer;
+	unsigned long unmaps_left;
 };
 
 struct gc_region **gc_pages_new_top(unsigned long limit);

@@ -262,12 +262,13 @@ static int refill_locked(struct gc_heap *heap, struct gc_mutator *m,
 }
 
 /* The slabs are the caller's, who is busy: nobody takes them away. */
-static void clear_slabs(struct gc_slab **slabs, u32 nr)
+static void clear_slabs(struct gc_heap *heap, struct gc_slab **slabs,
+			u32 nr)
 {
 	u32 i;
 
 	for (i = 0; i < nr; i++) {
-		gc_slab_clear_handed(slabs[i]);
+		gc_slab_clear_handed(&heap->slabs, slabs[i]);
 		cond_resched();
 	}
 }
@@ -337,7 +338,7 @@ static int refill_to_user(struct gc_heap *heap,
 	gc_heap_unlock(heap);
 	if (err)
 		return err;
-	clear_slabs(r->slabs, refill->got);
+	clear_slabs(heap, r->slabs, refill->got);
 	gc_mutator_done(heap, m);
 	map_slabs(heap, r->out, refill->got);
 	if (!copy_to_user(u64_to_user_ptr(refill->slabs), r->out,

@@ -196,12 +196,30 @@ static bool sweep_some(struct gc_heap *heap)
 	return gc_slabs_sweep(&heap->slabs, SWEEP_BATCH);
 }
 
+/* Returns whether there is more to give back, of up to @pages. */
+static bool release(struct gc_heap *heap, unsigned long pages, u64 before,
+		    unsigned long *done)
+{
+	const struct gc_release most = {
+		.pages = min(pages, RELEASE_BATCH),
+		.unmaps = ULONG_MAX,
+		.looks = LOOK_BATCH,
+		.before = before,
+	};
+	unsigned long nr;
+
+	if (!pages)
+		return false;
+	nr = gc_slabs_release(&heap->slabs, &most);
+	*done += nr;
+	return nr >= most.pages || heap->slabs.spare;
+}
+
 static bool release_some(struct gc_heap *heap)
 {
-	unsigned long nr = min(surplus(heap), RELEASE_BATCH);
+	unsigned long done = 0;
 
-	return nr && (gc_slabs_release(&heap->slabs, nr, LOOK_BATCH) >= nr ||
-		      heap->slabs.spare);
+	return release(heap, surplus(heap), U64_MAX, &done);
 }
 
 /* Until the heap is used again, or there is no more to do. */
@@ -242,21 +260,75 @@ static bool left_alone(struct gc_heap *heap)
 }
 
 /**
- * gc_scavenge_all() - collect if it is worth it, and give back all that no object is on
+ * gc_scavenge_old() - up to when slabs must have been handed out to be given back
  * @heap: heap
+ *
+ * A program at work would soon fill the others again.
+ *
+ * Context: heap's lock held.
+ *
+ * Return: for gc_release.before.
+ */
+u64 gc_scavenge_old(const struct gc_heap *heap)
+{
+	u64 cycle = heap->slabs.cycle;
+
+	if (!heap->scavenger.used)
+		return U64_MAX;
+	return cycle ? cycle - 1 : 0;
+}
+
+/**
+ * gc_scavenge_some() - give back some of what no object is on
+ * @heap: heap, which was collected and swept
+ *
+ * Context: may sleep; heap's lock held.
+ *
+ * Return: whether there is more.
+ */
+bool gc_scavenge_some(struct gc_heap *heap)
+{
+	unsigned long done = 0;
+
+	return release(heap, ULONG_MAX, U64_MAX, &done);
+}
+
+/**
+ * gc_scavenge_all() - collect if it is worth it, and give back what no object is on
+ * @heap: heap
+ * @released: pages given back are added here
+ *
+ * Others may have the lock in between; when one collects there is new garbage to sweep,
+ * and an end of this.
  *
  * Context: a kernel thread's; may sleep, heap's lock held.
  *
- * Return: pages given back.
+ * Return: whether it is held yet.
  */
-unsigned long gc_scavenge_all(struct gc_heap *heap)
+bool gc_scavenge_all(struct gc_heap *heap, atomic_long_t *released)
 {
+	u64 cycle;
+	bool more;
+
 	if (gc_scavenge_guess(heap) && enter()) {
 		collect(heap);
 		leave();
 	}
-	gc_slabs_sweep(&heap->slabs, UINT_MAX);
-	return gc_slabs_release(&heap->slabs, ULONG_MAX, UINT_MAX);
+	cycle = heap->slabs.cycle;
+	do {
+		unsigned long done = 0;
+
+		more = sweep_some(heap) ||
+		       release(heap, ULONG_MAX, gc_scavenge_old(heap), &done);
+		atomic_long_add(done, released);
+		if (!more)
+			return true;
+		gc_heap_unlock(heap);
+		cond_resched();
+		if (!mutex_trylock(&heap->lock))
+			return false;
+	} while (heap->slabs.cycle == cycle);
+	return true;
 }
 
 static void scavenger(struct work_struct *work)

@@ -53,6 +53,9 @@
 /* Slabs looked at by one call for pages that no object is on. */
 #define LOOKS		4096
 
+/* Mappings of the heap times ranges of pages unmapped there, in one call. */
+#define UNMAPS		8192
+
 /*
  * How long a thread waits for a collection; and when that gave not even as much as one
  * call asks for, how many times as long nobody waits for any: else one user could have
@@ -116,21 +119,20 @@ static void press(struct work_struct *work)
 	/* Who has it for long collects, or waits for memory. */
 	for (tries = 0; tries < TRIES && !mutex_trylock(&heap->lock); tries++)
 		usleep_range(500, 1000);
-	if (tries < TRIES) {
-		atomic_long_add(gc_scavenge_all(heap), &p->released);
+	if (tries < TRIES && gc_scavenge_all(heap, &p->released))
 		gc_heap_unlock(heap);
-	}
 	no_more_pressing(p);
 }
 
 /*
- * Pages that could be had; a guess, without a lock.  A heap that is to be exposed is not
+ * Pages that could be had; a guess, without a lock: of free slots about half lie where no
+ * object is.  A heap that is to be exposed is not
  * passed over: the kernel does not ask for what is less than it asks for at a time.
  */
 static unsigned long pages_of(struct gc_heap *heap)
 {
 	unsigned long pages = READ_ONCE(heap->slabs.pages.free) +
-			      (READ_ONCE(heap->slabs.spare) >> PAGE_SHIFT) +
+			      (READ_ONCE(heap->slabs.spare) >> (PAGE_SHIFT + 1)) +
 			      (gc_scavenge_guess(heap) >> PAGE_SHIFT);
 
 	return pages < LEAST && gc_expose_due(heap) ? LEAST : pages;
@@ -224,6 +226,19 @@ static unsigned long pressed_wait(struct gc_pressed *p, unsigned long before)
 	return done;
 }
 
+/* Whoever it is that wants memory: it takes a short time. */
+static unsigned long give(struct gc_heap *heap, unsigned long nr)
+{
+	const struct gc_release most = {
+		.pages = nr,
+		.unmaps = UNMAPS / max(READ_ONCE(heap->mappings), 1UL) + 1,
+		.looks = LOOKS,
+		.before = gc_scavenge_old(heap),
+	};
+
+	return gc_slabs_release(&heap->slabs, &most);
+}
+
 /* Returns how many pages were given back; *@wait: may wait, and has not yet. */
 static unsigned long shrink(struct gc_pressed *p, unsigned long nr, gfp_t gfp,
 			    bool *wait)
@@ -236,7 +251,7 @@ static unsigned long shrink(struct gc_pressed *p, unsigned long nr, gfp_t gfp,
 	if (p->ended)
 		goto unlock;
 	if (mutex_trylock(&p->heap->lock)) {
-		done = gc_slabs_release(&p->heap->slabs, nr, LOOKS);
+		done = give(p->heap, nr);
 		gc_heap_unlock(p->heap);
 	}
 	if (done < nr) {

@@ -11,7 +11,6 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include <linux/vmalloc.h>
 
 #include "backing.h"
 #include "gfp.h"
@@ -115,8 +114,6 @@ static void slab_destroy(struct gc_slabs *gs, struct gc_slab *slab)
 {
 	gc_pages_set_slab(&gs->pages, slab->offset >> PAGE_SHIFT,
 			  slab->nr_pages, NULL);
-	if (slab->vmapped)
-		vunmap(slab->kaddr);
 	free_slab_pages(gs, slab);
 	slab_free(gs, slab);
 }
@@ -130,56 +127,56 @@ static struct page *slab_page(struct gc_slabs *gs, struct gc_slab *slab,
 	return *gc_pages_run(&gs->pages, (slab->offset >> PAGE_SHIFT) + i, &run);
 }
 
-static void get_slab_pages(struct gc_slabs *gs, struct gc_slab *slab,
-			   struct page **pages)
+/* Where the kernel sees the slots, when their pages lie side by side. */
+static void slab_place(struct gc_slabs *gs, struct gc_slab *slab)
 {
+	struct page *first = slab_page(gs, slab, 0);
 	unsigned long i;
 
-	for (i = 0; i < slab->nr_pages; i++)
-		pages[i] = slab_page(gs, slab, i);
+	slab->kaddr = NULL;
+	for (i = 1; i < slab->nr_pages; i++)
+		if (page_to_pfn(slab_page(gs, slab, i)) != page_to_pfn(first) + i)
+			return;
+	slab->kaddr = page_address(first);
 }
 
-/* Whether page_address() of the first leads through all */
-static bool are_contiguous(struct page **pages, unsigned long nr)
+/**
+ * gc_slab_piece() - where the kernel has bytes of a slab
+ * @gs: slabs of the heap
+ * @slab: slab
+ * @at: the first byte, from the start of the slab; not in a hole
+ * @bytes: in: how many are wanted; out: how many of them lie side by side
+ *
+ * Context: any; heap's lock held, or the slab's owner's.
+ *
+ * Return: address.
+ */
+void *gc_slab_piece(struct gc_slabs *gs, const struct gc_slab *slab, size_t at,
+		    size_t *bytes)
 {
-	unsigned long i;
+	size_t offset = slab->offset + at;
+	unsigned long run = 1;
+	struct page *page;
 
-	for (i = 1; i < nr; i++)
-		if (page_to_pfn(pages[i]) != page_to_pfn(pages[0]) + i)
-			return false;
-	return true;
+	if (slab->kaddr)
+		return slab->kaddr + at;
+	page = *gc_pages_run(&gs->pages, offset >> PAGE_SHIFT, &run);
+	*bytes = min(*bytes, PAGE_SIZE - offset_in_page(offset));
+	return page_address(page) + offset_in_page(offset);
 }
 
-/* When it fails the slab stays as it is. */
-static int slab_map(struct gc_slab *slab, struct page **pages)
+static void set_bytes(struct gc_slabs *gs, const struct gc_slab *slab,
+		      size_t at, u8 value, size_t bytes)
 {
-	void *old = slab->vmapped ? slab->kaddr : NULL;
-	void *mapped;
+	size_t piece;
 
-	if (are_contiguous(pages, slab->nr_pages)) {
-		slab->kaddr = page_address(pages[0]);
-		slab->vmapped = false;
-	} else {
-		mapped = vmap(pages, slab->nr_pages, VM_MAP, PAGE_KERNEL);
-		if (!mapped)
-			return -ENOMEM;
-		slab->kaddr = mapped;
-		slab->vmapped = true;
+	for (; bytes; at += piece, bytes -= piece) {
+		void *start;
+
+		piece = bytes;
+		start = gc_slab_piece(gs, slab, at, &piece);
+		memset(start, value, piece);
 	}
-	if (old)
-		vunmap(old);
-	return 0;
-}
-
-/* Where the kernel sees the slots of a slab that is new. */
-static int slab_map_new(struct gc_slabs *gs, struct gc_slab *slab)
-{
-	struct page *pages[SLAB_PAGES_MAX];
-
-	if (WARN_ON_ONCE(slab->nr_pages > ARRAY_SIZE(pages)))
-		return -EINVAL;
-	get_slab_pages(gs, slab, pages);
-	return slab_map(slab, pages);
 }
 
 /* A SPARSE slab gets memory where it has holes; when that fails it stays as it is. */
@@ -189,21 +186,16 @@ static int slab_fill(struct gc_slabs *gs, struct gc_slab *slab)
 	unsigned long i;
 	int err;
 
-	get_slab_pages(gs, slab, pages);
 	err = gc_backing_get(&gs->pages, slab->holes, pages);
 	if (err)
 		return err;
-	err = slab_map(slab, pages);
-	if (err) {
-		gc_backing_put(&gs->pages, slab->holes, pages);
-		return err;
-	}
 	if (gs->pages.poison)
 		for_each_set_bit(i, &slab->holes, slab->nr_pages)
 			gc_poison_fill(page_address(pages[i]), PAGE_SIZE);
 	gc_backing_enter(&gs->pages, slab->offset >> PAGE_SHIFT, slab->holes,
 			 pages);
 	slab->holes = 0;
+	slab_place(gs, slab);
 	return 0;
 }
 
@@ -227,7 +219,6 @@ static struct gc_slab *slab_new(struct gc_slabs *gs, unsigned long nr_pages,
 	u32 words = BITS_TO_LONGS(slots);
 	struct gc_slab *slab;
 	long first;
-	int err;
 
 	slab = kzalloc(struct_size(slab, bits, 3 * words), GC_GFP);
 	if (!slab)
@@ -244,21 +235,13 @@ static struct gc_slab *slab_new(struct gc_slabs *gs, unsigned long nr_pages,
 	}
 	slab->offset = first << PAGE_SHIFT;
 	gc_pages_zero(&gs->pages, first, nr_pages);
-	if (slots > 1 || object_size <= SIZE_CLASS_MAX) {
-		err = slab_map_new(gs, slab);
-		if (err) {
-			gc_pages_free(&gs->pages, first, nr_pages);
-			slab_free(gs, slab);
-			return ERR_PTR(err);
-		}
-	}
 	gc_pages_set_slab(&gs->pages, first, nr_pages, slab);
 	return slab;
 }
 
-static void *slot_address(struct gc_slab *slab, u32 index)
+static size_t slot_at(const struct gc_slab *slab, u32 index)
 {
-	return slab->kaddr + index * slab->object_size;
+	return index * slab->object_size;
 }
 
 /* These slots become free; the pages of a large object are poisoned as such. */
@@ -270,14 +253,22 @@ static void poison_slots(struct gc_slabs *gs, struct gc_slab *slab,
 	if (!gs->pages.poison || slab->large)
 		return;
 	for_each_set_bit(i, slots, slab->slots)
-		gc_poison_fill(slot_address(slab, i), slab->object_size);
+		set_bytes(gs, slab, slot_at(slab, i), GC_POISON,
+			  slab->object_size);
 }
 
 static void check_slot(struct gc_slabs *gs, struct gc_slab *slab, u32 index)
 {
-	gc_poison_check(&gs->pages.faults, slot_address(slab, index),
-			slab->object_size,
-			slab->offset + index * slab->object_size, slab->offset);
+	size_t at = slot_at(slab, index), end = at + slab->object_size, piece;
+
+	for (; at < end; at += piece) {
+		void *start;
+
+		piece = end - at;
+		start = gc_slab_piece(gs, slab, at, &piece);
+		gc_poison_check(&gs->pages.faults, start, piece,
+				slab->offset + at, slab->offset);
+	}
 }
 
 /* These slots are handed out. */
@@ -306,8 +297,10 @@ static struct gc_slab *slab_new_small(struct gc_slabs *gs,
 	slab->magic = class->magic;
 	slab->class_index = class_index;
 	slab->noscan = noscan;
+	slab_place(gs, slab);
 	if (gs->pages.poison) {
-		gc_poison_fill(slab->kaddr, slab->slots * slab->object_size);
+		set_bytes(gs, slab, 0, GC_POISON,
+			  slab->slots * slab->object_size);
 		slab->unclean = true;
 	}
 	return slab;
@@ -481,8 +474,12 @@ static struct gc_slab *slab_get(struct gc_slabs *gs, unsigned int class_index,
 		return slab;
 	if (list_empty(&lists->sparse))
 		return slab_new_small(gs, class_index, noscan, true);
-	slab = slab_new_small(gs, class_index, noscan, false);
-	return IS_ERR(slab) ? slab_get_sparse(gs, &lists->sparse) : slab;
+	if (gs->pages.free || gs->nr_unswept) {
+		slab = slab_new_small(gs, class_index, noscan, false);
+		if (!IS_ERR(slab))
+			return slab;
+	}
+	return slab_get_sparse(gs, &lists->sparse);
 }
 
 /**
@@ -527,11 +524,12 @@ struct gc_slab *gc_slab_take(struct gc_slabs *gs, unsigned int class_index,
 
 /**
  * gc_slab_clear_handed() - clear the slots that were handed out
+ * @gs: slabs of the heap
  * @slab: slab, just taken by gc_slab_take()
  *
  * Context: the owner's; needs no lock, since the slots are the owner's.
  */
-void gc_slab_clear_handed(struct gc_slab *slab)
+void gc_slab_clear_handed(struct gc_slabs *gs, struct gc_slab *slab)
 {
 	unsigned long *handed = gc_slab_handed_bits(slab);
 	unsigned int from, to;
@@ -539,8 +537,8 @@ void gc_slab_clear_handed(struct gc_slab *slab)
 	if (!slab->unclean)
 		return;
 	for_each_set_bitrange(from, to, handed, slab->slots)
-		memset(slot_address(slab, from), 0,
-		       (to - from) * slab->object_size);
+		set_bytes(gs, slab, slot_at(slab, from), 0,
+			  (to - from) * slab->object_size);
 }
 
 /**
@@ -628,11 +626,12 @@ long gc_slab_alloc_object(struct gc_slabs *gs, size_t bytes, bool noscan)
 		check_slot(gs, slab, index);
 	__set_bit(index, gc_slab_alloc_bits(slab));
 	slab->nr_alloc++;
+	slab->cycle = gs->cycle;
 	slab_enlist(gs, slab);
 	slab_account_alloc(gs, slab, 1);
 	gs->since += slab->object_size;
-	in_slab = index * slab->object_size;
-	memset(slot_address(slab, index), 0, slab->object_size);
+	in_slab = slot_at(slab, index);
+	set_bytes(gs, slab, in_slab, 0, slab->object_size);
 	return slab->offset + in_slab;
 }
 
@@ -829,6 +828,11 @@ static unsigned long slab_thin_out(struct gc_slabs *gs, struct gc_slab *slab)
 		if (!slab_page(gs, slab, from))
 			__set_bit(from, &slab->holes);
 	slab_delist(gs, slab);
+	/* It may have more to give. */
+	if (!gs->pages.unmaps_left) {
+		slab_enlist(gs, slab);
+		return done;
+	}
 	slab->looked_at = true;
 	slab->state = slab->holes ? SLAB_SPARSE : SLAB_PARTIAL;
 	list_add_tail(&slab->node,
@@ -836,54 +840,70 @@ static unsigned long slab_thin_out(struct gc_slabs *gs, struct gc_slab *slab)
 	return done;
 }
 
-/* In slabs of one list, until @nr pages have gone */
+/* Its memory will be wanted soon. */
+static void pass_over(struct gc_slabs *gs, struct gc_slab *slab)
+{
+	slab_delist(gs, slab);
+	slab->looked_at = true;
+	list_add_tail(&slab->node, slab->holes ? &lists_of(gs, slab)->sparse :
+						 &lists_of(gs, slab)->partial);
+}
+
+/* In slabs of one list, until @left has no pages or looks left */
 static unsigned long release_in_list(struct gc_slabs *gs, struct list_head *list,
-				     unsigned long nr, unsigned int *looks)
+				     struct gc_release *left)
 {
 	unsigned long done = 0;
 
-	while (done < nr && *looks) {
+	while (done < left->pages && left->looks && gs->pages.unmaps_left) {
 		struct gc_slab *slab;
 
 		slab = list_first_entry_or_null(list, struct gc_slab, node);
 		if (!slab || slab->looked_at)
 			break;
-		done += slab_thin_out(gs, slab);
-		(*looks)--;
+		if (slab->cycle < left->before)
+			done += slab_thin_out(gs, slab);
+		else
+			pass_over(gs, slab);
+		left->looks--;
 		cond_resched();
 	}
+	left->pages -= min(done, left->pages);
 	return done;
 }
 
 /**
  * gc_slabs_release() - give memory back to the machine
  * @gs: slabs of the heap
- * @nr: pages, of which a slab may give up a few more; ULONG_MAX for all
- * @looks: at most so many slabs are looked at
+ * @most: how much
  *
  * Free pages go first, then those that no object has a byte on: of slabs that nobody
  * owns and that are swept, the largest objects' first.  A slab that was looked at in
- * vain, as its pages were lent, is not looked at again before it has been swept.
+ * vain, as it is too young or its pages were lent, is not looked at again before it has
+ * been swept.
  *
  * Context: as gc_backing_release().
  *
  * Return: how many pages were given back.
  */
-unsigned long gc_slabs_release(struct gc_slabs *gs, unsigned long nr,
-			       unsigned int looks)
+unsigned long gc_slabs_release(struct gc_slabs *gs,
+			       const struct gc_release *most)
 {
-	unsigned long done = gc_backing_release(&gs->pages, nr);
+	struct gc_release left = *most;
+	unsigned long done;
 	unsigned int kind;
 
-	for (kind = 0; kind < 2 * SLAB_KINDS && gs->spare && done < nr; kind++) {
+	gs->pages.unmaps_left = most->unmaps;
+	done = gc_backing_release(&gs->pages, left.pages);
+	left.pages -= done;
+	for (kind = 0; kind < 2 * SLAB_KINDS && gs->spare && left.pages; kind++) {
 		struct gc_slab_lists *lists =
 			&gs->lists[SLAB_LARGE - kind / 2][kind % 2];
 
-		done += release_in_list(gs, &lists->partial, nr - done, &looks);
-		if (done < nr)
-			done += release_in_list(gs, &lists->sparse, nr - done,
-						&looks);
+		done += release_in_list(gs, &lists->partial, &left);
+		done += release_in_list(gs, &lists->sparse, &left);
 	}
+	gs->pages.unmaps_left = ULONG_MAX;
 	return done;
 }
 

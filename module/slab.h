@@ -61,18 +61,17 @@ enum gc_slab_state {
  * @state: see above
  * @class_index: size class, SIZE_CLASS_COUNT when @large
  * @kaddr: the first slot in the kernel's address space, where holes are others'
- *	memory; NULL when @large, whose pages need not lie side by side
+ *	memory; NULL when @large, or when the pages do not lie side by side there
  * @nr_alloc: bits set in the allocation bitmap
  * @nr_marked: bits set in the mark bitmap
  * @nr_held: slots that the last sweep found to be held
  * @words: words of each bitmap
- * @vmapped: @kaddr comes from vmap()
  * @unclean: free slots may not be zero
  * @owner: whoever has it while SLAB_OWNED
  * @node: in one of struct gc_slabs' lists
  * @owner_node: in the owner's list while SLAB_OWNED
  * @live: user address of the owner's bitmap, 0 if it keeps none
- * @cycle: collections completed when the slab was last handed out
+ * @cycle: collections completed when the slab, or a slot of it, was last handed out
  * @nr_pages: pages of the slab, holes included
  * @holes: bit set: that page was given back; for none when @large
  * @looked_at: while PARTIAL or SPARSE: gc_slabs_release() finds no more to give back
@@ -92,7 +91,6 @@ struct gc_slab {
 	u32 nr_alloc;
 	u32 nr_held;
 	u32 words;
-	bool vmapped;
 	bool unclean;
 	void *owner;
 	struct list_head node;
@@ -185,7 +183,9 @@ void gc_slabs_destroy(struct gc_slabs *gs);
 struct gc_slab *gc_slab_take(struct gc_slabs *gs, unsigned int class_index,
 			     bool noscan, void *owner,
 			     struct list_head *owner_list);
-void gc_slab_clear_handed(struct gc_slab *slab);
+void gc_slab_clear_handed(struct gc_slabs *gs, struct gc_slab *slab);
+void *gc_slab_piece(struct gc_slabs *gs, const struct gc_slab *slab, size_t at,
+		    size_t *bytes);
 void gc_slab_give_back(struct gc_slabs *gs, struct gc_slab *slab,
 		       const unsigned long *unused);
 long gc_slab_alloc_object(struct gc_slabs *gs, size_t bytes, bool noscan);
@@ -194,11 +194,26 @@ bool gc_slabs_sweep(struct gc_slabs *gs, unsigned int nr);
 u32 gc_slab_sweep_owned(struct gc_slabs *gs, struct gc_slab *slab,
 			unsigned long *unused);
 void gc_slabs_marked(struct gc_slabs *gs);
+/**
+ * struct gc_release - how much memory is to be given back, at most
+ * @pages: pages, of which one slab may give up a few more
+ * @unmaps: ranges that are unmapped wherever the heap is mapped
+ * @looks: slabs that are looked at
+ * @before: slabs that were last handed out when so many collections were complete, or
+ *	later, are passed over
+ */
+struct gc_release {
+	unsigned long pages;
+	unsigned long unmaps;
+	unsigned int looks;
+	u64 before;
+};
+
 void gc_slab_recall(struct gc_slabs *gs, struct gc_slab *slab,
 		    unsigned long *unused);
 void gc_slabs_recalled(struct gc_slabs *gs);
-unsigned long gc_slabs_release(struct gc_slabs *gs, unsigned long nr,
-			       unsigned int looks);
+unsigned long gc_slabs_release(struct gc_slabs *gs,
+			       const struct gc_release *most);
 void gc_slabs_unmark(struct gc_slabs *gs);
 
 typedef void (*gc_slab_visit)(struct gc_slab *slab, void *arg);

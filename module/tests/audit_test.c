@@ -82,7 +82,7 @@ static void random_step(struct kunit *test, struct gc_slabs *gs,
 					  NULL);
 		break;
 	case 7:
-		gc_slabs_release(gs, random_below(random, 64),
+		bare_heap_release(gs, random_below(random, 64),
 				 random_below(random, 8));
 		break;
 	default:
@@ -233,7 +233,7 @@ static void wrong_holes_are_found(struct kunit *test)
 	size_t kept = bare_heap_alloc(test, gs, SZ_1K, false);
 	struct gc_slab *slab = bare_heap_slab(gs, kept);
 
-	gc_slabs_release(gs, ULONG_MAX, UINT_MAX);
+	bare_heap_release(gs, ULONG_MAX, UINT_MAX);
 	KUNIT_ASSERT_EQ(test, slab->holes, 0xe);
 	KUNIT_EXPECT_EQ(test, audit(gs), 0);
 	/* An object lies there, or nothing does, or it is not the slab's. */

@@ -157,6 +157,27 @@ void bare_heap_marked(struct gc_slabs *gs)
 }
 
 /**
+ * bare_heap_release() - give memory back
+ * @gs: heap
+ * @pages: at most so many
+ * @looks: slabs looked at, at most
+ *
+ * Return: how many pages were given back.
+ */
+unsigned long bare_heap_release(struct gc_slabs *gs, unsigned long pages,
+				unsigned int looks)
+{
+	const struct gc_release most = {
+		.pages = pages,
+		.unmaps = ULONG_MAX,
+		.looks = looks,
+		.before = U64_MAX,
+	};
+
+	return gc_slabs_release(gs, &most);
+}
+
+/**
  * bare_heap_sweep_all() - end a marking, and leave nothing to sweep
  * @gs: heap
  */

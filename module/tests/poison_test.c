@@ -39,7 +39,7 @@ static struct gc_slab *take(struct kunit *test, struct gc_slabs *gs,
 					    owned);
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, slab);
-	gc_slab_clear_handed(slab);
+	gc_slab_clear_handed(gs, slab);
 	KUNIT_EXPECT_TRUE(test, bare_heap_holds(gs, slab->offset, slab->slots *
 						slab->object_size, 0));
 	return slab;
@@ -197,7 +197,7 @@ static void own_memory_may_be_written_to(struct kunit *test)
 		slab = gc_slab_take(gs, random_below(&random, 30), i % 2,
 				    &owned, &owned);
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, slab);
-		gc_slab_clear_handed(slab);
+		gc_slab_clear_handed(gs, slab);
 		prandom_bytes_state(&random, unused, sizeof(unused));
 		use_slots(gs, slab, unused);
 		gc_slab_give_back(gs, slab, unused);

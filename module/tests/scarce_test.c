@@ -9,7 +9,6 @@
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/sizes.h>
-#include <linux/vmalloc.h>
 
 #define gc_pages_new_top	scarce_pages_new_top
 #define gc_pages_set_limit	scarce_pages_set_limit
@@ -36,6 +35,7 @@
 #define gc_slabs_destroy	scarce_slabs_destroy
 #define gc_slab_take		scarce_slab_take
 #define gc_slab_clear_handed	scarce_slab_clear_handed
+#define gc_slab_piece		scarce_slab_piece
 #define gc_slab_give_back	scarce_slab_give_back
 #define gc_slab_alloc_object	scarce_slab_alloc_object
 #define gc_slabs_sweep		scarce_slabs_sweep
@@ -81,28 +81,6 @@ static struct page *scarce_block(gfp_t gfp, unsigned int order)
 	blocks_left--;
 	return scattered ? scattered_page(gfp) : alloc_pages(gfp, order);
 }
-
-/* Slabs that are mapped: nothing else would miss the unmapping. */
-static unsigned long mappings;
-
-static void *counted_vmap(struct page **pages, unsigned int nr,
-			  unsigned long flags, pgprot_t protection)
-{
-	void *address = vmap(pages, nr, flags, protection);
-
-	mappings += !!address;
-	return address;
-}
-
-static void counted_vunmap(void *address)
-{
-	vunmap(address);
-	mappings--;
-}
-
-#define vmap(pages, nr, flags, protection) \
-	counted_vmap(pages, nr, flags, protection)
-#define vunmap(address)		counted_vunmap(address)
 
 #undef alloc_pages
 #define alloc_pages(gfp, order)	scarce_block(gfp, order)
@@ -221,12 +199,39 @@ static struct gc_slab *scattered_slab(struct kunit *test, struct gc_slabs *gs,
 					    owned);
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, slab);
-	KUNIT_ASSERT_TRUE(test, slab->vmapped);
-	gc_slab_clear_handed(slab);
+	KUNIT_ASSERT_NULL(test, slab->kaddr);
+	gc_slab_clear_handed(gs, slab);
 	return slab;
 }
 
-/* The kernel sees the slab through a mapping, the program page by page. */
+/* Each word of a slab by itself */
+static size_t *word_at(struct gc_slabs *gs, struct gc_slab *slab, size_t at)
+{
+	size_t bytes = sizeof(size_t);
+
+	return gc_slab_piece(gs, slab, at, &bytes);
+}
+
+static void pieces_of_a_slab_end_where_its_pages_do(struct kunit *test)
+{
+	struct gc_slabs *gs = bare_heap_new(test, BARE_HEAP_PAGES);
+	struct gc_slab *slab;
+	LIST_HEAD(owned);
+	size_t bytes;
+
+	machine_is_scattered();
+	slab = scattered_slab(test, gs, 0, &owned);
+	bytes = 100;
+	gc_slab_piece(gs, slab, 8, &bytes);
+	KUNIT_EXPECT_EQ(test, bytes, 100);
+	bytes = 100;
+	gc_slab_piece(gs, slab, PAGE_SIZE - 8, &bytes);
+	KUNIT_EXPECT_EQ(test, bytes, 8);
+	bytes = PAGE_SIZE;
+	gc_slab_piece(gs, slab, PAGE_SIZE, &bytes);
+	KUNIT_EXPECT_EQ(test, bytes, PAGE_SIZE);
+}
+
 static void scattered_slab_is_the_pages_of_the_heap(struct kunit *test)
 {
 	struct gc_slabs *gs = bare_heap_new(test, BARE_HEAP_PAGES);
@@ -241,7 +246,7 @@ static void scattered_slab_is_the_pages_of_the_heap(struct kunit *test)
 		KUNIT_ASSERT_TRUE(test, bare_heap_holds(gs, slab->offset, bytes,
 							0));
 		for (at = 0; at < bytes; at += 8)
-			*(size_t *)(slab->kaddr + at) = slab->offset + at;
+			*word_at(gs, slab, at) = slab->offset + at;
 		for (at = 0; at < bytes; at += 8)
 			KUNIT_ASSERT_EQ(test, slab->offset + at,
 					*bare_heap_word(gs, slab->offset + at));
@@ -307,18 +312,19 @@ static void scattered_slabs_go_like_others(struct kunit *test)
 	unsigned int c;
 
 	machine_is_scattered();
-	mappings = 0;
 	for (c = 0; c < SIZE_CLASS_COUNT; c++)
 		KUNIT_ASSERT_GE(test, gc_slab_alloc_object(gs, 1 << c % 16,
 							   c % 2), 0);
-	KUNIT_EXPECT_GT(test, mappings, 0);
 	gc_slabs_marked(gs);
 	while (gc_slabs_sweep(gs, 64))
 		;
-	KUNIT_EXPECT_EQ(test, mappings, 0);
 	KUNIT_EXPECT_EQ(test, gs->pages.free, gs->pages.frontier);
 	KUNIT_EXPECT_EQ(test, gs->meta_bytes, 0);
 }
+
+static const struct gc_release all_of_it = {
+	ULONG_MAX, ULONG_MAX, UINT_MAX, U64_MAX
+};
 
 /* A slab of 2 KiB slots, of which one is in use, with holes in 7 pages of 8 */
 static struct gc_slab *sparse_slab(struct kunit *test, struct gc_slabs *gs,
@@ -333,7 +339,7 @@ static struct gc_slab *sparse_slab(struct kunit *test, struct gc_slabs *gs,
 	bare_heap_mark(gs, *kept);
 	gc_slabs_marked(gs);
 	gc_slabs_sweep(gs, UINT_MAX);
-	gc_slabs_release(gs, ULONG_MAX, UINT_MAX);
+	gc_slabs_release(gs, &all_of_it);
 	KUNIT_ASSERT_EQ(test, gs->pages.holes, 7);
 	return bare_heap_slab(gs, *kept);
 }
@@ -361,13 +367,13 @@ static void hole_without_memory_is_enomem_and_stays(struct kunit *test)
 	machine_has(7, 0);
 	KUNIT_EXPECT_PTR_EQ(test, gc_slab_take(gs, slab->class_index, false,
 					       &owned, &owned), slab);
-	gc_slab_clear_handed(slab);
+	gc_slab_clear_handed(gs, slab);
 	KUNIT_EXPECT_TRUE(test, bare_heap_holds(gs, slab->offset, 15 * SZ_2K, 0));
 	KUNIT_EXPECT_TRUE(test, bare_heap_holds(gs, kept, SZ_2K, 0x77));
 }
 
 /* The kernel sees the new pages, too, wherever they and the old ones lie. */
-static void filled_slab_is_mapped_anew(struct kunit *test)
+static void filled_slab_is_seen_where_its_pages_are(struct kunit *test)
 {
 	struct gc_slabs *gs = bare_heap_new(test, BARE_HEAP_PAGES);
 	struct gc_slab *slab;
@@ -377,26 +383,21 @@ static void filled_slab_is_mapped_anew(struct kunit *test)
 
 	machine_has(ULONG_MAX, MAX_PAGE_ORDER);
 	slab = sparse_slab(test, gs, &kept);
-	KUNIT_EXPECT_FALSE(test, slab->vmapped);
-	mappings = 0;
+	KUNIT_EXPECT_NOT_NULL(test, slab->kaddr);
 	machine_is_scattered();
 	for (round = 0; round < 3; round++) {
 		KUNIT_ASSERT_PTR_EQ(test, scattered_slab(test, gs, slab->class_index,
 							 &owned), slab);
-		KUNIT_EXPECT_EQ(test, mappings, 1);
 		for (at = 0; at < 15 * SZ_2K; at += 8)
-			*(size_t *)(slab->kaddr + at) = round + at;
+			*word_at(gs, slab, at) = round + at;
 		for (at = 0; at < 15 * SZ_2K; at += 8)
 			KUNIT_ASSERT_EQ(test, *bare_heap_word(gs, slab->offset + at),
 					round + at);
 		KUNIT_ASSERT_TRUE(test, bare_heap_holds(gs, kept, SZ_2K, 0x77));
 		gc_slab_give_back(gs, slab, gc_slab_handed_bits(slab));
-		gc_slabs_release(gs, ULONG_MAX, UINT_MAX);
+		gc_slabs_release(gs, &all_of_it);
 		KUNIT_ASSERT_EQ(test, gs->pages.holes, 7);
 	}
-	gc_slabs_marked(gs);
-	gc_slabs_sweep(gs, UINT_MAX);
-	KUNIT_EXPECT_EQ(test, mappings, 0);
 }
 
 static struct kunit_case scarce_cases[] = {
@@ -405,12 +406,13 @@ static struct kunit_case scarce_cases[] = {
 	KUNIT_CASE(small_blocks_do_when_large_ones_are_not_to_be_had),
 	KUNIT_CASE(heap_does_not_take_the_last_memory),
 	KUNIT_CASE(slab_without_memory_is_enomem),
+	KUNIT_CASE(pieces_of_a_slab_end_where_its_pages_do),
 	KUNIT_CASE(scattered_slab_is_the_pages_of_the_heap),
 	KUNIT_CASE(scattered_slots_are_zero_again),
 	KUNIT_CASE(scattered_objects_are_followed),
 	KUNIT_CASE(scattered_slabs_go_like_others),
 	KUNIT_CASE(hole_without_memory_is_enomem_and_stays),
-	KUNIT_CASE(filled_slab_is_mapped_anew),
+	KUNIT_CASE(filled_slab_is_seen_where_its_pages_are),
 	{}
 };
 

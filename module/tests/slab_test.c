@@ -66,7 +66,7 @@ static struct gc_slab *take(struct kunit *test, struct gc_slabs *gs,
 					    owned);
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, slab);
-	gc_slab_clear_handed(slab);
+	gc_slab_clear_handed(gs, slab);
 	return slab;
 }
 

@@ -24,7 +24,7 @@
 static unsigned long release(struct kunit *test, struct gc_slabs *gs)
 {
 	unsigned long backed = gc_pages_backed(&gs->pages);
-	unsigned long done = gc_slabs_release(gs, ULONG_MAX, UINT_MAX);
+	unsigned long done = bare_heap_release(gs, ULONG_MAX, UINT_MAX);
 
 	KUNIT_EXPECT_EQ(test, gc_pages_backed(&gs->pages), backed - done);
 	gc_audit(gs);
@@ -111,7 +111,7 @@ static void holes_are_filled_before_slots_are_handed_out(struct kunit *test)
 		release(test, gs);
 		KUNIT_ASSERT_PTR_EQ(test, gc_slab_take(gs, c, false, &owned,
 						       &owned), slab);
-		gc_slab_clear_handed(slab);
+		gc_slab_clear_handed(gs, slab);
 		KUNIT_ASSERT_EQ(test, slab->holes, 0);
 		KUNIT_ASSERT_EQ(test, gs->pages.holes, 0);
 		for (at = 0; at < slab->slots * size; at += size)
@@ -221,10 +221,10 @@ static void slab_is_looked_at_once(struct kunit *test)
 	kept = lonely(test, gs, KIB_CLASS, 0);
 	slab = bare_heap_slab(gs, kept);
 	gc_backing_release(&gs->pages, ULONG_MAX);
-	KUNIT_EXPECT_EQ(test, gc_slabs_release(gs, ULONG_MAX, 0), 0);
+	KUNIT_EXPECT_EQ(test, bare_heap_release(gs, ULONG_MAX, 0), 0);
 	KUNIT_EXPECT_FALSE(test, slab->looked_at);
 	KUNIT_EXPECT_EQ(test, gs->spare, 15 * SZ_1K);
-	KUNIT_EXPECT_EQ(test, gc_slabs_release(gs, 1, 1), 3);
+	KUNIT_EXPECT_EQ(test, bare_heap_release(gs, 1, 1), 3);
 	KUNIT_EXPECT_TRUE(test, slab->looked_at);
 	KUNIT_EXPECT_EQ(test, gs->spare, 0);
 	KUNIT_EXPECT_EQ(test, release(test, gs), 0);
@@ -232,6 +232,49 @@ static void slab_is_looked_at_once(struct kunit *test)
 	bare_heap_sweep_all(gs);
 	KUNIT_EXPECT_FALSE(test, slab->looked_at);
 	KUNIT_EXPECT_EQ(test, release(test, gs), 0);
+}
+
+/* A program at work fills them again: each page would go and come for nothing. */
+static void slab_that_is_young_is_passed_over(struct kunit *test)
+{
+	struct gc_slabs *gs = bare_heap_new(test, BARE_HEAP_PAGES);
+	struct gc_release most = {
+		.pages = ULONG_MAX, .unmaps = ULONG_MAX, .looks = UINT_MAX,
+	};
+	size_t kept = lonely(test, gs, KIB_CLASS, 0);
+
+	most.before = gs->cycle - 1;
+	gc_backing_release(&gs->pages, ULONG_MAX);
+	KUNIT_EXPECT_EQ(test, gc_slabs_release(gs, &most), 0);
+	KUNIT_EXPECT_EQ(test, gs->pages.holes, 0);
+	KUNIT_EXPECT_EQ(test, gs->spare, 0);
+	bare_heap_mark(gs, kept);
+	bare_heap_sweep_all(gs);
+	most.before = gs->cycle - 1;
+	KUNIT_EXPECT_EQ(test, gc_slabs_release(gs, &most), 3);
+}
+
+/* Each range is looked for in the page tables of all who map the heap. */
+static void ranges_that_are_unmapped_are_bounded(struct kunit *test)
+{
+	struct gc_slabs *gs = bare_heap_new(test, BARE_HEAP_PAGES);
+	const struct gc_release most = {
+		.pages = ULONG_MAX, .unmaps = 1, .looks = UINT_MAX, .before = U64_MAX,
+	};
+	unsigned long free, done = 0, nr;
+	unsigned int i, calls = 0;
+
+	for (i = 0; i < 9; i++) {
+		size_t object = bare_heap_alloc(test, gs, SZ_64K, false);
+
+		if (i % 2)
+			bare_heap_mark(gs, object);
+	}
+	bare_heap_sweep_all(gs);
+	for (free = gs->pages.free; (nr = gc_slabs_release(gs, &most)); calls++)
+		done += nr;
+	KUNIT_EXPECT_EQ(test, done, free);
+	KUNIT_EXPECT_GE(test, calls, 5);
 }
 
 static void slabs_of_others_are_left_alone(struct kunit *test)
@@ -305,6 +348,8 @@ static struct kunit_case sparse_cases[] = {
 	KUNIT_CASE(sparse_slab_is_swept_when_its_class_is_wanted),
 	KUNIT_CASE(page_that_is_lent_stays),
 	KUNIT_CASE(slab_is_looked_at_once),
+	KUNIT_CASE(slab_that_is_young_is_passed_over),
+	KUNIT_CASE(ranges_that_are_unmapped_are_bounded),
 	KUNIT_CASE(slabs_of_others_are_left_alone),
 	KUNIT_CASE(killed_caller_gets_eintr_and_the_slab_stays_sparse),
 	KUNIT_CASE(filled_holes_are_poisoned),

@@ -414,7 +414,7 @@ static void op_take(void)
 	}
 	require(slab->class_index == class_index && slab->noscan == noscan);
 	require(slab->state == SLAB_OWNED && slab->owner == owned);
-	gc_slab_clear_handed(slab);
+	gc_slab_clear_handed(&model.gs, slab);
 	owned->slab = slab;
 	bitmap_zero(owned->unused, GCHEAP_SLAB_SLOTS);
 	bitmap_copy(owned->unused, gc_slab_handed_bits(slab), slab->slots);
@@ -697,22 +697,36 @@ static void check_thin(struct gc_slab *slab, void *arg)
 	}
 }
 
+/* Slabs may have been, as they were young, and not have been swept since. */
+static bool passed_over;
+
 /* What is free goes back, unless it is lent: garbage that was may be free by now. */
 static void op_release(void)
 {
-	unsigned long nr = draw(4) ? draw(4096) : ULONG_MAX;
-	unsigned int looks = draw(4) ? draw(16) : UINT_MAX;
+	struct gc_release most = {
+		.pages = draw(4) ? draw(4096) : ULONG_MAX,
+		.unmaps = draw(3) ? ULONG_MAX : draw(8),
+		.looks = draw(4) ? draw(16) : UINT_MAX,
+		.before = draw(3) ? ULLONG_MAX : draw(model.gs.cycle + 1),
+	};
 	unsigned long backed = gc_pages_backed(&model.gs.pages);
 	unsigned long free = model.gs.pages.free, lent = note_lent(), done;
 
-	done = gc_slabs_release(&model.gs, nr, looks);
-	note("release %lu, of %u slabs: %lu\n", nr, looks, done);
-	require(done <= free || done - free <= 16UL * looks);
-	require(done + lent >= min(nr, free));
-	require(done < 16 || done - 15 <= nr);
+	if (most.before < ULLONG_MAX)
+		passed_over = true;
+	done = gc_slabs_release(&model.gs, &most);
+	note("release %lu, of %u slabs, %lu unmaps, before %llu: %lu\n", most.pages,
+	     most.looks, most.unmaps, most.before, done);
+	require(done <= free || done - free <= 16UL * most.looks);
+	require(most.unmaps < ULONG_MAX || done + lent >= min(most.pages, free));
+	/* One slab beyond, and one range. */
+	require(done < 16 || done - 15 <= most.pages);
+	require(most.unmaps > 8 || done <= 64 * (most.unmaps + 1));
+	require(model.gs.pages.unmaps_left == ULONG_MAX);
 	require(gc_pages_backed(&model.gs.pages) == backed - done);
 	require(machine.pages >= (long)(backed - done));
-	if (nr == ULONG_MAX && looks == UINT_MAX)
+	if (most.pages == ULONG_MAX && most.looks == UINT_MAX &&
+	    most.unmaps == ULONG_MAX && !passed_over)
 		gc_slabs_visit(&model.gs, check_thin, NULL);
 }
 
@@ -846,6 +860,7 @@ static void op_collect(void)
 	sweep_some_owned();
 	objects_die();
 	gc_slabs_marked(&model.gs);
+	passed_over = false;
 	recall_some();
 	gc_slabs_recalled(&model.gs);
 }
@@ -978,7 +993,7 @@ static void heap_end(void)
 	/* Who has a page after the heap's end gives it back to the machine. */
 	for (i = 0; i < LENDERS; i++)
 		reference_drop(&model.references[i]);
-	require(!machine.pages && !machine.bytes && !machine.mappings);
+	require(!machine.pages && !machine.bytes);
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);

@@ -3,7 +3,6 @@
 #define _GNU_SOURCE
 #include <sanitizer/asan_interface.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "kernel.h"
 #include "linux/bitmap.h"
@@ -14,7 +13,6 @@
 struct machine machine = { .order_max = 9 };
 bool task_killed;
 
-static int memory_file = -1;
 static char *direct_map;
 static struct page all_pages[MACHINE_PAGES];
 static unsigned long next_page;
@@ -23,11 +21,8 @@ static void machine_start(void)
 {
 	if (direct_map)
 		return;
-	memory_file = memfd_create("machine", MFD_CLOEXEC);
-	if (memory_file < 0 || ftruncate(memory_file, MACHINE_BYTES))
-		abort();
 	direct_map = mmap(NULL, MACHINE_BYTES, PROT_READ | PROT_WRITE,
-			  MAP_SHARED, memory_file, 0);
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (direct_map == MAP_FAILED)
 		abort();
 	__asan_poison_memory_region(direct_map, MACHINE_BYTES);
@@ -124,50 +119,6 @@ void put_page(struct page *page)
 void free_page(unsigned long address)
 {
 	put_page(&all_pages[(address - (unsigned long)direct_map) >> PAGE_SHIFT]);
-}
-
-/**
- * struct mapping - one vmap(), noted down in front of the pages
- * @bytes: of the pages
- */
-struct mapping {
-	size_t bytes;
-};
-
-/* One page before it, and one behind that nobody may touch */
-void *vmap(struct page **pages, unsigned int nr, unsigned long flags, int prot)
-{
-	size_t bytes = (size_t)nr << PAGE_SHIFT;
-	char *start;
-	unsigned int i;
-
-	(void)flags;
-	(void)prot;
-	if (refused())
-		return NULL;
-	start = mmap(NULL, bytes + 2 * PAGE_SIZE, PROT_NONE,
-		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (start == MAP_FAILED ||
-	    mprotect(start, PAGE_SIZE, PROT_READ | PROT_WRITE))
-		abort();
-	((struct mapping *)start)->bytes = bytes;
-	for (i = 0; i < nr; i++)
-		if (mmap(start + PAGE_SIZE + ((size_t)i << PAGE_SHIFT), PAGE_SIZE,
-			 PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-			 memory_file,
-			 page_to_pfn(pages[i]) << PAGE_SHIFT) == MAP_FAILED)
-			abort();
-	machine.mappings++;
-	return start + PAGE_SIZE;
-}
-
-void vunmap(const void *address)
-{
-	char *start = (char *)address - PAGE_SIZE;
-
-	if (munmap(start, ((struct mapping *)start)->bytes + 2 * PAGE_SIZE))
-		abort();
-	machine.mappings--;
 }
 
 /* The size stands in front, in 16 bytes so that the rest is aligned. */

@@ -5,8 +5,7 @@
  * What the kernel's own tools/include has (lists, bitmaps, bit operations) is
  * taken from there.  Here are pages, memory, and what a task is asked.
  *
- * Pages lie in one file, mapped as the "direct map"; vmap() maps parts of the file
- * once more, in another order.  A page that is free, and all that is beyond an
+ * Pages lie in the "direct map".  A page that is free, and all that is beyond an
  * allocation, is poisoned for AddressSanitizer.  All that is handed out is
  * counted, and can be refused.
  */
@@ -94,8 +93,6 @@ void split_page(struct page *page, unsigned int order);
 void put_page(struct page *page);
 void *page_address(const struct page *page);
 unsigned long page_to_pfn(const struct page *page);
-void *vmap(struct page **pages, unsigned int nr, unsigned long flags, int prot);
-void vunmap(const void *address);
 void *memory_get(size_t bytes);
 void memory_put(const void *memory);
 
@@ -138,7 +135,6 @@ extern bool task_killed;
  * struct machine - what the kernel has handed out, and what it refuses
  * @pages: pages handed out
  * @bytes: memory_get()
- * @mappings: vmap()
  * @asked: requests that may be refused
  * @refuse_from: number of the first that is refused, 0 for none
  * @refuse_to: number of the first that is not, again
@@ -148,7 +144,6 @@ extern bool task_killed;
 struct machine {
 	long pages;
 	long bytes;
-	long mappings;
 	unsigned long asked;
 	unsigned long refuse_from;
 	unsigned long refuse_to;
