@@ -142,6 +142,7 @@ TEST(sleepers_are_read_no_further_than_they_went)
 {
 	struct gcheap *heap = open_manual(4 * MIB);
 	static pthread_t threads[SLEEPERS];
+	const int nr = scaled(SLEEPERS);
 	struct gcheap_cycle cycle;
 	pthread_attr_t attributes;
 	int i;
@@ -149,16 +150,16 @@ TEST(sleepers_are_read_no_further_than_they_went)
 	ASSERT_EQ(0, pthread_attr_init(&attributes));
 	ASSERT_EQ(0, pthread_attr_setstacksize(&attributes, STACK));
 	ASSERT_EQ(0, pthread_mutex_lock(&lock));
-	for (i = 0; i < SLEEPERS; i++)
+	for (i = 0; i < nr; i++)
 		ASSERT_EQ(0, pthread_create(&threads[i], &attributes, sleep_until_told, NULL));
-	while (running < SLEEPERS)
+	while (running < nr)
 		sched_yield();
 	ASSERT_EQ(0, gcheap_collect(heap));
 	cycle = last_cycle(heap);
-	EXPECT_EQ(SLEEPERS + 1, cycle.threads);
-	EXPECT_GT(2 * MIB + SLEEPERS * 8 * KIB, cycle.root_bytes);
+	EXPECT_EQ(nr + 1, cycle.threads);
+	EXPECT_GT(2 * MIB + nr * 8 * KIB, cycle.root_bytes);
 	ASSERT_EQ(0, pthread_mutex_unlock(&lock));
-	for (i = 0; i < SLEEPERS; i++)
+	for (i = 0; i < nr; i++)
 		ASSERT_EQ(0, pthread_join(threads[i], NULL));
 	gcheap_close(heap);
 }

@@ -108,7 +108,7 @@ TEST(life_leaves_no_page_behind)
 	int round;
 
 	if (on_debug_kernel())
-		SKIP(use_heaps(HEAPS / 5); return,
+		SKIP(use_heaps(HEAPS / 20); return,
 		     "the debug kernel keeps freed memory for a while");
 	use_heaps(HEAPS);
 	before.memory = used_memory();
@@ -142,27 +142,28 @@ TEST(a_heap_with_a_small_object_costs_little)
 {
 	static struct gcheap *heaps[OPEN_HEAPS];
 	struct gcheap_stats stats;
+	const int nr = scaled(OPEN_HEAPS);
 	long before, after;
 	int i;
 
 	use_heap();
 	before = used_memory();
-	for (i = 0; i < OPEN_HEAPS; i++) {
+	for (i = 0; i < nr; i++) {
 		heaps[i] = gcheap_open(NULL);
 		ASSERT_NE(NULL, heaps[i]);
 		ASSERT_NE(NULL, gcheap_alloc(heaps[i], 16));
 	}
 	after = used_memory();
-	for (i = 0; i < OPEN_HEAPS; i++) {
+	for (i = 0; i < nr; i++) {
 		stats = stats_of(heaps[i]);
 		ASSERT_GE(COST_MAX, stats.heap_sys + stats.gc_sys);
 		gcheap_close(heaps[i]);
 	}
-	TH_LOG("%ld bytes each, of which the heap says %lu", (after - before) / OPEN_HEAPS,
+	TH_LOG("%ld bytes each, of which the heap says %lu", (after - before) / nr,
 	       stats.heap_sys + stats.gc_sys);
 	/* The debug kernel has a shadow and a stack trace for each object. */
 	if (!on_debug_kernel())
-		EXPECT_GE(COST_MAX, (after - before) / OPEN_HEAPS);
+		EXPECT_GE(COST_MAX, (after - before) / nr);
 }
 
 /* A process with much memory in many heaps, from one end to another */
