@@ -196,6 +196,18 @@ static bool headroom(void)
 	return nr == HEADROOM_PAGES;
 }
 
+/* Likewise, for a few pages that were taken; not tried for each few anew. */
+static bool known_headroom(struct gc_pages *gp, unsigned long nr)
+{
+	if (gp->headroom < nr) {
+		if (!headroom())
+			return false;
+		gp->headroom = HEADROOM_PAGES / 2;
+	}
+	gp->headroom -= nr;
+	return true;
+}
+
 /*
  * A heap that is not small, and grows by less than the largest blocks, has no memory
  * of that size to be had, or is in such a time.
@@ -529,7 +541,7 @@ int gc_backing_get(struct gc_pages *gp, unsigned long holes,
 		}
 		short_of |= scarce(gp, gp->frontier, 1UL << order, 1UL << wanted);
 	}
-	if (short_of && !err && !headroom())
+	if (short_of && !err && !known_headroom(gp, hweight_long(holes)))
 		err = -ENOMEM;
 	if (err)
 		gc_backing_put(gp, holes & ~left, pages);

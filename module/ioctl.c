@@ -297,7 +297,7 @@ static int ioctl_release(struct gc_heap *heap, union ioctl_args *args)
 
 static int ioctl_collect(struct gc_heap *heap, union ioctl_args *args)
 {
-	u64 cycle;
+	unsigned long rounds;
 	int err;
 
 	if (args->collect.flags & ~GCHEAP_COLLECT_RELEASE)
@@ -309,9 +309,9 @@ static int ioctl_collect(struct gc_heap *heap, union ioctl_args *args)
 		return -EINTR;
 	gc_scavenge_note(heap);
 	err = gc_collect_now(heap, &args->collect);
-	cycle = heap->slabs.cycle;
-	while (args->collect.flags & GCHEAP_COLLECT_RELEASE &&
-	       gc_scavenge_some(heap) && heap->slabs.cycle == cycle) {
+	rounds = args->collect.flags & GCHEAP_COLLECT_RELEASE ?
+		 gc_scavenge_rounds(heap) : 0;
+	while (rounds-- && gc_scavenge_some(heap)) {
 		gc_heap_unlock(heap);
 		cond_resched();
 		if (mutex_lock_killable(&heap->lock))

@@ -90,6 +90,7 @@ struct gc_region {
  * @payer: its first argument
  * @unmaps_left: ranges that may yet be unmapped to give pages back: ULONG_MAX but in
  *	gc_slabs_release()
+ * @headroom: pages that holes may yet get before it is tried whether there are more
  */
 struct gc_pages {
 	struct gc_region **regions;
@@ -109,6 +110,7 @@ struct gc_pages {
 	int (*charge)(void *payer, long nr);
 	void *payer;
 	unsigned long unmaps_left;
+	unsigned long headroom;
 };
 
 struct gc_region **gc_pages_new_top(unsigned long limit);

@@ -23,6 +23,7 @@
  * The work ends before its heap does.
  */
 #include <linux/cred.h>
+#include <linux/delay.h>
 #include <linux/jiffies.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
@@ -43,6 +44,9 @@
 #define SWEEP_BATCH	64
 #define LOOK_BATCH	256
 #define RELEASE_BATCH	2048UL
+
+/* How often a work tries for a heap's lock. */
+#define TRIES	64
 
 /* A smaller heap has nothing to give back that would be worth a collection. */
 #define LEAST_PAGES	(SZ_4M >> PAGE_SHIFT)
@@ -279,6 +283,21 @@ u64 gc_scavenge_old(const struct gc_heap *heap)
 }
 
 /**
+ * gc_scavenge_rounds() - in how many batches all of a heap has been looked at
+ * @heap: heap
+ *
+ * There may be more to do by then, as others allocate and drop.
+ *
+ * Context: heap's lock held.
+ *
+ * Return: how many.
+ */
+unsigned long gc_scavenge_rounds(const struct gc_heap *heap)
+{
+	return gc_pages_backed(&heap->slabs.pages) / SWEEP_BATCH + 2;
+}
+
+/**
  * gc_scavenge_some() - give back some of what no object is on
  * @heap: heap, which was collected and swept
  *
@@ -293,42 +312,57 @@ bool gc_scavenge_some(struct gc_heap *heap)
 	return release(heap, ULONG_MAX, U64_MAX, &done);
 }
 
+/* Who has the lock for long collects, or waits for memory. */
+static bool lock_within_reason(struct gc_heap *heap)
+{
+	unsigned int tries;
+
+	for (tries = 0; tries < TRIES; tries++) {
+		if (mutex_trylock(&heap->lock))
+			return true;
+		usleep_range(500, 1000);
+	}
+	return false;
+}
+
+/* One look at slabs, and what is free then.  Returns whether there is more. */
+static bool give_back(struct gc_heap *heap, atomic_long_t *released)
+{
+	bool unswept = sweep_some(heap);
+	unsigned long done = 0;
+	bool more = release(heap, ULONG_MAX, gc_scavenge_old(heap), &done);
+
+	atomic_long_add(done, released);
+	return unswept || more;
+}
+
 /**
  * gc_scavenge_all() - collect if it is worth it, and give back what no object is on
  * @heap: heap
- * @released: pages given back are added here
+ * @released: pages given back are added here, as soon as they are
  *
- * Others may have the lock in between; when one collects there is new garbage to sweep,
- * and an end of this.
+ * Others may have the lock in between.  What becomes free meanwhile need not go.
  *
- * Context: a kernel thread's; may sleep, heap's lock held.
- *
- * Return: whether it is held yet.
+ * Context: a kernel thread's; may sleep.
  */
-bool gc_scavenge_all(struct gc_heap *heap, atomic_long_t *released)
+void gc_scavenge_all(struct gc_heap *heap, atomic_long_t *released)
 {
-	u64 cycle;
-	bool more;
+	unsigned long rounds;
 
+	if (!lock_within_reason(heap))
+		return;
 	if (gc_scavenge_guess(heap) && enter()) {
 		collect(heap);
 		leave();
 	}
-	cycle = heap->slabs.cycle;
-	do {
-		unsigned long done = 0;
-
-		more = sweep_some(heap) ||
-		       release(heap, ULONG_MAX, gc_scavenge_old(heap), &done);
-		atomic_long_add(done, released);
-		if (!more)
-			return true;
+	rounds = gc_scavenge_rounds(heap);
+	while (give_back(heap, released) && rounds--) {
 		gc_heap_unlock(heap);
 		cond_resched();
-		if (!mutex_trylock(&heap->lock))
-			return false;
-	} while (heap->slabs.cycle == cycle);
-	return true;
+		if (!lock_within_reason(heap))
+			return;
+	}
+	gc_heap_unlock(heap);
 }
 
 static void scavenger(struct work_struct *work)

@@ -20,7 +20,6 @@
  * Locks: gc_pressed.lock, then the heap's lock, both tried where memory is wanted.  The
  * work has the heap's lock alone, and does not wait for it for long.
  */
-#include <linux/delay.h>
 #include <linux/jiffies.h>
 #include <linux/kref.h>
 #include <linux/list_lru.h>
@@ -44,9 +43,6 @@
 /* Heaps looked at in one call */
 #define HEAPS		8
 
-/* How often a work tries for a heap's lock, of which some may be held for long. */
-#define TRIES	64
-
 /* Pages given back by one call, at least; the kernel asks for 128. */
 #define LEAST		2048UL
 
@@ -54,7 +50,7 @@
 #define LOOKS		4096
 
 /* Mappings of the heap times ranges of pages unmapped there, in one call. */
-#define UNMAPS		8192
+#define UNMAPS		1024
 
 /*
  * How long a thread waits for a collection; and when that gave not even as much as one
@@ -112,16 +108,19 @@ static void press(struct work_struct *work)
 {
 	struct gc_pressed *p = container_of(work, struct gc_pressed, work);
 	struct gc_heap *heap = p->heap;
-	unsigned int tries;
 
 	/* First, as whoever wants memory may not wait to the end. */
 	gc_expose(heap);
-	/* Who has it for long collects, or waits for memory. */
-	for (tries = 0; tries < TRIES && !mutex_trylock(&heap->lock); tries++)
-		usleep_range(500, 1000);
-	if (tries < TRIES && gc_scavenge_all(heap, &p->released))
-		gc_heap_unlock(heap);
+	gc_scavenge_all(heap, &p->released);
 	no_more_pressing(p);
+}
+
+static u64 spare_of(const struct gc_heap *heap)
+{
+	u64 spare = READ_ONCE(heap->slabs.spare);
+
+	return READ_ONCE(heap->scavenger.used) ? spare :
+	       spare + READ_ONCE(heap->slabs.passed_over);
 }
 
 /*
@@ -132,7 +131,7 @@ static void press(struct work_struct *work)
 static unsigned long pages_of(struct gc_heap *heap)
 {
 	unsigned long pages = READ_ONCE(heap->slabs.pages.free) +
-			      (READ_ONCE(heap->slabs.spare) >> (PAGE_SHIFT + 1)) +
+			      (spare_of(heap) >> (PAGE_SHIFT + 1)) +
 			      (gc_scavenge_guess(heap) >> PAGE_SHIFT);
 
 	return pages < LEAST && gc_expose_due(heap) ? LEAST : pages;

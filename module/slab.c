@@ -71,6 +71,7 @@ static void slab_enlist(struct gc_slabs *gs, struct gc_slab *slab)
 	slab->state = slab->holes ? SLAB_SPARSE : SLAB_PARTIAL;
 	list_add(&slab->node, slab->holes ? &lists->sparse : &lists->partial);
 	slab->looked_at = false;
+	slab->passed_over = false;
 	gs->spare += free_bytes(slab);
 }
 
@@ -80,6 +81,9 @@ static void slab_delist(struct gc_slabs *gs, struct gc_slab *slab)
 	list_del(&slab->node);
 	if (!slab->looked_at)
 		gs->spare -= free_bytes(slab);
+	else if (slab->passed_over)
+		gs->passed_over -= free_bytes(slab);
+	slab->passed_over = false;
 }
 
 static size_t slab_struct_size(struct gc_slab *slab)
@@ -199,17 +203,24 @@ static int slab_fill(struct gc_slabs *gs, struct gc_slab *slab)
 	return 0;
 }
 
-/* Garbage that is not yet swept comes before memory of the machine, if @grow. */
+/*
+ * Garbage that is not yet swept comes before memory of the machine; without @grow a
+ * part of it is looked at.
+ */
 static long take_pages(struct gc_slabs *gs, unsigned long nr, bool grow)
 {
+	bool more;
 	long first;
 
 	do {
-		first = gc_pages_alloc(&gs->pages, nr, false);
-	} while (first < 0 && gc_slabs_sweep(gs, SWEEP_BATCH));
-	if (first < 0 && grow)
-		first = gc_pages_alloc(&gs->pages, nr, true);
-	return first;
+		if (gs->pages.free >= nr) {
+			first = gc_pages_alloc(&gs->pages, nr, false);
+			if (first >= 0)
+				return first;
+		}
+		more = gc_slabs_sweep(gs, SWEEP_BATCH);
+	} while (more && grow);
+	return gc_pages_alloc(&gs->pages, nr, grow);
 }
 
 /* A slab with all slots free and zero, in no list. */
@@ -474,7 +485,8 @@ static struct gc_slab *slab_get(struct gc_slabs *gs, unsigned int class_index,
 		return slab;
 	if (list_empty(&lists->sparse))
 		return slab_new_small(gs, class_index, noscan, true);
-	if (gs->pages.free || gs->nr_unswept) {
+	if (gs->nr_unswept ||
+	    gs->pages.free >= size_classes[class_index].pages) {
 		slab = slab_new_small(gs, class_index, noscan, false);
 		if (!IS_ERR(slab))
 			return slab;
@@ -796,6 +808,7 @@ void gc_slabs_marked(struct gc_slabs *gs)
 		list_to_unswept(gs, &lists->full, &lists->unswept);
 	}
 	gs->spare = 0;
+	gs->passed_over = 0;
 }
 
 /* Pages that are there, and where all slots are free that have a part on them */
@@ -845,8 +858,37 @@ static void pass_over(struct gc_slabs *gs, struct gc_slab *slab)
 {
 	slab_delist(gs, slab);
 	slab->looked_at = true;
+	slab->passed_over = true;
+	gs->passed_over += free_bytes(slab);
 	list_add_tail(&slab->node, slab->holes ? &lists_of(gs, slab)->sparse :
 						 &lists_of(gs, slab)->partial);
+}
+
+static void reconsider_list(struct gc_slabs *gs, struct list_head *list)
+{
+	struct gc_slab *slab, *next;
+
+	list_for_each_entry_safe(slab, next, list, node) {
+		if (!slab->passed_over)
+			continue;
+		slab->looked_at = false;
+		slab->passed_over = false;
+		gs->spare += free_bytes(slab);
+		list_move(&slab->node, list);
+		cond_resched();
+	}
+}
+
+/* The program is not at work any more: what was passed over is as good as any. */
+static void reconsider(struct gc_slabs *gs)
+{
+	unsigned int i;
+
+	for (i = 0; i < 2 * SLAB_KINDS; i++) {
+		reconsider_list(gs, &gs->lists[i / 2][i % 2].partial);
+		reconsider_list(gs, &gs->lists[i / 2][i % 2].sparse);
+	}
+	gs->passed_over = 0;
 }
 
 /* In slabs of one list, until @left has no pages or looks left */
@@ -879,8 +921,8 @@ static unsigned long release_in_list(struct gc_slabs *gs, struct list_head *list
  *
  * Free pages go first, then those that no object has a byte on: of slabs that nobody
  * owns and that are swept, the largest objects' first.  A slab that was looked at in
- * vain, as it is too young or its pages were lent, is not looked at again before it has
- * been swept.
+ * vain, as its pages were lent, is not looked at again before it has been swept; one
+ * that was too young, before that or before age is of no matter.
  *
  * Context: as gc_backing_release().
  *
@@ -893,6 +935,8 @@ unsigned long gc_slabs_release(struct gc_slabs *gs,
 	unsigned long done;
 	unsigned int kind;
 
+	if (gs->passed_over && most->before == U64_MAX)
+		reconsider(gs);
 	gs->pages.unmaps_left = most->unmaps;
 	done = gc_backing_release(&gs->pages, left.pages);
 	left.pages -= done;
@@ -983,6 +1027,7 @@ void gc_slabs_empty(struct gc_slabs *gs)
 	gs->pages.poison = poison;
 	gs->nr_unswept = 0;
 	gs->spare = 0;
+	gs->passed_over = 0;
 	gs->held = 0;
 	gs->live = 0;
 	gs->since = 0;

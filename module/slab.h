@@ -75,6 +75,7 @@ enum gc_slab_state {
  * @nr_pages: pages of the slab, holes included
  * @holes: bit set: that page was given back; for none when @large
  * @looked_at: while PARTIAL or SPARSE: gc_slabs_release() finds no more to give back
+ * @passed_over: likewise, as the slab was too young; it counts as looked at
  * @bits: bitmaps of the slots allocated, marked, and handed to the owner
  */
 struct gc_slab {
@@ -100,6 +101,7 @@ struct gc_slab {
 	unsigned long nr_pages;
 	unsigned long holes;
 	bool looked_at;
+	bool passed_over;
 	unsigned long bits[];
 };
 
@@ -140,6 +142,7 @@ struct gc_slab_lists {
  * @nr_unswept: number of SLAB_UNSWEPT ones
  * @spare: bytes of free slots in PARTIAL and SPARSE slabs that were not looked at: what
  *	may be given back, and more
+ * @passed_over: the same, of those that were passed over
  * @meta_bytes: memory of the slab structures
  * @total_alloc: bytes ever allocated
  * @total_freed: bytes ever reclaimed
@@ -161,6 +164,7 @@ struct gc_slabs {
 	struct list_head owned;
 	unsigned long nr_unswept;
 	u64 spare;
+	u64 passed_over;
 	size_t meta_bytes;
 	u64 total_alloc;
 	u64 total_freed;

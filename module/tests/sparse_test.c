@@ -248,6 +248,17 @@ static void slab_that_is_young_is_passed_over(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gc_slabs_release(gs, &most), 0);
 	KUNIT_EXPECT_EQ(test, gs->pages.holes, 0);
 	KUNIT_EXPECT_EQ(test, gs->spare, 0);
+	KUNIT_EXPECT_EQ(test, gs->passed_over, 15 * SZ_1K);
+	/* It goes when it is older, or when age is of no matter any more. */
+	bare_heap_mark(gs, kept);
+	bare_heap_sweep_all(gs);
+	KUNIT_EXPECT_EQ(test, gs->passed_over, 0);
+	KUNIT_EXPECT_EQ(test, gc_slabs_release(gs, &most), 0);
+	KUNIT_EXPECT_EQ(test, release(test, gs), 3);
+	KUNIT_EXPECT_EQ(test, gs->passed_over, 0);
+	bare_heap_alloc(test, gs, SZ_1K, false);
+	bare_heap_mark(gs, kept);
+	bare_heap_sweep_all(gs);
 	bare_heap_mark(gs, kept);
 	bare_heap_sweep_all(gs);
 	most.before = gs->cycle - 1;

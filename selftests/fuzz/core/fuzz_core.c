@@ -697,9 +697,6 @@ static void check_thin(struct gc_slab *slab, void *arg)
 	}
 }
 
-/* Slabs may have been, as they were young, and not have been swept since. */
-static bool passed_over;
-
 /* What is free goes back, unless it is lent: garbage that was may be free by now. */
 static void op_release(void)
 {
@@ -707,13 +704,11 @@ static void op_release(void)
 		.pages = draw(4) ? draw(4096) : ULONG_MAX,
 		.unmaps = draw(3) ? ULONG_MAX : draw(8),
 		.looks = draw(4) ? draw(16) : UINT_MAX,
-		.before = draw(3) ? ULLONG_MAX : draw(model.gs.cycle + 1),
+		.before = draw(3) ? U64_MAX : draw(model.gs.cycle + 1),
 	};
 	unsigned long backed = gc_pages_backed(&model.gs.pages);
 	unsigned long free = model.gs.pages.free, lent = note_lent(), done;
 
-	if (most.before < ULLONG_MAX)
-		passed_over = true;
 	done = gc_slabs_release(&model.gs, &most);
 	note("release %lu, of %u slabs, %lu unmaps, before %llu: %lu\n", most.pages,
 	     most.looks, most.unmaps, most.before, done);
@@ -726,7 +721,7 @@ static void op_release(void)
 	require(gc_pages_backed(&model.gs.pages) == backed - done);
 	require(machine.pages >= (long)(backed - done));
 	if (most.pages == ULONG_MAX && most.looks == UINT_MAX &&
-	    most.unmaps == ULONG_MAX && !passed_over)
+	    most.unmaps == ULONG_MAX && most.before == U64_MAX)
 		gc_slabs_visit(&model.gs, check_thin, NULL);
 }
 
@@ -860,7 +855,6 @@ static void op_collect(void)
 	sweep_some_owned();
 	objects_die();
 	gc_slabs_marked(&model.gs);
-	passed_over = false;
 	recall_some();
 	gc_slabs_recalled(&model.gs);
 }

@@ -78,6 +78,8 @@ struct folio {
 	unsigned long index;
 };
 
+#define U64_MAX			ULLONG_MAX
+
 #define page_folio(page)	((struct folio *)(page))
 #define folio_lock(folio)	((void)(folio))
 #define folio_unlock(folio)	((void)(folio))
