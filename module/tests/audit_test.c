@@ -83,7 +83,7 @@ static void random_step(struct kunit *test, struct gc_slabs *gs,
 		break;
 	case 7:
 		bare_heap_release(gs, random_below(random, 64),
-				 random_below(random, 8));
+				  random_below(random, 8));
 		break;
 	default:
 		gc_slabs_sweep(gs, random_below(random, 4));
