@@ -21,7 +21,6 @@
  * @absent: pages of the heap that were given back and are in no slab
  * @unswept: slabs that are to be swept
  * @spare: bytes of free slots in slabs that were not looked at
- * @passed_over: likewise, that were passed over
  * @meta_bytes: memory of the slab structures
  * @mallocs: objects that ever were, as the counts of classes have it
  * @frees: likewise, that were reclaimed
@@ -40,7 +39,6 @@ struct audit {
 	unsigned long absent;
 	unsigned long unswept;
 	u64 spare;
-	u64 passed_over;
 	size_t meta_bytes;
 	u64 mallocs;
 	u64 frees;
@@ -217,17 +215,13 @@ static void audit_slab(struct audit *a, struct gc_slab *slab)
 /* Who was looked at comes last; returns whether one was. */
 static bool audit_looks(struct audit *a, struct gc_slab *slab, bool before)
 {
-	u64 bytes;
-
 	if (slab->state != SLAB_PARTIAL && slab->state != SLAB_SPARSE)
 		return false;
 	expect(a, "looked at, and another one behind it not",
 	       before && !slab->looked_at, false);
-	bytes = (u64)(slab->slots - slab->nr_alloc) * slab->object_size;
 	if (!slab->looked_at)
-		a->spare += bytes;
-	else if (slab->passed_over)
-		a->passed_over += bytes;
+		a->spare += (u64)(slab->slots - slab->nr_alloc) *
+			    slab->object_size;
 	return slab->looked_at;
 }
 
@@ -274,7 +268,6 @@ static void audit_sums(struct audit *a)
 
 	expect(a, "slabs to be swept", gs->nr_unswept, a->unswept);
 	expect(a, "bytes that may be given back", gs->spare, a->spare);
-	expect(a, "bytes that may be later", gs->passed_over, a->passed_over);
 	expect(a, "memory of the slab structures", gs->meta_bytes,
 	       a->meta_bytes);
 	expect(a, "bytes allocated", gc_slabs_allocated(gs), a->bytes);

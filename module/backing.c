@@ -19,6 +19,7 @@
  * and another one may take its place: no process has the old one there.  That is how
  * the kernel truncates files.
  */
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
@@ -45,6 +46,9 @@
  * more for those.
  */
 #define HEADROOM_PAGES	512UL
+
+/* So long half of it is taken for granted. */
+#define HEADROOM_TIME	(HZ / 50 + 1)
 
 static struct gc_region *region_make(struct gc_pages *gp, unsigned long nr)
 {
@@ -199,10 +203,12 @@ static bool headroom(void)
 /* Likewise, for a few pages that were taken; not tried for each few anew. */
 static bool known_headroom(struct gc_pages *gp, unsigned long nr)
 {
-	if (gp->headroom < nr) {
+	if (gp->headroom < nr || time_after(jiffies, gp->headroom_until)) {
+		gp->headroom = 0;
 		if (!headroom())
 			return false;
 		gp->headroom = HEADROOM_PAGES / 2;
+		gp->headroom_until = jiffies + HEADROOM_TIME;
 	}
 	gp->headroom -= nr;
 	return true;
@@ -543,8 +549,10 @@ int gc_backing_get(struct gc_pages *gp, unsigned long holes,
 	}
 	if (short_of && !err && !known_headroom(gp, hweight_long(holes)))
 		err = -ENOMEM;
-	if (err)
+	if (err) {
+		gp->headroom = 0;
 		gc_backing_put(gp, holes & ~left, pages);
+	}
 	return err;
 }
 

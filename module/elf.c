@@ -31,7 +31,8 @@ static void read_bss(struct gc_reader *r, unsigned long start,
 	if (start >= TASK_SIZE_MAX || bytes > TASK_SIZE_MAX - start)
 		return;
 	vma = gc_reader_vma(r, start);
-	if (gc_vma_holds(vma, start) && !vma->vm_file && vma->anon_vma)
+	if (gc_vma_holds(vma, start) && !vma->vm_file && vma->anon_vma &&
+	    !gc_vma_kept_out(vma))
 		gc_reader_range(r, start, min(start + bytes, vma->vm_end));
 }
 

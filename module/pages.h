@@ -91,6 +91,7 @@ struct gc_region {
  * @unmaps_left: ranges that may yet be unmapped to give pages back: ULONG_MAX but in
  *	gc_slabs_release()
  * @headroom: pages that holes may yet get before it is tried whether there are more
+ * @headroom_until: in jiffies; then it is tried in any case
  */
 struct gc_pages {
 	struct gc_region **regions;
@@ -111,6 +112,7 @@ struct gc_pages {
 	void *payer;
 	unsigned long unmaps_left;
 	unsigned long headroom;
+	unsigned long headroom_until;
 };
 
 struct gc_region **gc_pages_new_top(unsigned long limit);

@@ -20,7 +20,7 @@
 #ifndef GCHEAP_READER_H
 #define GCHEAP_READER_H
 
-#include <linux/mm_types.h>
+#include <linux/mm.h>
 #include <linux/types.h>
 
 #include "span.h"
@@ -77,6 +77,22 @@ static inline bool gc_vma_holds(const struct vm_area_struct *vma,
 				unsigned long addr)
 {
 	return vma && addr >= vma->vm_start && addr < vma->vm_end;
+}
+
+/**
+ * gc_vma_kept_out() - whether a mapping is not to be searched
+ * @vma: private mapping
+ *
+ * The library's caches, and what a program wants to be kept out, are marked so.  They
+ * may be right behind a library's bss, which nothing tells from what follows it.
+ *
+ * Return: true when it is anonymous, and has both marks.
+ */
+static inline bool gc_vma_kept_out(const struct vm_area_struct *vma)
+{
+	const vm_flags_t kept_out = VM_WIPEONFORK | VM_DONTDUMP;
+
+	return !vma->vm_file && (vma->vm_flags & kept_out) == kept_out;
 }
 
 int gc_reader_init(struct gc_reader *r, struct gc_heap *heap,

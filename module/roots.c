@@ -215,17 +215,6 @@ static unsigned long data_part(const struct vm_area_struct *vma,
 	return vma->vm_end;
 }
 
-/*
- * The library's caches, and what a program wants to be kept out, are marked so.  They
- * may be right behind a library's bss, which nothing tells from what follows it.
- */
-static bool is_kept_out(const struct vm_area_struct *vma)
-{
-	const vm_flags_t kept_out = VM_WIPEONFORK | VM_DONTDUMP;
-
-	return !vma->vm_file && (vma->vm_flags & kept_out) == kept_out;
-}
-
 static bool is_searched(const struct vm_area_struct *vma)
 {
 	return !(vma->vm_flags & (VM_SHARED | VM_IO | VM_PFNMAP));
@@ -255,7 +244,7 @@ static void mark_data(struct gc_roots *roots, const struct gc_member *member)
 		if (all && is_searched(vma))
 			end = vma->vm_end;
 		/* From here on the mapping may be gone. */
-		if (vma->anon_vma && end > start && !is_kept_out(vma))
+		if (vma->anon_vma && end > start && !gc_vma_kept_out(vma))
 			gc_reader_range(r, start, end);
 		if (elf)
 			gc_elf_look(r, &roots->tls, start);

@@ -40,9 +40,14 @@
 #include "heap.h"
 #include "scavenge.h"
 
-/* Slabs swept or looked at, and pages given back, before others may have the lock. */
+/* Slabs swept or looked at before others may have the lock. */
 #define SWEEP_BATCH	64
 #define LOOK_BATCH	256
+
+/* Where the young ones are not to be thinned out, all are looked at in one batch. */
+#define YOUNG_BATCH	65536
+
+/* Pages given back before others may have the lock */
 #define RELEASE_BATCH	2048UL
 
 /* How often a work tries for a heap's lock. */
@@ -207,7 +212,7 @@ static bool release(struct gc_heap *heap, unsigned long pages, u64 before,
 	const struct gc_release most = {
 		.pages = min(pages, RELEASE_BATCH),
 		.unmaps = ULONG_MAX,
-		.looks = LOOK_BATCH,
+		.looks = before == U64_MAX ? LOOK_BATCH : YOUNG_BATCH,
 		.before = before,
 	};
 	unsigned long nr;
@@ -216,7 +221,7 @@ static bool release(struct gc_heap *heap, unsigned long pages, u64 before,
 		return false;
 	nr = gc_slabs_release(&heap->slabs, &most);
 	*done += nr;
-	return nr >= most.pages || heap->slabs.spare;
+	return nr >= most.pages || (before == U64_MAX && heap->slabs.spare);
 }
 
 static bool release_some(struct gc_heap *heap)
@@ -277,7 +282,8 @@ u64 gc_scavenge_old(const struct gc_heap *heap)
 {
 	u64 cycle = heap->slabs.cycle;
 
-	if (!heap->scavenger.used)
+	/* Nobody notes that it is not used any more when that is of no consequence. */
+	if (!heap->scavenger.used || !READ_ONCE(idle_ms))
 		return U64_MAX;
 	return cycle ? cycle - 1 : 0;
 }

@@ -115,23 +115,15 @@ static void press(struct work_struct *work)
 	no_more_pressing(p);
 }
 
-static u64 spare_of(const struct gc_heap *heap)
-{
-	u64 spare = READ_ONCE(heap->slabs.spare);
-
-	return READ_ONCE(heap->scavenger.used) ? spare :
-	       spare + READ_ONCE(heap->slabs.passed_over);
-}
-
 /*
  * Pages that could be had; a guess, without a lock: of free slots about half lie where no
- * object is.  A heap that is to be exposed is not
- * passed over: the kernel does not ask for what is less than it asks for at a time.
+ * object is.  A heap that is to be exposed is not passed over: the kernel does not ask for
+ * what is less than it asks for at a time.
  */
 static unsigned long pages_of(struct gc_heap *heap)
 {
 	unsigned long pages = READ_ONCE(heap->slabs.pages.free) +
-			      (spare_of(heap) >> (PAGE_SHIFT + 1)) +
+			      (READ_ONCE(heap->slabs.spare) >> (PAGE_SHIFT + 1)) +
 			      (gc_scavenge_guess(heap) >> PAGE_SHIFT);
 
 	return pages < LEAST && gc_expose_due(heap) ? LEAST : pages;

@@ -71,7 +71,6 @@ static void slab_enlist(struct gc_slabs *gs, struct gc_slab *slab)
 	slab->state = slab->holes ? SLAB_SPARSE : SLAB_PARTIAL;
 	list_add(&slab->node, slab->holes ? &lists->sparse : &lists->partial);
 	slab->looked_at = false;
-	slab->passed_over = false;
 	gs->spare += free_bytes(slab);
 }
 
@@ -81,9 +80,6 @@ static void slab_delist(struct gc_slabs *gs, struct gc_slab *slab)
 	list_del(&slab->node);
 	if (!slab->looked_at)
 		gs->spare -= free_bytes(slab);
-	else if (slab->passed_over)
-		gs->passed_over -= free_bytes(slab);
-	slab->passed_over = false;
 }
 
 static size_t slab_struct_size(struct gc_slab *slab)
@@ -491,7 +487,10 @@ static struct gc_slab *slab_get(struct gc_slabs *gs, unsigned int class_index,
 		if (!IS_ERR(slab))
 			return slab;
 	}
-	return slab_get_sparse(gs, &lists->sparse);
+	slab = slab_get_sparse(gs, &lists->sparse);
+	/* There may yet be garbage that was not swept. */
+	return slab == ERR_PTR(-ENOMEM) ?
+	       slab_new_small(gs, class_index, noscan, true) : slab;
 }
 
 /**
@@ -808,7 +807,6 @@ void gc_slabs_marked(struct gc_slabs *gs)
 		list_to_unswept(gs, &lists->full, &lists->unswept);
 	}
 	gs->spare = 0;
-	gs->passed_over = 0;
 }
 
 /* Pages that are there, and where all slots are free that have a part on them */
@@ -853,61 +851,23 @@ static unsigned long slab_thin_out(struct gc_slabs *gs, struct gc_slab *slab)
 	return done;
 }
 
-/* Its memory will be wanted soon. */
-static void pass_over(struct gc_slabs *gs, struct gc_slab *slab)
-{
-	slab_delist(gs, slab);
-	slab->looked_at = true;
-	slab->passed_over = true;
-	gs->passed_over += free_bytes(slab);
-	list_add_tail(&slab->node, slab->holes ? &lists_of(gs, slab)->sparse :
-						 &lists_of(gs, slab)->partial);
-}
-
-static void reconsider_list(struct gc_slabs *gs, struct list_head *list)
-{
-	struct gc_slab *slab, *next;
-
-	list_for_each_entry_safe(slab, next, list, node) {
-		if (!slab->passed_over)
-			continue;
-		slab->looked_at = false;
-		slab->passed_over = false;
-		gs->spare += free_bytes(slab);
-		list_move(&slab->node, list);
-		cond_resched();
-	}
-}
-
-/* The program is not at work any more: what was passed over is as good as any. */
-static void reconsider(struct gc_slabs *gs)
-{
-	unsigned int i;
-
-	for (i = 0; i < 2 * SLAB_KINDS; i++) {
-		reconsider_list(gs, &gs->lists[i / 2][i % 2].partial);
-		reconsider_list(gs, &gs->lists[i / 2][i % 2].sparse);
-	}
-	gs->passed_over = 0;
-}
-
-/* In slabs of one list, until @left has no pages or looks left */
+/*
+ * In slabs of one list, until @left has no pages or looks left.  Young ones stay where
+ * they are: a program at work would soon fill them again.
+ */
 static unsigned long release_in_list(struct gc_slabs *gs, struct list_head *list,
 				     struct gc_release *left)
 {
 	unsigned long done = 0;
+	struct gc_slab *slab, *next;
 
-	while (done < left->pages && left->looks && gs->pages.unmaps_left) {
-		struct gc_slab *slab;
-
-		slab = list_first_entry_or_null(list, struct gc_slab, node);
-		if (!slab || slab->looked_at)
+	list_for_each_entry_safe(slab, next, list, node) {
+		if (slab->looked_at || done >= left->pages || !left->looks ||
+		    !gs->pages.unmaps_left)
 			break;
+		left->looks--;
 		if (slab->cycle < left->before)
 			done += slab_thin_out(gs, slab);
-		else
-			pass_over(gs, slab);
-		left->looks--;
 		cond_resched();
 	}
 	left->pages -= min(done, left->pages);
@@ -921,8 +881,7 @@ static unsigned long release_in_list(struct gc_slabs *gs, struct list_head *list
  *
  * Free pages go first, then those that no object has a byte on: of slabs that nobody
  * owns and that are swept, the largest objects' first.  A slab that was looked at in
- * vain, as its pages were lent, is not looked at again before it has been swept; one
- * that was too young, before that or before age is of no matter.
+ * vain, as its pages were lent, is not looked at again before it has been swept.
  *
  * Context: as gc_backing_release().
  *
@@ -935,8 +894,6 @@ unsigned long gc_slabs_release(struct gc_slabs *gs,
 	unsigned long done;
 	unsigned int kind;
 
-	if (gs->passed_over && most->before == U64_MAX)
-		reconsider(gs);
 	gs->pages.unmaps_left = most->unmaps;
 	done = gc_backing_release(&gs->pages, left.pages);
 	left.pages -= done;
@@ -1027,7 +984,6 @@ void gc_slabs_empty(struct gc_slabs *gs)
 	gs->pages.poison = poison;
 	gs->nr_unswept = 0;
 	gs->spare = 0;
-	gs->passed_over = 0;
 	gs->held = 0;
 	gs->live = 0;
 	gs->since = 0;

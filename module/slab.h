@@ -75,7 +75,6 @@ enum gc_slab_state {
  * @nr_pages: pages of the slab, holes included
  * @holes: bit set: that page was given back; for none when @large
  * @looked_at: while PARTIAL or SPARSE: gc_slabs_release() finds no more to give back
- * @passed_over: likewise, as the slab was too young; it counts as looked at
  * @bits: bitmaps of the slots allocated, marked, and handed to the owner
  */
 struct gc_slab {
@@ -101,7 +100,6 @@ struct gc_slab {
 	unsigned long nr_pages;
 	unsigned long holes;
 	bool looked_at;
-	bool passed_over;
 	unsigned long bits[];
 };
 
@@ -142,7 +140,6 @@ struct gc_slab_lists {
  * @nr_unswept: number of SLAB_UNSWEPT ones
  * @spare: bytes of free slots in PARTIAL and SPARSE slabs that were not looked at: what
  *	may be given back, and more
- * @passed_over: the same, of those that were passed over
  * @meta_bytes: memory of the slab structures
  * @total_alloc: bytes ever allocated
  * @total_freed: bytes ever reclaimed
@@ -164,7 +161,6 @@ struct gc_slabs {
 	struct list_head owned;
 	unsigned long nr_unswept;
 	u64 spare;
-	u64 passed_over;
 	size_t meta_bytes;
 	u64 total_alloc;
 	u64 total_freed;
@@ -204,7 +200,7 @@ void gc_slabs_marked(struct gc_slabs *gs);
  * @unmaps: ranges that are unmapped wherever the heap is mapped
  * @looks: slabs that are looked at
  * @before: slabs that were last handed out when so many collections were complete, or
- *	later, are passed over
+ *	later, stay as they are
  */
 struct gc_release {
 	unsigned long pages;

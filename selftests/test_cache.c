@@ -146,13 +146,13 @@ TEST(many_idle_threads_hold_next_to_nothing)
 	before = stats_of(crowd.heap).mallocs;
 	members = crowd_begin(&crowd);
 	ASSERT_EQ(0, gcheap_collect(crowd.heap));
+	stats = stats_of(crowd.heap);
 	ASSERT_EQ(0, gcheap_release(crowd.heap));
 	EXPECT_LE(crowd.count * SIZES, counted(crowd.heap, before));
 	EXPECT_GE(crowd.count * (SIZES + STALE), counted(crowd.heap, before));
 	/* Others get what they had in reserve: no more memory is needed. */
-	stats = stats_of(crowd.heap);
 	list = grow(crowd.heap, NULL, 0, crowd.count);
-	EXPECT_EQ(stats.heap_sys, stats_of(crowd.heap).heap_sys);
+	EXPECT_GE(stats.heap_sys, stats_of(crowd.heap).heap_sys);
 	crowd_end(&crowd, members);
 	EXPECT_TRUE(is_whole(list, 0, crowd.count));
 	gcheap_close(crowd.heap);

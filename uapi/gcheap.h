@@ -20,8 +20,10 @@
  * open the heap with GCHEAP_SCAN_ALL.  Some of it is easily forgotten: what
  * std::vector and the like store, stacks of coroutines that do not run, C++
  * exceptions in flight, arguments of std::thread and std::async before the thread
- * has begun, pthread_setspecific() beyond a thread's first 32 keys.  What is to be
- * searched in neither case is given both MADV_WIPEONFORK and MADV_DONTDUMP.
+ * has begun, pthread_setspecific() beyond a thread's first 32 keys.
+ *
+ * Anonymous memory that was given both MADV_WIPEONFORK and MADV_DONTDUMP is never
+ * searched, be it mapped or a page of static variables: only as gcheap_root_add() says.
  *
  * What only the kernel holds never counts: data of epoll, user_data of io_uring,
  * values of timers and signals on their way, control blocks of asynchronous I/O,
