@@ -158,11 +158,14 @@ bool gc_regs_read(struct gc_regs *regs, struct gc_mutator *m)
  * @task: thread that is held; its kernel stack stays
  *
  * A vfork child works with all that its parent has, thread-local storage included.
+ * Of a call by other numbers than the kernel's own it is not asked which it is.
  *
  * Return: true when it may, be it that the child is not there yet or no more.
  */
 bool gc_regs_may_lend(struct task_struct *task)
 {
+	if (!gc_regs_native_call(task))
+		return true;
 	switch (syscall_get_nr(task, task_pt_regs(task))) {
 #ifdef __NR_vfork
 	case __NR_vfork:

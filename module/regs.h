@@ -45,6 +45,7 @@ bool gc_regs_read(struct gc_regs *regs, struct gc_mutator *m);
 bool gc_regs_may_lend(struct task_struct *task);
 
 /* One processor's file: */
+bool gc_regs_native_call(struct task_struct *task);
 void gc_regs_measure(void);
 size_t gc_regs_words(void);
 void gc_regs_read_task(struct gc_regs *regs, struct task_struct *task);

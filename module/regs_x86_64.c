@@ -31,6 +31,7 @@
 #include <asm/fsgsbase.h>
 #include <asm/msr.h>
 #include <asm/processor.h>
+#include <asm/syscall.h>
 
 #include "compat.h"
 #include "regs.h"
@@ -239,4 +240,20 @@ bool gc_regs_save(void)
 		kernel_fpu_end();
 	}
 	return true;
+}
+
+/**
+ * gc_regs_native_call() - whether a system call is one of <asm/unistd.h>
+ * @task: thread that is held
+ *
+ * A 64-bit program can make those of 32-bit ones (int 0x80), and of x32.
+ *
+ * Return: true when it is, or when the thread is in none.
+ */
+bool gc_regs_native_call(struct task_struct *task)
+{
+	int nr = syscall_get_nr(task, task_pt_regs(task));
+
+	return syscall_get_arch(task) == AUDIT_ARCH_X86_64 &&
+	       (nr < 0 || nr < __X32_SYSCALL_BIT);
 }
