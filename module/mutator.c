@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Life of mutators, and the return of what the dead owned.  See mutator.h. */
 #include <linux/gcheap.h>
+#include <linux/mm.h>
 #include <linux/rhashtable.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
@@ -187,19 +188,50 @@ bool gc_mutator_recall(struct gc_mutator *m, const struct gc_recall *recall)
 	return held;
 }
 
+/* Whether memory can be written after all: there may have been none for a copy of it. */
+static bool may_be_written(unsigned long addr)
+{
+	struct page *page;
+	int nr;
+
+	while ((nr = get_user_pages_fast(addr & PAGE_MASK, 1, FOLL_WRITE,
+					 &page)) == -ENOMEM &&
+	       !fatal_signal_pending(current))
+		schedule_timeout_killable(1);
+	if (nr == 1)
+		put_page(page);
+	return nr == 1;
+}
+
+/* The word is aligned, so on one page.  Who is being killed need not be told. */
+static int write_word(u64 addr, const void *word, size_t bytes)
+{
+	while (copy_to_user(u64_to_user_ptr(addr), word, bytes) &&
+	       !fatal_signal_pending(current)) {
+		if (!may_be_written(addr))
+			return -EFAULT;
+		cond_resched();
+	}
+	return 0;
+}
+
 static int tell(const struct gc_recall *recall)
 {
-	struct gcheap_cache __user *cache = u64_to_user_ptr(recall->cache);
+	const u32 revoked = 1;
+	const u64 word = 0;
 	unsigned int i;
+	int err;
 
 	for_each_set_bit(i, recall->emptied, GC_BINS) {
-		struct gcheap_bin __user *bin =
-			u64_to_user_ptr(recall->bins + (u64)i * recall->stride);
+		u64 bin = recall->bins + (u64)i * recall->stride;
 
-		if (put_user(0, &bin->word))
-			return -EFAULT;
+		err = write_word(bin + offsetof(struct gcheap_bin, word), &word,
+				 sizeof(word));
+		if (err)
+			return err;
 	}
-	return put_user(1, &cache->revoked);
+	return write_word(recall->cache + offsetof(struct gcheap_cache, revoked),
+			  &revoked, sizeof(revoked));
 }
 
 /**
@@ -219,7 +251,8 @@ void gc_mutator_obey(struct gc_mutator *m)
 	recall = m->recall;
 	m->recall.cache = 0;
 	spin_unlock(&m->lock);
-	if (recall.cache && current->mm == m->mm && tell(&recall))
+	if (recall.cache && current->mm == m->mm && tell(&recall) &&
+	    !fatal_signal_pending(current))
 		force_sig(SIGSEGV);
 }
 

@@ -48,7 +48,8 @@ static bool read_cache(struct gc_reader *r, const struct gc_mutator *m,
 		       struct gcheap_cache *cache)
 {
 	return m->cache && gc_reader_read(r, m->cache, cache, sizeof(*cache)) &&
-	       cache->heap == r->heap->base && !cache->busy;
+	       cache->heap == r->heap->base && !cache->busy &&
+	       !(cache->bins % sizeof(u64)) && !(cache->stride % sizeof(u64));
 }
 
 static unsigned int bin_of(const struct gc_slab *slab)

@@ -303,7 +303,7 @@ struct gcheap_bin {
  * @revoked: the kernel's: becomes 1 when the thread's slabs were recalled
  * @bins: address of an array of struct gcheap_bin: 2 * class_index, and the next one
  *	for GCHEAP_NOSCAN
- * @stride: bytes from one of them to the next
+ * @stride: bytes from one of them to the next, as @bins a multiple of 8
  * @nr_bins: how many there are
  * @heap: base of the heap whose slabs these are
  *
@@ -313,7 +313,7 @@ struct gcheap_bin {
  * Before its next instruction the thread finds @revoked, and zero in @word of each bin
  * that had a slab.  From then on none of its slabs is its own any more, and RELEASE of
  * one is EPERM.  A thread that cannot be told, as the memory cannot be written any
- * more, gets SIGSEGV.
+ * more, gets SIGSEGV; but not for want of memory, which it waits for.
  *
  * A slot that is free in its slab's @live bitmap, and in the bin's @word where that
  * stands for its part of the bitmap, goes to others.  So the thread sets @busy, loads
@@ -321,7 +321,8 @@ struct gcheap_bin {
  * of its own would see it.
  *
  * Nothing is recalled from a thread that is busy, in vfork(), clone() or clone3(),
- * whose child may use its slabs meanwhile, or in a call of the heap; nor when what is
+ * whose child may use its slabs meanwhile, in any call by the numbers of another ABI,
+ * or in a call of the heap; nor when what is
  * named here, or the bitmap of one of its slabs, is not in memory; nor when @heap is
  * another one, as a REFILL that went to that one by mistake has told it of the cache.
  */
