@@ -3,7 +3,7 @@
  * What threads hold in reserve is bounded: collections take it from who is idle, and
  * nothing is handed out twice for that.
  */
-#include "common.h"
+#include "injection.h"
 
 #include <limits.h>
 #include <linux/userfaultfd.h>
@@ -377,27 +377,77 @@ TEST(slabs_are_recalled_while_a_thread_gets_some)
 /* Parent and child have one memory. */
 static struct node *volatile of_parent, *volatile of_child;
 
-TEST(vfork_child_allocates_from_what_its_parent_has)
+/* By the number that 32-bit programs have for it; the child returns from here, too. */
+static inline __attribute__((always_inline)) long call_by_int_0x80(long number)
 {
-	struct gcheap *heap = open_manual(64 * MIB);
+	__asm__ __volatile__("int $0x80" : "+a" (number) : : "memory", "cc", "r8", "r9", "r10",
+			     "r11");
+	return number;
+}
+
+static bool kernel_has_int_0x80(void)
+{
+	pid_t pid = fork_child();
+
+	if (!pid)
+		_exit(call_by_int_0x80(20) != getpid());
+	return child_succeeded(pid);
+}
+
+static void allocate_as_vfork_child(struct gcheap *heap)
+{
+	collect_twice();
+	of_child = grow(heap, NULL, 3, 3);
+	_exit(0);
+}
+
+FIXTURE(lending) {
+	struct gcheap *heap;
+};
+
+FIXTURE_SETUP(lending)
+{
+	self->heap = open_manual(64 * MIB);
+	ASSERT_NE(NULL, self->heap);
+	collector_begin(self->heap, 64);
+	of_parent = grow(self->heap, NULL, 2, 1);
+}
+
+FIXTURE_TEARDOWN(lending)
+{
+	collector_end();
+	gcheap_close(self->heap);
+}
+
+static bool both_are_whole(struct gcheap *heap, pid_t child)
+{
+	bool succeeded = child_succeeded(child);
+
+	of_parent = grow(heap, of_parent, 2, 3);
+	return succeeded && is_whole(of_parent, 2, 4) && is_whole(of_child, 3, 3);
+}
+
+TEST_F(lending, vfork_child_allocates_from_what_its_parent_has)
+{
+	pid_t pid = vfork();
+
+	if (!pid)
+		allocate_as_vfork_child(self->heap);
+	ASSERT_LT(0, pid);
+	EXPECT_TRUE(both_are_whole(self->heap, pid));
+}
+
+TEST_F(lending, vfork_child_by_another_number_does_so_too)
+{
 	pid_t pid;
 
-	ASSERT_NE(NULL, heap);
-	collector_begin(heap, 64);
-	of_parent = grow(heap, NULL, 2, 1);
-	pid = vfork();
-	if (!pid) {
-		collect_twice();
-		of_child = grow(heap, NULL, 3, 3);
-		_exit(0);
-	}
+	if (!kernel_has_int_0x80())
+		SKIP(return, "the kernel has no calls of 32-bit programs");
+	pid = call_by_int_0x80(190);
+	if (!pid)
+		allocate_as_vfork_child(self->heap);
 	ASSERT_LT(0, pid);
-	EXPECT_TRUE(child_succeeded(pid));
-	of_parent = grow(heap, of_parent, 2, 3);
-	EXPECT_TRUE(is_whole(of_parent, 2, 4));
-	EXPECT_TRUE(is_whole(of_child, 3, 3));
-	collector_end();
-	gcheap_close(heap);
+	EXPECT_TRUE(both_are_whole(self->heap, pid));
 }
 
 TEST(child_of_fork_has_nothing_to_forget)
@@ -599,6 +649,16 @@ static void bins_apart(struct told *told)
 	told->cache.nr_bins = UINT_MAX;
 }
 
+static void bins_between_words(struct told *told)
+{
+	told->cache.bins += 4;
+}
+
+static void bins_drift_between_words(struct told *told)
+{
+	told->cache.stride += 4;
+}
+
 static void cache_of_another_heap(struct told *told)
 {
 	told->cache.heap += 2 * MIB;
@@ -613,7 +673,7 @@ TEST_F(raw, nothing_is_taken_from_who_does_not_tell)
 {
 	static void (*const spoils[])(struct told *told) = {
 		be_busy, no_bins, bins_in_the_kernel, bins_nowhere, bins_at_the_end, bins_apart,
-		cache_of_another_heap,
+		bins_between_words, bins_drift_between_words, cache_of_another_heap,
 	};
 	size_t i;
 
@@ -661,6 +721,48 @@ TEST_F(raw, base_that_is_no_words_does_not_count)
 	EXPECT_EQ(1, self->mallocs);
 	raw_end(self);
 	EXPECT_EQ(EPERM, self->raw.err);
+}
+
+/* Its memory is to be copied, as a child of fork() has it too. */
+static pid_t share_memory(void)
+{
+	pid_t child = fork_child();
+
+	for (; !child;)
+		pause();
+	return child;
+}
+
+/* The @nth thing that the thread needs, and may be refused, is refused once. */
+static void let_fail(pid_t tid, int nth)
+{
+	char path[64], text[16];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/fail-nth", tid);
+	snprintf(text, sizeof(text), "%d", nth);
+	write_file(path, text);
+}
+
+/* Before that it reads what it is told by a pipe. */
+TEST_F(raw, who_can_be_told_only_with_more_memory_gets_it)
+{
+	pid_t child;
+	int nth;
+
+	if (!faults_enable())
+		SKIP(return, "the kernel does not make allocations fail");
+	for (nth = 2; nth < 8; nth++) {
+		raw_begin(self);
+		child = share_memory();
+		let_fail(self->raw.tid, nth);
+		raw_end(self);
+		kill(child, SIGKILL);
+		await_child(child);
+		EXPECT_EQ(1, self->raw.told->cache.revoked);
+		EXPECT_EQ(0, self->raw.told->bins[RAW_BIN].word);
+		self->raw.told->cache.revoked = 0;
+	}
+	faults_disable();
 }
 
 TEST_F(raw, cache_is_a_multiple_of_8)
