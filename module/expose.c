@@ -20,6 +20,7 @@
 #include "expose.h"
 #include "heap.h"
 #include "map.h"
+#include "stats.h"
 
 /* It does not matter whose less than this is. */
 #define LEAST_PAGES	(SZ_4M >> PAGE_SHIFT)
@@ -45,12 +46,17 @@ static bool none_shows(struct gc_heap *heap, unsigned long pages,
 	struct rb_root_cached *mappings = &heap->inode->i_mapping->i_mmap;
 	struct rb_node *node = rb_first_cached(mappings);
 	unsigned int left = MAPPINGS;
-	bool any = node;
+	bool any = false;
 
 	for (; node && left--; node = rb_next(node)) {
-		struct mm_struct *one = rb_entry(node, struct vm_area_struct,
-						 shared.rb)->vm_mm;
+		struct vm_area_struct *vma = rb_entry(node, struct vm_area_struct,
+						      shared.rb);
+		struct mm_struct *one = vma->vm_mm;
 
+		/* Who maps only the statistics can neither show nor be given anything. */
+		if (vma->vm_pgoff == GC_STATS_PGOFF)
+			continue;
+		any = true;
 		if (get_mm_counter(one, MM_FILEPAGES) >= pages / 2)
 			return false;
 		if (mm && !*mm && mmget_not_zero(one))

@@ -382,8 +382,9 @@ static void with_mapping(void (*what)(void *start, size_t size))
 	char line[256];
 
 	must(file);
+	/* That of the statistics has another offset. */
 	while (fgets(line, sizeof(line), file))
-		if (strstr(line, "/dev/gcheap"))
+		if (strstr(line, "/dev/gcheap") && strstr(line, " 00000000 "))
 			must(sscanf(line, "%lx-%lx", &start, &end) == 2);
 	fclose(file);
 	must(start);
