@@ -815,27 +815,42 @@ static void slots_swept_under_an_owner_come_back_zero(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, handed_slots_hold(gs, slab, 0));
 }
 
-/* The owner holds nothing from the marking on: pacing does not see what it held. */
-static void what_a_recalled_slab_had_unused_has_not_lived(struct kunit *test)
+/*
+ * A slab of three kinds of slots of which one is marked, recalled; NULL when the class
+ * has no such slot.
+ */
+static struct gc_slab *recalled_slab(struct kunit *test, struct gc_slabs *gs,
+				     unsigned int c, u32 marked)
 {
 	DECLARE_BITMAP(unused, GCHEAP_SLAB_SLOTS);
 	DECLARE_BITMAP(copy, GCHEAP_SLAB_SLOTS);
+	u32 nr = size_classes[c].slots;
+	struct gc_slab *slab;
+	LIST_HEAD(owned);
+
+	if (marked >= nr)
+		return NULL;
+	slab = slab_of_three_kinds(test, gs, c, &owned, unused);
+	bare_heap_mark(gs, slot_at(slab, marked));
+	bitmap_copy(copy, unused, GCHEAP_SLAB_SLOTS);
+	KUNIT_ASSERT_EQ(test, gc_slab_sweep_owned(gs, slab, copy), nr / 3);
+	gc_slabs_marked(gs);
+	gc_slab_recall(gs, slab, unused);
+	gc_slabs_recalled(gs);
+	KUNIT_ASSERT_TRUE(test, list_empty(&owned));
+	return slab;
+}
+
+/* The owner holds nothing from the marking on: pacing does not see what it held. */
+static void what_a_recalled_slab_had_unused_has_not_lived(struct kunit *test)
+{
 	unsigned int c;
 
 	for (c = 0; c < SIZE_CLASS_COUNT; c++) {
 		struct gc_slabs *gs = bare_heap_new(test, 64);
+		struct gc_slab *slab = recalled_slab(test, gs, c, 0);
 		u32 nr = size_classes[c].slots;
-		struct gc_slab *slab;
-		LIST_HEAD(owned);
 
-		slab = slab_of_three_kinds(test, gs, c, &owned, unused);
-		bare_heap_mark(gs, slab->offset);
-		bitmap_copy(copy, unused, GCHEAP_SLAB_SLOTS);
-		KUNIT_ASSERT_EQ(test, gc_slab_sweep_owned(gs, slab, copy), nr / 3);
-		gc_slabs_marked(gs);
-		gc_slab_recall(gs, slab, unused);
-		gc_slabs_recalled(gs);
-		KUNIT_ASSERT_TRUE(test, list_empty(&owned));
 		KUNIT_ASSERT_EQ(test, slab->nr_alloc, 1);
 		KUNIT_ASSERT_EQ(test, gs->live, size_of(c));
 		KUNIT_ASSERT_EQ(test, gs->since, 0);
@@ -847,25 +862,14 @@ static void what_a_recalled_slab_had_unused_has_not_lived(struct kunit *test)
 /* A thread's library may be wrong about its slabs. */
 static void recalled_slab_keeps_what_is_marked_though_told_unused(struct kunit *test)
 {
-	DECLARE_BITMAP(unused, GCHEAP_SLAB_SLOTS);
-	DECLARE_BITMAP(copy, GCHEAP_SLAB_SLOTS);
 	unsigned int c;
 
 	for (c = 0; c < SIZE_CLASS_COUNT; c++) {
 		struct gc_slabs *gs = bare_heap_new(test, 64);
-		u32 nr = size_classes[c].slots;
-		struct gc_slab *slab;
-		LIST_HEAD(owned);
+		struct gc_slab *slab = recalled_slab(test, gs, c, 2);
 
-		slab = slab_of_three_kinds(test, gs, c, &owned, unused);
-		if (nr < 3)
+		if (!slab)
 			continue;
-		bare_heap_mark(gs, slot_at(slab, 2));
-		bitmap_copy(copy, unused, GCHEAP_SLAB_SLOTS);
-		KUNIT_ASSERT_EQ(test, gc_slab_sweep_owned(gs, slab, copy), nr / 3);
-		gc_slabs_marked(gs);
-		gc_slab_recall(gs, slab, unused);
-		gc_slabs_recalled(gs);
 		KUNIT_ASSERT_EQ(test, slab->nr_alloc, 1);
 		KUNIT_ASSERT_TRUE(test, test_bit(2, gc_slab_alloc_bits(slab)));
 		KUNIT_ASSERT_EQ(test, slab->nr_marked, 0);
