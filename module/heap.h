@@ -18,7 +18,7 @@
  *	    gc_heap.map_lock	base and size, and how many mappings there are
  *	  i_mmap_rwsem		of the heap's inode
  *	    gc_heap.member_lock	the list of members, see member.h
- *	  gc_mutator.lock	one thread's part in the stop
+ *	  gc_mutator.lock	one thread's part in the stop, and its recall
  *	  gc_world.lock		works for children, see stop.c
  *
  * Page faults, mmap, fork and exit hold an mmap_lock, so they never take

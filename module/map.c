@@ -230,6 +230,7 @@ static void map_close(struct vm_area_struct *vma)
 	struct gc_heap *heap = vma->vm_file->private_data;
 	bool last;
 
+	gc_member_unmapped(heap, vma->vm_mm);
 	gc_rootset_put(vma->vm_private_data);
 	spin_lock(&heap->map_lock);
 	last = !--heap->mappings;
@@ -364,7 +365,7 @@ struct vm_area_struct *gc_map_vma(struct gc_heap *heap, struct mm_struct *mm)
 	return vma;
 }
 
-/* Anywhere; but it takes no other mapping's place in vain. */
+/* Anywhere. */
 static unsigned long stats_area(struct file *file, unsigned long addr,
 				unsigned long len, unsigned long flags)
 {

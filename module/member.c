@@ -234,6 +234,24 @@ static void collect_dead(struct gc_heap *heap, struct list_head *dead)
 }
 
 /**
+ * gc_member_unmapped() - an address space maps the heap no more
+ * @heap: heap
+ * @mm: address space
+ *
+ * Context: any; mmap_lock held for writing, or nobody uses @mm any more.
+ */
+void gc_member_unmapped(struct gc_heap *heap, struct mm_struct *mm)
+{
+	struct gc_member *member;
+
+	rcu_read_lock();
+	member = gc_member_find(heap->world, mm);
+	if (member)
+		atomic_inc(&member->closings);
+	rcu_read_unlock();
+}
+
+/**
  * gc_members_reap() - forget address spaces that nobody uses any more
  * @heap: heap
  *

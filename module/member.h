@@ -15,6 +15,7 @@
 #ifndef GCHEAP_MEMBER_H
 #define GCHEAP_MEMBER_H
 
+#include <linux/atomic.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/rhashtable-types.h>
@@ -40,6 +41,7 @@ struct mm_struct;
  * @records: records of its threads, dead or alive
  * @growing: makes room for more records; has a reference while it is queued
  * @flags: it is queued
+ * @closings: mappings of the heap that it had and has no more
  * @mutators: struct gc_mutator by @member_node; under the heap's lock
  * @round: stop that found it mapping the heap last; from then to the end of that
  *	stop it has a reference to the users of @mm
@@ -56,6 +58,7 @@ struct gc_member {
 	struct gc_records records;
 	struct work_struct growing;
 	unsigned long flags;
+	atomic_t closings;
 	struct list_head mutators;
 	u64 round;
 	u64 marked;
@@ -77,6 +80,7 @@ int gc_member_enter(struct gc_heap *heap, struct gc_member *member,
 		    struct mm_struct *mm);
 int gc_member_attach(struct gc_heap *heap, struct mm_struct *mm);
 bool gc_member_attached(struct gc_heap *heap, struct mm_struct *mm);
+void gc_member_unmapped(struct gc_heap *heap, struct mm_struct *mm);
 void gc_members_reap(struct gc_heap *heap);
 
 struct rhlist_head *gc_members_of(struct mm_struct *mm);

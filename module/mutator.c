@@ -163,6 +163,36 @@ void gc_mutator_give_back_all(struct gc_heap *heap, struct gc_mutator *m)
 }
 
 /**
+ * gc_mutator_told() - a thread has named its cache
+ * @m: its mutator
+ * @cache: user address, 0 for none
+ * @only: it has no slabs from before, or has named the same then
+ *
+ * Of slabs that different caches tell of nothing is recalled: one would not be told.
+ *
+ * Context: heap's lock held.
+ */
+void gc_mutator_told(struct gc_mutator *m, u64 cache, bool only)
+{
+	m->cache = only ? cache : 0;
+	m->closings = atomic_read(&m->member->closings);
+}
+
+/**
+ * gc_mutator_tells() - whether what a thread has named may be its cache still
+ * @m: mutator
+ *
+ * Who has unmapped the heap may have unmapped the cache with it, and has something else
+ * there by now, or another thread has.
+ *
+ * Context: heap's lock held, mmap_lock of the mutator's address space, the world stopped.
+ */
+bool gc_mutator_tells(const struct gc_mutator *m)
+{
+	return m->cache && m->closings == atomic_read(&m->member->closings);
+}
+
+/**
  * gc_mutator_recall() - have a thread told that its slabs are not its any more
  * @m: mutator that the present stop has found
  * @recall: what to tell
@@ -239,7 +269,7 @@ static int tell(const struct gc_recall *recall)
  * @m: its mutator
  *
  * Whoever runs another program by now has nothing to forget.  Who cannot be told would
- * hand out what is others': it gets a signal instead.
+ * hand out what is others', also in a handler of signals: it ends instead.
  *
  * Context: the thread's task work; may sleep, no locks held.
  */
@@ -253,7 +283,7 @@ void gc_mutator_obey(struct gc_mutator *m)
 	spin_unlock(&m->lock);
 	if (recall.cache && current->mm == m->mm && tell(&recall) &&
 	    !fatal_signal_pending(current))
-		force_sig(SIGSEGV);
+		force_sig(SIGKILL);
 }
 
 static void mutator_remove(struct gc_heap *heap, struct gc_mutator *m)

@@ -64,7 +64,9 @@ struct gc_recall {
  * @member: its address space when the mutator was made; a reference
  * @mm: that of @member; a reference to the structure only
  * @slabs: slabs that it owns; under the heap's lock
- * @cache: user address of its struct gcheap_cache, 0 for none; under the heap's lock
+ * @cache: user address of its struct gcheap_cache, 0 for none, or when it has slabs
+ *	that another one tells of; under the heap's lock
+ * @closings: gc_member.closings when it was last told of @cache; under the heap's lock
  * @refilled: collections completed at its last REFILL; under the heap's lock
  * @spare: bytes of its slabs that are in nobody's use, as the present collection has
  *	found; 0 when it did not tell
@@ -100,6 +102,7 @@ struct gc_mutator {
 	struct mm_struct *mm;
 	struct list_head slabs;
 	u64 cache;
+	int closings;
 	u64 refilled;
 	u64 spare;
 	unsigned long landing;
@@ -133,6 +136,8 @@ void gc_mutator_retire(struct gc_heap *heap, struct gc_mutator *m);
 struct gc_mutator *gc_mutator_current(struct gc_heap *heap);
 
 void gc_mutator_give_back_all(struct gc_heap *heap, struct gc_mutator *m);
+void gc_mutator_told(struct gc_mutator *m, u64 cache, bool only);
+bool gc_mutator_tells(const struct gc_mutator *m);
 bool gc_mutator_recall(struct gc_mutator *m, const struct gc_recall *recall);
 void gc_mutator_obey(struct gc_mutator *m);
 void gc_mutator_done(struct gc_heap *heap, struct gc_mutator *m);

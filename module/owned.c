@@ -14,8 +14,9 @@
  * its slabs; so does the collector's own thread.  Who waits for a vfork child has lent
  * its memory to a thread that would not be told.
  *
- * Nothing is written to the memory of a process from here, and nobody is waited for:
- * what is not in memory at once is as if not said.
+ * Nothing is written to the memory of a process from here, and no page is waited for:
+ * what is not in memory at once is as if not said.  For a process's mmap_lock it is
+ * waited as in marking, see fetch.h, and for each once or twice more.
  *
  * Lock order: heap's lock, the world stopped; mmap_lock of one process, and in it
  * gc_mutator.lock.
@@ -47,7 +48,7 @@
 static bool read_cache(struct gc_reader *r, const struct gc_mutator *m,
 		       struct gcheap_cache *cache)
 {
-	return m->cache && gc_reader_read(r, m->cache, cache, sizeof(*cache)) &&
+	return gc_mutator_tells(m) && gc_reader_read(r, m->cache, cache, sizeof(*cache)) &&
 	       cache->heap == r->heap->base && !cache->busy &&
 	       !(cache->bins % sizeof(u64)) && !(cache->stride % sizeof(u64));
 }
@@ -97,10 +98,13 @@ static u64 sweep_mutator(struct gc_reader *r, struct gc_mutator *m)
 {
 	DECLARE_BITMAP(unused, GCHEAP_SLAB_SLOTS);
 	struct gcheap_cache cache;
-	bool tells = read_cache(r, m, &cache);
 	u64 bytes = 0, spare = 0;
 	struct gc_slab *slab;
+	bool tells;
 
+	if (list_empty(&m->slabs))
+		return 0;
+	tells = read_cache(r, m, &cache);
 	list_for_each_entry(slab, &m->slabs, owner_node) {
 		u32 nr_unused;
 
@@ -125,9 +129,11 @@ static u64 sweep_process(struct gc_reader *r, struct gc_member *member)
 
 	if (!gc_reader_lock(r, member->mm))
 		return 0;
-	list_for_each_entry(m, &member->mutators, member_node)
+	list_for_each_entry(m, &member->mutators, member_node) {
 		if (!m->retired)
 			bytes += sweep_mutator(r, m);
+		cond_resched();
+	}
 	gc_reader_unlock(r);
 	return bytes;
 }
@@ -148,8 +154,10 @@ u64 gc_owned_sweep(struct gc_reader *r)
 	u64 bytes = 0;
 
 	r->patient = false;
-	list_for_each_entry(m, &r->heap->mutator_list, node)
+	list_for_each_entry(m, &r->heap->mutator_list, node) {
 		m->spare = 0;
+		cond_resched();
+	}
 	list_for_each_entry(member, gc_world_members(r->heap->world), present)
 		bytes += sweep_process(r, member);
 	return bytes;
@@ -225,9 +233,11 @@ static bool any_wanted(const struct recalling *c, const struct gc_member *member
 {
 	struct gc_mutator *m;
 
-	list_for_each_entry(m, &member->mutators, member_node)
+	list_for_each_entry(m, &member->mutators, member_node) {
 		if (wanted(c, m))
 			return true;
+		cond_resched();
+	}
 	return false;
 }
 
@@ -237,9 +247,11 @@ static void recall_from_process(struct recalling *c, struct gc_member *member)
 
 	if (!any_wanted(c, member) || !gc_reader_lock(c->r, member->mm))
 		return;
-	list_for_each_entry(m, &member->mutators, member_node)
+	list_for_each_entry(m, &member->mutators, member_node) {
 		if (wanted(c, m))
 			recall(c, m);
+		cond_resched();
+	}
 	gc_reader_unlock(c->r);
 }
 
@@ -275,8 +287,10 @@ void gc_owned_recall(struct gc_reader *r, u64 unused)
 	};
 	struct gc_mutator *m;
 
-	list_for_each_entry(m, &r->heap->mutator_list, node)
+	list_for_each_entry(m, &r->heap->mutator_list, node) {
 		c.spare += m->spare;
+		cond_resched();
+	}
 	recall_from_processes(&c);
 	c.all = true;
 	recall_from_processes(&c);

@@ -308,17 +308,20 @@ static int refill_busily(struct gc_heap *heap, struct gc_mutator **m,
 			 struct giving_back *g, struct refilling *r)
 {
 	int err = gc_map_check_any(heap);
+	bool only;
 
 	if (err)
 		return err;
 	*m = gc_mutator_current(heap);
 	if (IS_ERR(*m))
 		return PTR_ERR(*m);
-	(*m)->cache = refill->cache;
+	only = list_empty(&(*m)->slabs) || (*m)->cache == refill->cache;
 	err = refill_locked(heap, *m, refill, g, r);
-	if (!err)
-		(*m)->busy = true;
-	return err;
+	if (err)
+		return err;
+	gc_mutator_told(*m, refill->cache, only);
+	(*m)->busy = true;
+	return 0;
 }
 
 /*

@@ -494,6 +494,8 @@ struct raw {
 	void (*spoil)(struct told *told);
 	/* told to REFILL instead of the cache's address */
 	uint64_t cache;
+	/* the thread does so when it has its slab */
+	void (*then)(struct raw *raw);
 	/* of RELEASE, afterwards */
 	int err;
 	pid_t tid;
@@ -501,21 +503,30 @@ struct raw {
 	int answer[2];
 };
 
-static void raw_refill(struct raw *raw)
+/* A REFILL that tells of @told */
+static struct gcheap_ioc_refill raw_request(int fd, struct told *told)
 {
-	struct told *told = raw->told;
-	struct gcheap_ioc_refill refill = {
-		.size = sizeof(refill), .class_index = RAW_CLASS, .want = 1,
-		.slabs = (uintptr_t)&told->slab, .live = (uintptr_t)&told->live_address,
-		.cache = raw->cache ? raw->cache : (uintptr_t)&told->cache,
-	};
-
 	memset(told->live, 0xff, sizeof(told->live));
 	told->live_address = (uintptr_t)told->live;
 	told->cache.bins = (uintptr_t)told->bins;
 	told->cache.stride = sizeof(*told->bins);
 	told->cache.nr_bins = RAW_BINS;
-	told->cache.heap = raw_info(raw->fd).base;
+	told->cache.heap = raw_info(fd).base;
+	return (struct gcheap_ioc_refill){
+		.size = sizeof(struct gcheap_ioc_refill),
+		.class_index = RAW_CLASS, .want = 1,
+		.slabs = (uintptr_t)&told->slab, .live = (uintptr_t)&told->live_address,
+		.cache = (uintptr_t)&told->cache,
+	};
+}
+
+static void raw_refill(struct raw *raw)
+{
+	struct told *told = raw->told;
+	struct gcheap_ioc_refill refill = raw_request(raw->fd, told);
+
+	if (raw->cache)
+		refill.cache = raw->cache;
 	must(!ioctl(raw->fd, GCHEAP_IOC_REFILL, &refill));
 	told->bins[RAW_BIN].base = told->slab.start;
 	told->bins[RAW_BIN].word = told->slab.free[0] >> RAW_TAKEN << RAW_TAKEN;
@@ -532,6 +543,8 @@ static void *run_raw(void *arg)
 	};
 
 	raw_refill(raw);
+	if (raw->then)
+		raw->then(raw);
 	back.start = raw->told->slab.start;
 	raw->tid = gettid();
 	say(raw->answer[1]);
@@ -571,15 +584,25 @@ FIXTURE_TEARDOWN(raw)
 	close(self->raw.fd);
 }
 
-/* The thread gets its slab, and is idle for two collections. */
-static void raw_begin(FIXTURE_DATA(raw) *self)
+/* The thread gets its slab, and is idle. */
+static void raw_start(FIXTURE_DATA(raw) *self)
 {
 	must(!pthread_create(&self->thread, NULL, run_raw, &self->raw));
 	hear(self->raw.answer[0]);
 	await_blocked(getpid(), self->raw.tid, SYS_read);
+}
+
+static void raw_collect_twice(FIXTURE_DATA(raw) *self)
+{
 	must(!raw_collect(self->raw.fd));
 	must(!raw_collect(self->raw.fd));
 	self->mallocs = raw_mallocs(self->raw.fd);
+}
+
+static void raw_begin(FIXTURE_DATA(raw) *self)
+{
+	raw_start(self);
+	raw_collect_twice(self);
 }
 
 static void raw_end(FIXTURE_DATA(raw) *self)
@@ -733,6 +756,70 @@ static pid_t share_memory(void)
 	return child;
 }
 
+/* Then the cache's memory may be something else's by now; the child keeps the heap. */
+TEST_F(raw, nothing_is_taken_from_who_has_unmapped_the_heap)
+{
+	pid_t child = share_memory();
+	void *base = (void *)raw_info(self->raw.fd).base;
+
+	raw_start(self);
+	ASSERT_EQ(0, munmap(base, 16 * MIB));
+	ASSERT_EQ(base, raw_map(self->raw.fd));
+	raw_collect_twice(self);
+	raw_end(self);
+	EXPECT_EQ(0, self->mallocs);
+	EXPECT_EQ(0, self->raw.told->cache.revoked);
+	EXPECT_EQ(0, self->raw.err);
+	kill(child, SIGKILL);
+	await_child(child);
+}
+
+/* One that the thread has beside the first */
+static struct told *second_of(struct raw *raw)
+{
+	return (struct told *)((char *)raw->told + 16 * KIB);
+}
+
+static void have_another(struct raw *raw)
+{
+	struct gcheap_ioc_refill refill = raw_request(raw->fd, second_of(raw));
+
+	must(!ioctl(raw->fd, GCHEAP_IOC_REFILL, &refill));
+}
+
+/* Only one of them would be told. */
+TEST_F(raw, nothing_is_taken_from_who_has_two_caches)
+{
+	self->raw.then = have_another;
+	raw_begin(self);
+	raw_end(self);
+	EXPECT_EQ(0, self->mallocs);
+	EXPECT_EQ(0, self->raw.told->cache.revoked);
+	EXPECT_EQ(0, second_of(&self->raw)->cache.revoked);
+	EXPECT_EQ(0, self->raw.err);
+}
+
+static void ask_for_another_in_vain(struct raw *raw)
+{
+	struct gcheap_slab_return back = { .start = raw->told->slab.start + 8 };
+	struct gcheap_ioc_refill refill = raw_request(raw->fd, second_of(raw));
+
+	refill.back = (uintptr_t)&back;
+	refill.nr_back = 1;
+	must(call(raw->fd, GCHEAP_IOC_REFILL, &refill) == EPERM);
+}
+
+TEST_F(raw, cache_of_a_call_that_fails_does_not_count)
+{
+	self->raw.then = ask_for_another_in_vain;
+	raw_begin(self);
+	raw_end(self);
+	EXPECT_EQ(RAW_TAKEN, self->mallocs);
+	EXPECT_EQ(1, self->raw.told->cache.revoked);
+	EXPECT_EQ(0, second_of(&self->raw)->cache.revoked);
+	EXPECT_EQ(EPERM, self->raw.err);
+}
+
 /* The @nth thing that the thread needs, and may be refused, is refused once. */
 static void let_fail(pid_t tid, int nth)
 {
@@ -781,13 +868,21 @@ static void seal(struct told *told)
 	must(!mprotect(told, 64 * KIB, PROT_READ));
 }
 
+static void go_on(int signal)
+{
+	(void)signal;
+}
+
 /* Its slots may be others' by now: it must not go on as if it had not happened. */
 TEST_F(raw, thread_that_cannot_be_told_is_stopped)
 {
+	const struct sigaction action = { .sa_handler = go_on };
 	int status;
 	pid_t pid = fork_child();
 
 	if (!pid) {
+		must(!sigaction(SIGSEGV, &action, NULL));
+		must(!sigaction(SIGBUS, &action, NULL));
 		self->raw.spoil = seal;
 		raw_begin(self);
 		raw_end(self);
@@ -795,7 +890,7 @@ TEST_F(raw, thread_that_cannot_be_told_is_stopped)
 	}
 	status = await_child(pid);
 	EXPECT_TRUE(WIFSIGNALED(status));
-	EXPECT_EQ(SIGSEGV, WTERMSIG(status));
+	EXPECT_EQ(SIGKILL, WTERMSIG(status));
 }
 
 /* A page that is not there until somebody gives it: its descriptor */

@@ -22,8 +22,10 @@
  * exceptions in flight, arguments of std::thread and std::async before the thread
  * has begun, pthread_setspecific() beyond a thread's first 32 keys.
  *
- * Anonymous memory that was given both MADV_WIPEONFORK and MADV_DONTDUMP is never
- * searched, be it mapped or a page of static variables: only as gcheap_root_add() says.
+ * Anonymous memory that was given both MADV_WIPEONFORK and MADV_DONTDUMP is searched
+ * neither as data, be it mapped or a page of static variables, nor under
+ * GCHEAP_SCAN_ALL: only as a stack, a thread's own variables or registers saved there,
+ * and as gcheap_root_add() says.
  *
  * What only the kernel holds never counts: data of epoll, user_data of io_uring,
  * values of timers and signals on their way, control blocks of asynchronous I/O,

@@ -34,7 +34,11 @@
  *
  * vfork: the child works on its parent's cache, which is right as far as slots
  * go; but REFILL refuses it, and RELEASE says EPERM.  Both leave the slabs as they
- * are, for the parent to go on with; so does each other error.
+ * are, for the parent to go on with; so does each other error of RELEASE.
+ *
+ * A REFILL that fails may have taken slabs back before.  When nobody can tell, all are
+ * forgotten: the kernel believes no stale bitmap against its marks, and finds them when
+ * it collects.
  *
  * End of a thread: the destructor gives its slabs back with what is unused,
  * under the process's lock, as the heap may be being closed.  Destructors that
@@ -75,8 +79,10 @@ static bool exit_key_made;
 
 static struct gch_cache *idle_caches[IDLE_CACHES];
 
+/* What the kernel is told of a heap that was closed is true no more, nor is it asked. */
 static void cache_unmap(struct gch_cache *cache)
 {
+	gch_cache_set_busy(cache, 1);
 	gch_unmap(cache, sizeof(*cache));
 }
 
@@ -201,7 +207,7 @@ static void bin_empty(struct gch_cache *cache, struct gch_bin *bin)
 	bin->current = NULL;
 }
 
-/* The slabs are the kernel's again, which needs not be told. */
+/* The slabs are the kernel's, now or soon, which needs not be told. */
 static void cache_forget(struct gch_cache *cache)
 {
 	unsigned int i;
@@ -407,6 +413,21 @@ int gch_cache_flush(struct gcheap *heap)
 }
 
 /**
+ * gch_cache_forget() - give none of the calling thread's slabs out any more
+ * @heap: heap that takes them back, or has done so
+ */
+void gch_cache_forget(struct gcheap *heap)
+{
+	struct gch_cache *cache = cache_find(heap);
+
+	if (!cache)
+		return;
+	gch_cache_enter(cache);
+	cache_forget(cache);
+	gch_cache_leave(cache);
+}
+
+/**
  * gch_cache_flush_all() - give all of the calling thread's slabs of all heaps back
  * @heap: heap that is about to take back its own
  *
@@ -607,19 +628,22 @@ static void bin_stock(struct gch_cache *cache, struct gch_bin *bin,
 }
 
 /*
- * Whether the kernel has taken back what a REFILL named that had no memory: for slabs, or
- * for itself, before it took any.  RELEASE tells, which takes all or nothing.
+ * The kernel may have taken back what a REFILL named that failed, or not come so far.
+ * RELEASE tells, which takes all or nothing.
  */
-static bool back_was_taken(struct gch_cache *cache, unsigned int n)
+static void back_after_error(struct gch_cache *cache, unsigned int n)
 {
 	struct gcheap_ioc_release request = {
 		.size = sizeof(request),
 		.nr_back = n,
 		.back = (uintptr_t)cache->back,
 	};
-	int err = n ? gch_call(cache->heap, GCHEAP_IOC_RELEASE, &request) : 0;
+	int err = gch_call(cache->heap, GCHEAP_IOC_RELEASE, &request);
 
-	return !err || err == -EPERM;
+	if (!err || err == -EPERM)
+		back_done(cache, n);
+	else
+		cache_forget(cache);
 }
 
 /* Get slabs for an empty bin; whatever is retired goes back on the way. */
@@ -643,10 +667,12 @@ static int bin_refill(struct gch_cache *cache, struct gch_bin *bin)
 	bin_offer(cache, request.want);
 	err = gch_call(cache->heap, GCHEAP_IOC_REFILL, &request);
 	bin_offered(cache, err ? 0 : request.got, request.want);
-	if (!err || (err == -ENOMEM && back_was_taken(cache, request.nr_back)))
-		back_done(cache, request.nr_back);
+	/* In a child of vfork() they are its parent's. */
+	if (err && err != -EBUSY && request.nr_back)
+		back_after_error(cache, request.nr_back);
 	if (err)
 		return err;
+	back_done(cache, request.nr_back);
 	bin_stock(cache, bin, class, request.got);
 	cache->cycle = request.cycle;
 	gch_trace(cache->heap, request.cycle);

@@ -108,6 +108,7 @@ void gch_cache_enter(struct gch_cache *cache);
 int gch_cache_fill(struct gch_cache *cache, struct gch_bin *bin);
 int gch_cache_flush(struct gcheap *heap);
 int gch_cache_flush_all(struct gcheap *heap);
+void gch_cache_forget(struct gcheap *heap);
 void gch_cache_drop(struct gcheap *heap);
 bool gch_cache_find(struct gcheap *heap, struct gcheap_ioc_object *object);
 

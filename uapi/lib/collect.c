@@ -19,14 +19,17 @@ static int collect(struct gcheap *heap, unsigned int flags)
 	struct gcheap_ioc_collect request = {
 		.size = sizeof(request), .flags = flags,
 	};
-	int err;
+	int err = gch_cache_flush_all(heap);
 
 	/*
 	 * COLLECT takes the slabs too, but cannot know what is unused in them; nor do we
 	 * know afterwards whether it has taken them.
 	 */
-	if (gch_cache_flush_all(heap) == -ENOMEM)
-		return fail(-ENOMEM);
+	if (err == -ENOMEM)
+		return fail(err);
+	/* In a child of vfork() they are its parent's, and stay so. */
+	if (err < 0 && err != -EPERM)
+		gch_cache_forget(heap);
 	err = gch_call(heap, GCHEAP_IOC_COLLECT, &request);
 	if (err)
 		return fail(err);

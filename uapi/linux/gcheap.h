@@ -209,7 +209,8 @@ struct gcheap_ioc_attach {
 /*
  * gcheap_ioc_config.behaviour: each private writable mapping of a member counts
  * as roots, as far as it was ever written: malloc's memory and all stacks included.
- * Not what was given both MADV_WIPEONFORK and MADV_DONTDUMP.
+ * Not what was given both MADV_WIPEONFORK and MADV_DONTDUMP.  (Without SCAN_ALL that is
+ * no root either, when it is part of a program's data, or lies right behind it.)
  */
 #define GCHEAP_SCAN_ALL		0x1
 
@@ -312,8 +313,8 @@ struct gcheap_bin {
  * as many other threads as hold, all together, more than a quarter of what lives.
  * Before its next instruction the thread finds @revoked, and zero in @word of each bin
  * that had a slab.  From then on none of its slabs is its own any more, and RELEASE of
- * one is EPERM.  A thread that cannot be told, as the memory cannot be written any
- * more, gets SIGSEGV; but not for want of memory, which it waits for.
+ * one is EPERM.  A process with a thread that cannot be told, as the memory cannot be
+ * written any more, is killed; but not for want of memory, which the thread waits for.
  *
  * A slot that is free in its slab's @live bitmap, and in the bin's @word where that
  * stands for its part of the bitmap, goes to others.  So the thread sets @busy, loads
@@ -322,9 +323,11 @@ struct gcheap_bin {
  *
  * Nothing is recalled from a thread that is busy, in vfork(), clone() or clone3(),
  * whose child may use its slabs meanwhile, in any call by the numbers of another ABI,
- * or in a call of the heap; nor when what is
- * named here, or the bitmap of one of its slabs, is not in memory; nor when @heap is
- * another one, as a REFILL that went to that one by mistake has told it of the cache.
+ * or in a call of the heap; nor when what is named here, or the bitmap of one of its
+ * slabs, is not in memory; nor when @heap is another one, as a REFILL that went to that
+ * one by mistake has told it of the cache; nor when it has named another cache, or none,
+ * for slabs that it had already; nor when its process has unmapped the heap since its
+ * last REFILL.
  */
 struct gcheap_cache {
 	__u32 busy;
@@ -350,7 +353,8 @@ struct gcheap_cache {
  * @live: array of @want addresses, or 0: where the thread is going to keep the
  *	bitmap of each slab it gets, see below
  * @cache: address of the thread's struct gcheap_cache, a multiple of 8, the same in
- *	all its calls; or 0: its slabs are not recalled
+ *	all its calls, which stays there while the heap is mapped and the thread has
+ *	slabs; or 0: its slabs are not recalled
  *
  * The slots are zero.  The slab belongs to the calling thread until it gives it
  * back, ends, execs, or calls COLLECT.  Until then nothing there is reclaimed,
@@ -614,12 +618,13 @@ struct gcheap_ioc_stats {
  * calls GCHEAP_IOC_STATS.
  *
  * All numbers are of one moment, when no call, and nothing that the kernel does for the
- * heap by itself, was at work in it; a change is seen at the latest when the call
- * that made it returns.  So while a collection is under way they are those from
- * before.  The call does not do so: it waits, and then tells the same.  Of gc_sys,
- * what threads, processes and ranges of roots take is as it was then; the call looks
- * at it anew, and so does the page after it.  release_ns of the last collection is
- * likewise until the moment at which the page was written.
+ * heap by itself, was changing it; a change is seen at the latest when the call that
+ * made it returns.  So while a collection is under way they are those from before;
+ * but a COLLECT that gives memory back does so piece by piece, and they are those after
+ * one.  The call does not do so: it waits, and then tells the same.  Of gc_sys, what
+ * threads, processes and ranges of roots take is as it was then; the call looks at it
+ * anew, and so does the page after it.  release_ns of the last collection is likewise
+ * until the moment at which the page was written.
  *
  * It is charged to who opened the heap, and is never swapped.
  */
