@@ -327,7 +327,7 @@ struct gcheap_bin {
  * slabs, is not in memory; nor when @heap is another one, as a REFILL that went to that
  * one by mistake has told it of the cache; nor when it has named another cache, or none,
  * for slabs that it had already; nor when its process has unmapped the heap since its
- * last REFILL.
+ * last REFILL.  What was recalled before that, the thread is told all the same.
  */
 struct gcheap_cache {
 	__u32 busy;
@@ -353,8 +353,9 @@ struct gcheap_cache {
  * @live: array of @want addresses, or 0: where the thread is going to keep the
  *	bitmap of each slab it gets, see below
  * @cache: address of the thread's struct gcheap_cache, a multiple of 8, the same in
- *	all its calls, which stays there while the heap is mapped and the thread has
- *	slabs; or 0: its slabs are not recalled
+ *	all its calls; or 0: its slabs are not recalled.  It stays there until the
+ *	thread itself takes it away, after it has given its slabs back or set @busy,
+ *	or has ended
  *
  * The slots are zero.  The slab belongs to the calling thread until it gives it
  * back, ends, execs, or calls COLLECT.  Until then nothing there is reclaimed,
