@@ -177,6 +177,7 @@ static int back_block(struct gc_pages *gp, unsigned long nr, unsigned int order)
 		WRITE_ONCE(chunk->pages[first + i], block + i);
 	}
 	bitmap_clear(chunk->dirty, first, 1UL << order);
+	chunk->nodes |= BIT_ULL(page_to_nid(block) % 64);
 	chunk->longest = CHUNK_PAGES;
 	chunk->longest_open = CHUNK_PAGES;
 	return order;
@@ -576,6 +577,7 @@ void gc_backing_enter(struct gc_pages *gp, unsigned long first,
 		struct gc_chunk *chunk = gc_pages_chunk(gp, first + i);
 
 		page_adopt(gp, pages[i], first + i);
+		chunk->nodes |= BIT_ULL(page_to_nid(pages[i]) % 64);
 		/* Pairs with the acquire in gc_pages_page(). */
 		smp_store_release(&chunk->pages[(first + i) % CHUNK_PAGES],
 				  pages[i]);

@@ -15,6 +15,9 @@
 #include "pages.h"
 #include "poison.h"
 
+/* What is free of other nodes' memory, but for a chunk, is at most this part. */
+#define FAR_PART	8
+
 /**
  * gc_pages_new_top() - make the top of a tree
  * @limit: most pages that the heap may have
@@ -206,6 +209,101 @@ static long find_free(struct gc_pages *gp, unsigned long nr)
 	return first + nr <= gp->frontier ? first : -1;
 }
 
+/* First run of @nr free pages of a chunk that begins with memory of a node, or -1 */
+static long find_near_in(const struct gc_chunk *chunk, unsigned long nr,
+			 int node)
+{
+	unsigned long i = 0;
+
+	if (chunk->longest < nr || !(chunk->nodes & BIT_ULL(node % 64)))
+		return -1;
+	for (;;) {
+		i = bitmap_find_next_zero_area((void *)chunk->used, CHUNK_PAGES,
+					       i, nr, 0);
+		if (i >= CHUNK_PAGES)
+			return -1;
+		if (page_to_nid(chunk->pages[i]) == node)
+			return i;
+		i++;
+	}
+}
+
+/* Where a run of @nr free pages is whose memory the calling thread reaches fast, or -1 */
+static long find_near(struct gc_pages *gp, unsigned long nr)
+{
+	int node = numa_mem_id();
+	unsigned long c;
+
+	for (c = gp->first_free; c < chunk_count(gp); c++) {
+		long i = find_near_in(gc_pages_chunk(gp, c * CHUNK_PAGES), nr,
+				      node);
+
+		if (i >= 0)
+			return c * CHUNK_PAGES + i;
+		cond_resched();
+	}
+	return -1;
+}
+
+/*
+ * On machines with several nodes memory is had of the thread's own rather than what is
+ * free of others', as long as that is not much: then the heap stays as dense as it can.
+ */
+static bool prefers_near(const struct gc_pages *gp, unsigned long nr)
+{
+	return nr_online_nodes > 1 && nr <= CHUNK_PAGES &&
+	       gp->free <= gc_pages_backed(gp) / FAR_PART + CHUNK_PAGES;
+}
+
+/* Where a run of @nr pages is that all of the memory will be new of */
+static unsigned long find_new(struct gc_pages *gp, unsigned long nr)
+{
+	unsigned long c, from, to;
+
+	for (c = gp->first_free; gp->absent && c < chunk_count(gp); c++) {
+		struct gc_chunk *chunk = gc_pages_chunk(gp, c * CHUNK_PAGES);
+
+		for_each_set_bitrange(from, to, chunk->absent, CHUNK_PAGES)
+			if (to - from >= nr)
+				return c * CHUNK_PAGES + from;
+		cond_resched();
+	}
+	return max(gp->frontier, gp->reserved);
+}
+
+/* A run of @nr pages with more memory; as gc_pages_alloc(). */
+static long grow_at(struct gc_pages *gp, unsigned long first, unsigned long nr)
+{
+	int err;
+
+	if (first > gp->limit - nr)
+		return -ENOMEM;
+	err = gc_backing_take(gp, first, nr);
+	return err ? err : first;
+}
+
+/* As find_free(), near if that is better than to grow */
+static long find(struct gc_pages *gp, unsigned long nr)
+{
+	long first = nr_online_nodes > 1 && nr <= CHUNK_PAGES ?
+		     find_near(gp, nr) : -1;
+
+	return first >= 0 || prefers_near(gp, nr) ? first : find_free(gp, nr);
+}
+
+static long find_with_more(struct gc_pages *gp, unsigned long nr)
+{
+	long first;
+
+	if (!prefers_near(gp, nr))
+		return grow_at(gp, find_open(gp, nr), nr);
+	first = grow_at(gp, find_new(gp, nr), nr);
+	if (first != -ENOMEM)
+		return first;
+	first = find_free(gp, nr);
+	return first >= 0 ? first : grow_at(gp, find_open(gp, nr), nr);
+}
+
 static void set_used(struct gc_pages *gp, unsigned long first, unsigned long nr)
 {
 	gp->free -= nr;
@@ -228,6 +326,8 @@ static void set_used(struct gc_pages *gp, unsigned long first, unsigned long nr)
  *
  * Context: may sleep; heap's lock held.
  *
+ * Memory of the calling thread's NUMA node comes first.
+ *
  * Return: number of the first, or -ENOMEM (no memory, or the heap's hard size
  * does not allow it, or @grow is needed) or -EINTR (the caller is being
  * killed).  The pages hold whatever they held before: see gc_pages_zero().
@@ -235,21 +335,14 @@ static void set_used(struct gc_pages *gp, unsigned long first, unsigned long nr)
 long gc_pages_alloc(struct gc_pages *gp, unsigned long nr, bool grow)
 {
 	long first;
-	int err;
 
 	if (nr > gp->limit)
 		return -ENOMEM;
-	first = find_free(gp, nr);
-	if (first < 0) {
-		if (!grow)
-			return -ENOMEM;
-		first = find_open(gp, nr);
-		if (first > gp->limit - nr)
-			return -ENOMEM;
-		err = gc_backing_take(gp, first, nr);
-		if (err)
-			return err;
-	}
+	first = find(gp, nr);
+	if (first < 0)
+		first = grow ? find_with_more(gp, nr) : -ENOMEM;
+	if (first < 0)
+		return first;
 	set_used(gp, first, nr);
 	return first;
 }

@@ -45,6 +45,7 @@ static inline unsigned long gc_region_count(unsigned long limit)
  * @dirty: bit set: was in use before, so it may not be zero
  * @longest: no run of free pages in the chunk is longer than this
  * @longest_open: nor one of pages that are free or absent, than this
+ * @nodes: memory of which NUMA nodes may be there, a bit each, modulo 64
  */
 struct gc_chunk {
 	struct page **pages;
@@ -53,6 +54,7 @@ struct gc_chunk {
 	DECLARE_BITMAP(dirty, CHUNK_PAGES);
 	unsigned int longest;
 	unsigned int longest_open;
+	u64 nodes;
 };
 
 /**

@@ -23,6 +23,9 @@
 /* Most pages of a slab of small objects; see size_class_rows.h. */
 #define SLAB_PAGES_MAX	16
 
+/* Slabs among which one of the thread's own NUMA node is looked for */
+#define NEAR_LOOKS	16
+
 /**
  * gc_slabs_init() - a heap without any slab
  * @gs: to be initialised
@@ -425,6 +428,26 @@ static void sweep_and_enlist(struct gc_slabs *gs, struct gc_slab *slab)
 		slab_destroy(gs, slab);
 }
 
+/* One that the calling thread reaches fast, if such a one is among the first. */
+static struct gc_slab *slab_find_partial(struct list_head *partial,
+					 struct gc_slabs *gs)
+{
+	unsigned int looks = NEAR_LOOKS;
+	struct gc_slab *slab;
+
+	if (nr_online_nodes > 1) {
+		int nid = numa_mem_id();
+
+		list_for_each_entry(slab, partial, node) {
+			if (page_to_nid(slab_page(gs, slab, 0)) == nid)
+				return slab;
+			if (!--looks)
+				break;
+		}
+	}
+	return list_first_entry_or_null(partial, struct gc_slab, node);
+}
+
 /*
  * A slab of the class with a free slot and without holes, in no list; NULL when there
  * is none.
@@ -432,9 +455,8 @@ static void sweep_and_enlist(struct gc_slabs *gs, struct gc_slab *slab)
 static struct gc_slab *slab_find_free(struct gc_slab_lists *lists,
 				      struct gc_slabs *gs)
 {
-	struct gc_slab *slab;
+	struct gc_slab *slab = slab_find_partial(&lists->partial, gs);
 
-	slab = list_first_entry_or_null(&lists->partial, struct gc_slab, node);
 	if (slab) {
 		slab_delist(gs, slab);
 		return slab;

@@ -25,6 +25,7 @@
 #   GCHEAP_VM_ARGS='preempt=full'   more arguments for the kernel
 #   GCHEAP_VM_CPU='-erms,-fsrm'     what is different from the usual processor
 #   GCHEAP_VM_MEMORY=2G             the machine's memory
+#   GCHEAP_VM_NUMA=y                half of it beside each processor
 #   GCHEAP_VM_COUNT=y               one processor, whose clock counts instructions:
 #                                   each takes a nanosecond, so what is measured is
 #                                   the same on any machine.  Each round of a string
@@ -63,6 +64,16 @@ elif grep -q -s CONFIG_KCSAN=y "$kernel/config"; then
 	arguments="$arguments kcsan.skip_watch=50"
 fi
 arguments="$arguments ${GCHEAP_VM_ARGS:-}"
+
+memory=${GCHEAP_VM_MEMORY:-2G}
+if [ -n "${GCHEAP_VM_NUMA:-}" ]; then
+	processors=$processors,sockets=2
+	half=$(($(numfmt --from=iec "$memory") / 2))
+	for node in 0 1; do
+		machine+=(-object "memory-backend-ram,id=node$node,size=$half"
+			-numa "node,nodeid=$node,cpus=$node,memdev=node$node")
+	done
+fi
 
 # pass LINE: on, to whom it concerns
 pass()
@@ -125,7 +136,7 @@ boot()
 	killed=
 	status=0
 	exec 3< <(exec qemu-system-x86_64 -machine q35 "${machine[@]}" -smp $processors \
-		-m "${GCHEAP_VM_MEMORY:-2G}" -nodefaults -no-user-config -display none \
+		-m "$memory" -nodefaults -no-user-config -display none \
 		-no-reboot -kernel "$kernel/vmlinuz" -initrd "$initramfs" \
 		-append "$arguments" \
 		-serial "file:$logs/console" -serial stdio \

@@ -3,7 +3,8 @@
 #
 # check.sh: make check.  Without KERNEL: the checks that need no machine, all tests
 # on the debug kernel and on the stock 6.1, those that are about preemption once more
-# on 6.1 as a realtime kernel and with preempt=full, and a few on the newest kernel.
+# on 6.1 as a realtime kernel and with preempt=full (there with two NUMA nodes), and a few
+# on the newest kernel.
 # KERNEL names others, in a list; TESTS="test_stop test_map" some programs.
 #
 # The last line is the summary; before it come a table of the kernels, if there are
@@ -138,8 +139,9 @@ else
 	stage model "$here/model.sh" "$logs/model"
 	stage fuzz-core "$here/fuzz-core.sh" "$logs/fuzz-core"
 	lane 6.1-rt 6.1-rt "$(some "$preemption")"
-	GCHEAP_VM_ARGS=preempt=full \
-		lane 6.1-preempt 6.1 "$(some "$preemption")" --name 6.1-preempt
+	GCHEAP_VM_ARGS=preempt=full GCHEAP_VM_NUMA=y \
+		lane 6.1-preempt 6.1 "$(some "$preemption test_numa")" \
+			--name 6.1-preempt
 	lane 7.3 7.3 "$(some "$newest")"
 fi
 wait

@@ -871,6 +871,7 @@ static void op_machine(void)
 {
 	unsigned int from;
 
+	machine.node = draw(machine.nodes);
 	switch (draw(4)) {
 	case 0:
 		from = draw(16);
@@ -962,7 +963,7 @@ static bool heap_start(void)
 	memset(stayed, 0, sizeof(stayed));
 	model.nr = 0;
 	INIT_LIST_HEAD(&model.owner_list);
-	machine = (struct machine) { .order_max = 9 };
+	machine = (struct machine) { .order_max = 9, .nodes = 1 + draw(2) };
 	task_killed = false;
 	if (gc_slabs_init(&model.gs, HEAP_PAGES_MAX >> draw(8), (void *)&model))
 		return false;

@@ -10,7 +10,7 @@
 #define MACHINE_PAGES	16384UL
 #define MACHINE_BYTES	(MACHINE_PAGES << PAGE_SHIFT)
 
-struct machine machine = { .order_max = 9 };
+struct machine machine = { .order_max = 9, .nodes = 1 };
 bool task_killed;
 
 static char *direct_map;
@@ -44,6 +44,12 @@ void *page_address(const struct page *page)
 unsigned long page_to_pfn(const struct page *page)
 {
 	return page - all_pages;
+}
+
+/* Blocks of them take turns. */
+int page_to_nid(const struct page *page)
+{
+	return (page - all_pages) / 512 % machine.nodes;
 }
 
 static bool block_is_free(unsigned long first, unsigned long nr)

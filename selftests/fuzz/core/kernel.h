@@ -100,6 +100,7 @@ void split_page(struct page *page, unsigned int order);
 void put_page(struct page *page);
 void *page_address(const struct page *page);
 unsigned long page_to_pfn(const struct page *page);
+int page_to_nid(const struct page *page);
 void *memory_get(size_t bytes);
 void memory_put(const void *memory);
 
@@ -146,6 +147,8 @@ extern bool task_killed;
  * @refuse_from: number of the first that is refused, 0 for none
  * @refuse_to: number of the first that is not, again
  * @order_max: largest block of pages
+ * @nodes: NUMA nodes
+ * @node: the one that the task runs on
  * @scattered: pages that come one after the other do not lie so
  */
 struct machine {
@@ -155,9 +158,14 @@ struct machine {
 	unsigned long refuse_from;
 	unsigned long refuse_to;
 	unsigned int order_max;
+	unsigned int nodes;
+	int node;
 	bool scattered;
 };
 
 extern struct machine machine;
+
+#define nr_online_nodes		machine.nodes
+#define numa_mem_id()		machine.node
 
 #endif /* GCHEAP_FUZZ_KERNEL_H */
