@@ -6,17 +6,25 @@
  * which needs none.  Nobody is waited for but the allocator of memory.
  */
 #include <linux/highmem.h>
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "backing.h"
+#include "cgroup.h"
 #include "gfp.h"
 #include "pages.h"
 #include "poison.h"
 
 /* What is free of other nodes' memory, but for a chunk, is at most this part. */
 #define FAR_PART	8
+
+/* For so long nothing near is looked for when it was not to be had. */
+#define FAR_TIME	HZ
+
+/* The cgroup is short when it has no more room than this, and what the heap has free. */
+#define ROOM_PAGES	2048UL
 
 /**
  * gc_pages_new_top() - make the top of a tree
@@ -68,6 +76,7 @@ int gc_pages_init(struct gc_pages *gp, unsigned long limit,
 	*gp = (struct gc_pages) {
 		.mapping = mapping,
 		.unmaps_left = ULONG_MAX,
+		.far_until = jiffies,
 	};
 	gc_pages_set_limit(gp, limit, top);
 	return 0;
@@ -210,22 +219,25 @@ static long find_free(struct gc_pages *gp, unsigned long nr)
 }
 
 /* First run of @nr free pages of a chunk that begins with memory of a node, or -1 */
-static long find_near_in(const struct gc_chunk *chunk, unsigned long nr,
-			 int node)
+static long find_near_in(struct gc_chunk *chunk, unsigned long nr, int node)
 {
 	unsigned long i = 0;
+	bool any = false;
 
 	if (chunk->longest < nr || !(chunk->nodes & BIT_ULL(node % 64)))
 		return -1;
-	for (;;) {
-		i = bitmap_find_next_zero_area((void *)chunk->used, CHUNK_PAGES,
-					       i, nr, 0);
+	for (;; i++) {
+		i = bitmap_find_next_zero_area(chunk->used, CHUNK_PAGES, i, nr,
+					       0);
 		if (i >= CHUNK_PAGES)
-			return -1;
+			break;
 		if (page_to_nid(chunk->pages[i]) == node)
 			return i;
-		i++;
+		any = true;
 	}
+	if (!any)
+		chunk->longest = min_t(unsigned int, nr - 1, chunk->longest);
+	return -1;
 }
 
 /* Where a run of @nr free pages is whose memory the calling thread reaches fast, or -1 */
@@ -246,13 +258,31 @@ static long find_near(struct gc_pages *gp, unsigned long nr)
 }
 
 /*
- * On machines with several nodes memory is had of the thread's own rather than what is
- * free of others', as long as that is not much: then the heap stays as dense as it can.
+ * On machines with several nodes the heap grows rather than that memory of others, which
+ * is free, is taken: as long as that is not much, nor the cgroup short of memory, and it
+ * was of use the last time.  Who wants a heap to be collected before it grows beyond what
+ * its cgroup allows has it use up what is free first.
  */
 static bool prefers_near(const struct gc_pages *gp, unsigned long nr)
 {
 	return nr_online_nodes > 1 && nr <= CHUNK_PAGES &&
-	       gp->free <= gc_pages_backed(gp) / FAR_PART + CHUNK_PAGES;
+	       gp->free <= gc_pages_backed(gp) / FAR_PART + CHUNK_PAGES &&
+	       !time_before(jiffies, gp->far_until) &&
+	       gc_cgroup_room(true, false) > ROOM_PAGES + gp->free;
+}
+
+/**
+ * gc_pages_far() - whether a run of pages is likely free, though not near
+ * @gp: pages of the heap
+ * @nr: how many pages, which gc_pages_alloc() without @grow has just refused
+ *
+ * Context: heap's lock held.
+ *
+ * Return: true when gc_pages_alloc() with @grow takes such a one if it has to.
+ */
+bool gc_pages_far(const struct gc_pages *gp, unsigned long nr)
+{
+	return gp->free >= nr && prefers_near(gp, nr);
 }
 
 /* Where a run of @nr pages is that all of the memory will be new of */
@@ -263,6 +293,8 @@ static unsigned long find_new(struct gc_pages *gp, unsigned long nr)
 	for (c = gp->first_free; gp->absent && c < chunk_count(gp); c++) {
 		struct gc_chunk *chunk = gc_pages_chunk(gp, c * CHUNK_PAGES);
 
+		if (chunk->longest_open < nr)
+			continue;
 		for_each_set_bitrange(from, to, chunk->absent, CHUNK_PAGES)
 			if (to - from >= nr)
 				return c * CHUNK_PAGES + from;
@@ -291,6 +323,11 @@ static long find(struct gc_pages *gp, unsigned long nr)
 	return first >= 0 || prefers_near(gp, nr) ? first : find_free(gp, nr);
 }
 
+static int nid_of(struct gc_pages *gp, unsigned long nr)
+{
+	return page_to_nid(gc_pages_chunk(gp, nr)->pages[nr % CHUNK_PAGES]);
+}
+
 static long find_with_more(struct gc_pages *gp, unsigned long nr)
 {
 	long first;
@@ -298,6 +335,9 @@ static long find_with_more(struct gc_pages *gp, unsigned long nr)
 	if (!prefers_near(gp, nr))
 		return grow_at(gp, find_open(gp, nr), nr);
 	first = grow_at(gp, find_new(gp, nr), nr);
+	/* What is far is as good while the machine has nothing near, or nothing at all. */
+	if (first < 0 || nid_of(gp, first) != numa_mem_id())
+		gp->far_until = jiffies + FAR_TIME;
 	if (first != -ENOMEM)
 		return first;
 	first = find_free(gp, nr);

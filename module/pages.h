@@ -94,6 +94,7 @@ struct gc_region {
  *	gc_slabs_release()
  * @headroom: pages that holes may yet get before it is tried whether there are more
  * @headroom_until: in jiffies; then it is tried in any case
+ * @far_until: in jiffies; up to then memory of other NUMA nodes is as good
  */
 struct gc_pages {
 	struct gc_region **regions;
@@ -115,6 +116,7 @@ struct gc_pages {
 	unsigned long unmaps_left;
 	unsigned long headroom;
 	unsigned long headroom_until;
+	unsigned long far_until;
 };
 
 struct gc_region **gc_pages_new_top(unsigned long limit);
@@ -122,6 +124,7 @@ struct gc_region **gc_pages_set_limit(struct gc_pages *gp, unsigned long limit,
 				      struct gc_region **top);
 int gc_pages_init(struct gc_pages *gp, unsigned long limit,
 		  struct address_space *mapping);
+bool gc_pages_far(const struct gc_pages *gp, unsigned long nr);
 long gc_pages_alloc(struct gc_pages *gp, unsigned long nr, bool grow);
 void gc_pages_free(struct gc_pages *gp, unsigned long first, unsigned long nr);
 void gc_pages_set_slab(struct gc_pages *gp, unsigned long first,

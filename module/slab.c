@@ -218,7 +218,7 @@ static long take_pages(struct gc_slabs *gs, unsigned long nr, bool grow)
 				return first;
 		}
 		more = gc_slabs_sweep(gs, SWEEP_BATCH);
-	} while (more && grow);
+	} while (more && grow && !gc_pages_far(&gs->pages, nr));
 	return gc_pages_alloc(&gs->pages, nr, grow);
 }
 

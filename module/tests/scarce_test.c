@@ -22,6 +22,7 @@
 #define gc_backing_put		scarce_backing_put
 #define gc_backing_enter	scarce_backing_enter
 #define gc_backing_abandon	scarce_backing_abandon
+#define gc_pages_far		scarce_pages_far
 #define gc_pages_alloc		scarce_pages_alloc
 #define gc_pages_free		scarce_pages_free
 #define gc_pages_set_slab	scarce_pages_set_slab
