@@ -20,8 +20,12 @@
 /* What is free of other nodes' memory, but for a chunk, is at most this part. */
 #define FAR_PART	8
 
-/* For so long nothing near is looked for when it was not to be had. */
+/* For so long memory of other nodes is as good when near memory was not to be had. */
 #define FAR_TIME	HZ
+
+/* Looks at free pages for one of the thread's own node, each behind so many pages */
+#define NEAR_LOOKS	64
+#define NEAR_STEP	64UL
 
 /* The cgroup is short when it has no more room than this, and what the heap has free. */
 #define ROOM_PAGES	2048UL
@@ -219,39 +223,45 @@ static long find_free(struct gc_pages *gp, unsigned long nr)
 }
 
 /* First run of @nr free pages of a chunk that begins with memory of a node, or -1 */
-static long find_near_in(struct gc_chunk *chunk, unsigned long nr, int node)
+static long find_near_in(struct gc_chunk *chunk, unsigned long nr, int node,
+			 unsigned int *looks)
 {
 	unsigned long i = 0;
-	bool any = false;
 
 	if (chunk->longest < nr || !(chunk->nodes & BIT_ULL(node % 64)))
 		return -1;
-	for (;; i++) {
+	for (; *looks; (*looks)--) {
 		i = bitmap_find_next_zero_area(chunk->used, CHUNK_PAGES, i, nr,
 					       0);
 		if (i >= CHUNK_PAGES)
-			break;
+			return -1;
 		if (page_to_nid(chunk->pages[i]) == node)
 			return i;
-		any = true;
+		i = min(find_next_bit(chunk->used, CHUNK_PAGES, i),
+			round_up(i + 1, NEAR_STEP));
 	}
-	if (!any)
-		chunk->longest = min_t(unsigned int, nr - 1, chunk->longest);
 	return -1;
 }
 
-/* Where a run of @nr free pages is whose memory the calling thread reaches fast, or -1 */
+/*
+ * Where a run of @nr free pages is whose memory the calling thread reaches fast, or -1: so
+ * much is looked at in one call, and where it ends the next one begins.
+ */
 static long find_near(struct gc_pages *gp, unsigned long nr)
 {
+	unsigned long count = chunk_count(gp), n;
+	unsigned int looks = NEAR_LOOKS;
 	int node = numa_mem_id();
-	unsigned long c;
 
-	for (c = gp->first_free; c < chunk_count(gp); c++) {
+	for (n = 0; n < count && looks; n++) {
+		unsigned long c = gp->near_from < count ? gp->near_from : 0;
 		long i = find_near_in(gc_pages_chunk(gp, c * CHUNK_PAGES), nr,
-				      node);
+				      node, &looks);
 
+		gp->near_from = c;
 		if (i >= 0)
 			return c * CHUNK_PAGES + i;
+		gp->near_from++;
 		cond_resched();
 	}
 	return -1;
@@ -314,13 +324,14 @@ static long grow_at(struct gc_pages *gp, unsigned long first, unsigned long nr)
 	return err ? err : first;
 }
 
-/* As find_free(), near if that is better than to grow */
-static long find(struct gc_pages *gp, unsigned long nr)
+/* As find_free(); when it had better be near, only that */
+static long find(struct gc_pages *gp, unsigned long nr, bool near)
 {
-	long first = nr_online_nodes > 1 && nr <= CHUNK_PAGES ?
-		     find_near(gp, nr) : -1;
+	long first = -1;
 
-	return first >= 0 || prefers_near(gp, nr) ? first : find_free(gp, nr);
+	if (nr_online_nodes > 1 && nr <= CHUNK_PAGES)
+		first = find_near(gp, nr);
+	return first >= 0 || near ? first : find_free(gp, nr);
 }
 
 static int nid_of(struct gc_pages *gp, unsigned long nr)
@@ -328,11 +339,12 @@ static int nid_of(struct gc_pages *gp, unsigned long nr)
 	return page_to_nid(gc_pages_chunk(gp, nr)->pages[nr % CHUNK_PAGES]);
 }
 
-static long find_with_more(struct gc_pages *gp, unsigned long nr)
+/* When find() has found nothing */
+static long find_with_more(struct gc_pages *gp, unsigned long nr, bool near)
 {
 	long first;
 
-	if (!prefers_near(gp, nr))
+	if (!near)
 		return grow_at(gp, find_open(gp, nr), nr);
 	first = grow_at(gp, find_new(gp, nr), nr);
 	/* What is far is as good while the machine has nothing near, or nothing at all. */
@@ -374,13 +386,15 @@ static void set_used(struct gc_pages *gp, unsigned long first, unsigned long nr)
  */
 long gc_pages_alloc(struct gc_pages *gp, unsigned long nr, bool grow)
 {
+	bool near;
 	long first;
 
 	if (nr > gp->limit)
 		return -ENOMEM;
-	first = find(gp, nr);
+	near = prefers_near(gp, nr);
+	first = find(gp, nr, near);
 	if (first < 0)
-		first = grow ? find_with_more(gp, nr) : -ENOMEM;
+		first = grow ? find_with_more(gp, nr, near) : -ENOMEM;
 	if (first < 0)
 		return first;
 	set_used(gp, first, nr);

@@ -94,6 +94,7 @@ struct gc_region {
  *	gc_slabs_release()
  * @headroom: pages that holes may yet get before it is tried whether there are more
  * @headroom_until: in jiffies; then it is tried in any case
+ * @near_from: chunk where memory of the thread's own NUMA node is looked for first
  * @far_until: in jiffies; up to then memory of other NUMA nodes is as good
  */
 struct gc_pages {
@@ -116,6 +117,7 @@ struct gc_pages {
 	unsigned long unmaps_left;
 	unsigned long headroom;
 	unsigned long headroom_until;
+	unsigned long near_from;
 	unsigned long far_until;
 };
 

@@ -203,8 +203,8 @@ static int slab_fill(struct gc_slabs *gs, struct gc_slab *slab)
 }
 
 /*
- * Garbage that is not yet swept comes before memory of the machine; without @grow a
- * part of it is looked at.
+ * Garbage that is not yet swept comes before memory of the machine; without @grow, or when
+ * there would be memory enough but for the node that it is of, a part of it is looked at.
  */
 static long take_pages(struct gc_slabs *gs, unsigned long nr, bool grow)
 {
