@@ -24,7 +24,7 @@
 #define SLAB_PAGES_MAX	16
 
 /* Slabs among which one of the thread's own NUMA node is looked for */
-#define NEAR_LOOKS	16
+#define NEAR_SLABS	16
 
 /**
  * gc_slabs_init() - a heap without any slab
@@ -432,7 +432,7 @@ static void sweep_and_enlist(struct gc_slabs *gs, struct gc_slab *slab)
 static struct gc_slab *slab_find_partial(struct list_head *partial,
 					 struct gc_slabs *gs)
 {
-	unsigned int looks = NEAR_LOOKS;
+	unsigned int looks = NEAR_SLABS;
 	struct gc_slab *slab;
 
 	if (nr_online_nodes > 1) {
