@@ -27,7 +27,7 @@ help:
 	@echo 'make fuzz-core        the portable core in user space (SEED=, TIME=, INPUT=)'
 	@echo 'make torture          processes that share heaps, and are killed'
 	@echo '                      (SEED=, KILLS=, TIME=, KERNEL=)'
-	@echo 'make bench            what a stop costs, beside bdwgc (KERNEL=)'
+	@echo 'make bench            what stops and allocations cost, beside others (KERNEL= SUITE=)'
 	@echo 'make coverage         how much of module/ the tests run (COVERAGE=90)'
 	@echo 'make install          the library, its headers and its .pc file'
 	@echo '                      (PREFIX=/usr/local, DESTDIR=)'

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the programs of the suite have in common.  Each does the same whoever allocates, and
+ * each time, and prints for each thing that it has measured
+ *
+ *	result NAME ALLOCATOR NANOSECONDS COLLECTIONS
+ *
+ * On the counting machine a nanosecond is an instruction of the processor, the kernel's and
+ * its workers' included.  BENCH_ALLOCATOR is what else stands behind malloc().
+ */
+#ifndef GCHEAP_BENCH_H
+#define GCHEAP_BENCH_H
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "allocator.h"
+
+#define must(condition)								\
+do {										\
+	if (!(condition)) {							\
+		perror(#condition);						\
+		exit(1);							\
+	}									\
+} while (0)
+
+static struct {
+	uint64_t begin;
+	uint64_t collections;
+} bench;
+
+static inline uint64_t bench_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+static inline void bench_begin(void)
+{
+	bench.collections = collections();
+	bench.begin = bench_now();
+}
+
+static inline void bench_end(const char *name)
+{
+	uint64_t took = bench_now() - bench.begin;
+	const char *allocator = getenv("BENCH_ALLOCATOR");
+
+	printf("result %s %s %llu %llu\n", name, allocator ? allocator : ALLOCATOR,
+	       (unsigned long long)took,
+	       (unsigned long long)(collections() - bench.collections));
+}
+
+/* A number that a program is given, or what it is without */
+static inline long bench_number(int argc, char **argv, int nth, long without)
+{
+	return argc > nth ? strtol(argv[nth], NULL, 0) : without;
+}
+
+/* Marsaglia's xorshift */
+static inline uint64_t bench_random(uint64_t *state, uint64_t below)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return (*state >> 11) % below;
+}
+
+#endif /* GCHEAP_BENCH_H */
