@@ -27,6 +27,9 @@
 #define NEAR_LOOKS	64
 #define NEAR_STEP	64UL
 
+/* Chunks where one may be, which are all that are looked into for it */
+#define NEAR_CHUNKS	256UL
+
 /* The cgroup is short when it has no more room than this, and what the heap has free. */
 #define ROOM_PAGES	2048UL
 
@@ -245,7 +248,8 @@ static long find_near_in(struct gc_chunk *chunk, unsigned long nr, int node,
 
 /*
  * Where a run of @nr free pages is whose memory the calling thread reaches fast, or -1: so
- * much is looked at in one call, and where it ends the next one begins.
+ * much is looked at in one call, and where it ends the next one begins.  Where there is
+ * but one node, any will do.
  */
 static long find_near(struct gc_pages *gp, unsigned long nr)
 {
@@ -253,7 +257,9 @@ static long find_near(struct gc_pages *gp, unsigned long nr)
 	unsigned int looks = NEAR_LOOKS;
 	int node = numa_mem_id();
 
-	for (n = 0; n < count && looks; n++) {
+	if (nr_online_nodes == 1 || nr > CHUNK_PAGES || gp->free < nr)
+		return -1;
+	for (n = 0; n < min(count, NEAR_CHUNKS) && looks; n++) {
 		unsigned long c = gp->near_from < count ? gp->near_from : 0;
 		long i = find_near_in(gc_pages_chunk(gp, c * CHUNK_PAGES), nr,
 				      node, &looks);
@@ -324,22 +330,11 @@ static long grow_at(struct gc_pages *gp, unsigned long first, unsigned long nr)
 	return err ? err : first;
 }
 
-/* As find_free(); when it had better be near, only that */
-static long find(struct gc_pages *gp, unsigned long nr, bool near)
-{
-	long first = -1;
-
-	if (nr_online_nodes > 1 && nr <= CHUNK_PAGES)
-		first = find_near(gp, nr);
-	return first >= 0 || near ? first : find_free(gp, nr);
-}
-
 static int nid_of(struct gc_pages *gp, unsigned long nr)
 {
 	return page_to_nid(gc_pages_chunk(gp, nr)->pages[nr % CHUNK_PAGES]);
 }
 
-/* When find() has found nothing */
 static long find_with_more(struct gc_pages *gp, unsigned long nr, bool near)
 {
 	long first;
@@ -354,6 +349,17 @@ static long find_with_more(struct gc_pages *gp, unsigned long nr, bool near)
 		return first;
 	first = find_free(gp, nr);
 	return first >= 0 ? first : grow_at(gp, find_open(gp, nr), nr);
+}
+
+/* When find_near() has found nothing; as gc_pages_alloc() */
+static long find_elsewhere(struct gc_pages *gp, unsigned long nr, bool grow)
+{
+	bool near = prefers_near(gp, nr);
+	long first = near ? -1 : find_free(gp, nr);
+
+	if (first >= 0)
+		return first;
+	return grow ? find_with_more(gp, nr, near) : -ENOMEM;
 }
 
 static void set_used(struct gc_pages *gp, unsigned long first, unsigned long nr)
@@ -386,15 +392,13 @@ static void set_used(struct gc_pages *gp, unsigned long first, unsigned long nr)
  */
 long gc_pages_alloc(struct gc_pages *gp, unsigned long nr, bool grow)
 {
-	bool near;
 	long first;
 
 	if (nr > gp->limit)
 		return -ENOMEM;
-	near = prefers_near(gp, nr);
-	first = find(gp, nr, near);
+	first = find_near(gp, nr);
 	if (first < 0)
-		first = grow ? find_with_more(gp, nr, near) : -ENOMEM;
+		first = find_elsewhere(gp, nr, grow);
 	if (first < 0)
 		return first;
 	set_used(gp, first, nr);
