@@ -7,10 +7,13 @@
  * have the processor between two looks at objects.  It takes no lock: the caller
  * holds the heap's and has the world stopped.
  *
- * The queue is a stack of segments that grows with the depth of the structure;
- * in front of it a small FIFO gives the processor time to fetch an object
- * before it is scanned (the idea: Cher, Hosking and Vitek, "Software
- * prefetching for mark-sweep garbage collection", ASPLOS 2004).
+ * The queue is a stack of segments that grows with the depth of the structure.  Two
+ * things keep the processor from waiting for memory: a word that points into the heap
+ * is a candidate first, whose slab is fetched while others are looked at; and an object
+ * that comes from the queue goes through a small FIFO while its words are fetched (the
+ * idea: Cher, Hosking and Vitek, "Software prefetching for mark-sweep garbage
+ * collection", ASPLOS 2004).  Where there is but one way to go, as in a list, there is
+ * nothing else to look at, and both are gone round.
  *
  * When the queue cannot grow, the object stays marked and unscanned, and the
  * heap is walked afterwards for marked objects, which are scanned again, until
@@ -27,30 +30,71 @@
 #include "mark.h"
 
 /**
- * struct mark_entry - an object, or the rest of a large one, to be scanned
- * @slab: its slab
- * @index: number of its slot; of a large object: the page to go on with
+ * struct mark_entry - an object, or a part of one, to be scanned
+ * @words: where it is, or its slab when it is not scanned as it lies there
+ * @nr: how many words; or BY_SLAB and the number of its slot, of a large object that
+ *	of the page to go on with
  */
 struct mark_entry {
-	struct gc_slab *slab;
-	unsigned long index;
+	const void *words;
+	unsigned long nr;
 };
 
-#define SEGMENT_ENTRIES	((PAGE_SIZE - sizeof(void *)) / \
-			 sizeof(struct mark_entry))
+#define BY_SLAB		(1UL << 63)
+
+#define SEGMENT_ENTRIES	(PAGE_SIZE / sizeof(struct mark_entry) - 1)
 
 /**
  * struct mark_segment - a page of the queue
  * @below: the segment that was filled before this one
- * @entries: the queue's entries
+ * @entries: the queue's entries, up to the end of the page
  */
 struct mark_segment {
 	struct mark_segment *below;
-	struct mark_entry entries[SEGMENT_ENTRIES];
+	struct mark_entry entries[SEGMENT_ENTRIES]
+		__aligned(sizeof(struct mark_entry));
 };
 
-/* Entries being prefetched: a power of two. */
+static_assert(sizeof(struct mark_segment) == PAGE_SIZE);
+
+/**
+ * struct candidate - an offset that may be in an object
+ * @slab: slab of its page; NULL when there is no candidate
+ * @offset: bytes from the heap's start
+ */
+struct candidate {
+	struct gc_slab *slab;
+	size_t offset;
+};
+
+/* Candidates whose slab is being fetched, and objects that are: powers of two. */
+#define RING_SIZE	8
 #define FIFO_SIZE	8
+
+/**
+ * struct marking - a marking at work: what is best kept in registers
+ * @m: its marker
+ * @regions: top of the tree of its heap's pages
+ * @next: where the next entry of the queue goes
+ * @last: slab of the last word that pointed into one: it has been fetched
+ * @ring: candidates, RING_SIZE of them
+ * @ring_at: how many went there
+ * @fifo: objects, FIFO_SIZE of them; @words is NULL where there is none
+ * @fifo_at: how many went there
+ */
+struct marking {
+	struct gc_marker *m;
+	struct gc_region **regions;
+	struct mark_entry *next;
+	struct gc_slab *last;
+	struct candidate *ring;
+	unsigned int ring_at;
+	struct mark_entry *fifo;
+	unsigned int fifo_at;
+};
+
+#define REGION_BYTES	(REGION_PAGES * PAGE_SIZE)
+#define CHUNK_BYTES	(CHUNK_PAGES * PAGE_SIZE)
 
 /* Words between two looks at the scheduler and at pending signals. */
 #define BUDGET_WORDS	65536
@@ -85,6 +129,7 @@ int gc_marker_init(struct gc_marker *m, struct gc_slabs *gs,
 	if (!m->top)
 		return -ENOMEM;
 	m->top->below = NULL;
+	m->next = m->top->entries;
 	return 0;
 }
 
@@ -104,64 +149,91 @@ void gc_marker_destroy(struct gc_marker *m)
 		segment_free(m->spare);
 }
 
-static bool queue_grow(struct gc_marker *m)
+/* A segment more; returns where its entries begin, or NULL. */
+static noinline struct mark_entry *queue_grow(struct gc_marker *m)
 {
 	struct mark_segment *segment = m->spare;
 
 	m->spare = NULL;
 	if (!segment)
 		segment = segment_new();
-	if (!segment)
-		return false;
+	if (!segment) {
+		m->overflowed = true;
+		return NULL;
+	}
 	segment->below = m->top;
 	m->top = segment;
-	m->fill = 0;
-	return true;
+	return segment->entries;
 }
 
-static void queue_push(struct gc_marker *m, struct gc_slab *slab,
-		       unsigned long index)
+/* The segment is empty; returns the end of the one below, which there is. */
+static noinline struct mark_entry *queue_shrink(struct gc_marker *m)
 {
-	if (unlikely(m->fill == SEGMENT_ENTRIES) && !queue_grow(m)) {
-		m->overflowed = true;
-		return;
+	struct mark_segment *empty = m->top;
+
+	m->top = empty->below;
+	if (m->spare)
+		segment_free(empty);
+	else
+		m->spare = empty;
+	return m->top->entries + SEGMENT_ENTRIES;
+}
+
+/* Segments are pages, and their last entry ends where they do. */
+static __always_inline bool ends_segment(const struct mark_entry *next)
+{
+	return !offset_in_page(next);
+}
+
+static __always_inline bool begins_segment(const struct mark_entry *next)
+{
+	return offset_in_page(next) == offsetof(struct mark_segment, entries);
+}
+
+/* Returns where the entry after this one goes. */
+static __always_inline struct mark_entry *
+push(struct gc_marker *m, struct mark_entry *next, const void *words,
+     unsigned long nr)
+{
+	if (unlikely(ends_segment(next))) {
+		struct mark_entry *first = queue_grow(m);
+
+		if (!first)
+			return next;
+		next = first;
 	}
-	m->top->entries[m->fill++] = (struct mark_entry) { slab, index };
+	*next = (struct mark_entry) { words, nr };
+	return next + 1;
 }
 
-static bool queue_pop(struct gc_marker *m, struct mark_entry *entry)
+/* For a newly marked object that has no words to scan, or has them elsewhere */
+static noinline struct mark_entry *push_slab(struct gc_marker *m,
+					     struct mark_entry *next,
+					     struct gc_slab *slab, u32 index)
 {
-	if (unlikely(!m->fill)) {
-		struct mark_segment *empty = m->top;
-
-		if (!empty->below)
-			return false;
-		m->top = empty->below;
-		m->fill = SEGMENT_ENTRIES;
-		if (m->spare)
-			segment_free(empty);
-		else
-			m->spare = empty;
-	}
-	*entry = m->top->entries[--m->fill];
-	return true;
+	return slab->noscan ? next : push(m, next, slab, BY_SLAB | index);
 }
 
-static __always_inline void mark_offset(struct gc_marker *m, size_t offset)
+/* The object that an offset points into is marked and goes to the queue. */
+static __always_inline struct mark_entry *
+mark_in_slab(struct gc_marker *m, struct mark_entry *next,
+	     struct gc_slab *slab, size_t offset)
 {
-	struct gc_slab *slab;
-	u32 index;
+	u32 index = ((offset - slab->offset) * slab->magic) >> 32, nr;
+	unsigned long bit = BIT(index % BITS_PER_LONG);
+	unsigned long *mark = &gc_slab_mark_bits(slab)[index / BITS_PER_LONG];
 
-	slab = gc_slab_find(m->gs, offset, &index);
-	if (!slab)
-		return;
-	if (!test_bit(index, gc_slab_alloc_bits(slab)))
-		return;
-	if (__test_and_set_bit(index, gc_slab_mark_bits(slab)))
-		return;
+	if (unlikely(index >= slab->slots))
+		return next;
+	/* The bitmap of the allocated comes behind. */
+	if (*mark & bit || !(mark[slab->words] & bit))
+		return next;
+	*mark |= bit;
 	slab->nr_marked++;
-	if (!slab->noscan)
-		queue_push(m, slab, index);
+	nr = slab->scan_words;
+	if (unlikely(!nr))
+		return push_slab(m, next, slab, index);
+	return push(m, next, (long *)slab->kaddr + (size_t)index * nr, nr);
 }
 
 /* Bytes of the heap that may be in use. */
@@ -170,25 +242,15 @@ static size_t heap_size(const struct gc_marker *m)
 	return m->gs->pages.frontier << PAGE_SHIFT;
 }
 
-/* Many words of an object point into the heap. */
-static void mark_object(struct gc_marker *m, const unsigned long *words,
-			size_t nr)
-{
-	const size_t size = heap_size(m);
-	const unsigned long base = m->base;
-	size_t i;
-
-	for (i = 0; i < nr; i++) {
-		size_t offset = READ_ONCE(words[i]) - base;
-
-		if (offset < size)
-			mark_offset(m, offset);
-	}
-}
-
 static noinline void mark_root(struct gc_marker *m, size_t offset)
 {
-	mark_offset(m, offset);
+	struct gc_slab *slab;
+
+	if (offset >> PAGE_SHIFT >= m->gs->pages.frontier)
+		return;
+	slab = gc_pages_slab(&m->gs->pages, offset >> PAGE_SHIFT);
+	if (slab)
+		m->next = mark_in_slab(m, m->next, slab, offset);
 }
 
 /*
@@ -197,8 +259,8 @@ static noinline void mark_root(struct gc_marker *m, size_t offset)
  */
 static noinline void mark_root_and_end(struct gc_marker *m, size_t offset)
 {
-	mark_offset(m, offset);
-	mark_offset(m, offset - 1);
+	mark_root(m, offset);
+	mark_root(m, offset - 1);
 }
 
 static __always_inline void look_at_root(struct gc_marker *m, size_t offset,
@@ -260,54 +322,136 @@ void gc_mark_words_and_ends(struct gc_marker *m, const unsigned long *words,
 	look_at_roots(m, words, nr, heap_size(m) + 1, true);
 }
 
-/* Of a large object an entry stands for one page. */
-static size_t entry_size(const struct mark_entry *entry)
+/* A word of an object points into the heap. */
+static __always_inline void meet(struct marking *k, size_t offset)
 {
-	return entry->slab->large ? PAGE_SIZE : entry->slab->object_size;
-}
+	struct gc_region *region = k->regions[offset / REGION_BYTES];
+	struct gc_slab **slabs = region->slabs[offset / CHUNK_BYTES %
+					       REGION_CHUNKS];
+	struct gc_slab *slab = slabs[offset / PAGE_SIZE % CHUNK_PAGES];
+	struct candidate *c, oldest;
 
-static void *entry_address(struct gc_marker *m, const struct mark_entry *entry)
-{
-	const struct gc_slab *slab = entry->slab;
-	size_t size = slab->object_size;
-
-	if (likely(slab->kaddr))
-		return slab->kaddr + entry->index * size;
-	size = entry_size(entry);
-	return gc_slab_piece(m->gs, slab, entry->index * size, &size);
-}
-
-/* Those whose pages do not lie side by side are scanned page by page. */
-static void scan_pieces(struct gc_marker *m, const struct mark_entry *entry)
-{
-	size_t size = entry_size(entry), at = entry->index * size, piece;
-	size_t end = at + size;
-
-	for (; at < end; at += piece) {
-		void *words;
-
-		piece = end - at;
-		words = gc_slab_piece(m->gs, entry->slab, at, &piece);
-		mark_object(m, words, piece / sizeof(long));
-	}
-	m->budget -= size / sizeof(long);
-}
-
-/* A large object is scanned page by page, the rest goes back to the queue. */
-static void scan(struct gc_marker *m, const struct mark_entry *entry)
-{
-	struct gc_slab *slab = entry->slab;
-	size_t size = slab->object_size;
-
-	if (likely(slab->kaddr)) {
-		mark_object(m, slab->kaddr + entry->index * size,
-			    size / sizeof(long));
-		m->budget -= size / sizeof(long);
+	if (!slab)
 		return;
+	if (slab != k->last) {
+		k->last = slab;
+		prefetch(&slab->kaddr);
+		c = &k->ring[k->ring_at++ % RING_SIZE];
+		oldest = *c;
+		*c = (struct candidate) { slab, offset };
+		slab = oldest.slab;
+		offset = oldest.offset;
+		if (!slab)
+			return;
 	}
-	if (slab->large && entry->index + 1 < slab->nr_pages)
-		queue_push(m, slab, entry->index + 1);
-	scan_pieces(m, entry);
+	k->next = mark_in_slab(k->m, k->next, slab, offset);
+}
+
+/* An even number of words, many of which tend to be zero */
+static __always_inline void scan(struct marking *k, const unsigned long *words,
+				 size_t nr)
+{
+	const size_t size = heap_size(k->m);
+	const unsigned long base = k->m->base;
+	const unsigned long *end = words + nr;
+
+	do {
+		unsigned long a = READ_ONCE(words[0]);
+		unsigned long b = READ_ONCE(words[1]);
+
+		if (a | b) {
+			if (a - base < size)
+				meet(k, a - base);
+			if (b - base < size)
+				meet(k, b - base);
+		}
+		words += 2;
+	} while (words != end);
+}
+
+/* The @back-th candidate, counted from the newest, is no longer one. */
+static __always_inline bool settle(struct marking *k, unsigned int back)
+{
+	struct candidate *c = &k->ring[(k->ring_at - back) % RING_SIZE];
+	struct gc_slab *slab = c->slab;
+
+	if (!slab)
+		return false;
+	c->slab = NULL;
+	k->next = mark_in_slab(k->m, k->next, slab, c->offset);
+	return true;
+}
+
+/* Take the newest object from the FIFO, or any other; false when there is none. */
+static bool take(struct marking *k, struct mark_entry *entry)
+{
+	struct mark_entry *e;
+	unsigned int i;
+
+	for (i = 1; i <= FIFO_SIZE; i++) {
+		e = &k->fifo[(k->fifo_at - i) % FIFO_SIZE];
+		if (!e->words)
+			continue;
+		*entry = *e;
+		e->words = NULL;
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Nothing is left but in the FIFO and the ring: an object from there, whose @words are
+ * NULL when all is done.  What is pushed for a candidate is on the queue then.
+ */
+static noinline struct mark_entry pop_more(struct marking *k)
+{
+	struct mark_entry entry = {};
+	unsigned int i;
+
+	if (take(k, &entry))
+		return entry;
+	for (i = 1; i <= RING_SIZE && begins_segment(k->next); i++)
+		settle(k, i);
+	if (!begins_segment(k->next))
+		entry = *--k->next;
+	return entry;
+}
+
+/* The segment has one entry at most, which would wait in the FIFO for company. */
+static __always_inline bool pop_last(struct marking *k, struct mark_entry *entry)
+{
+	struct marking copy;
+
+	if (begins_segment(k->next) && k->m->top->below)
+		k->next = queue_shrink(k->m);
+	/* In a list there is the one candidate. */
+	if (begins_segment(k->next))
+		settle(k, 1);
+	if (begins_segment(k->next)) {
+		/* So that the compiler has the original in registers */
+		copy = *k;
+		*entry = pop_more(&copy);
+		*k = copy;
+		return entry->words;
+	}
+	*entry = *--k->next;
+	return true;
+}
+
+static __always_inline bool pop(struct marking *k, struct mark_entry *entry)
+{
+	struct mark_entry *e;
+
+	do {
+		/* Not of @next itself: behind a full segment that is another page's. */
+		if (unlikely(offset_in_page(k->next - 1) <= sizeof(*e)))
+			return pop_last(k, entry);
+		e = &k->fifo[k->fifo_at++ % FIFO_SIZE];
+		*entry = *e;
+		*e = *--k->next;
+		prefetch(e->words);
+	} while (!entry->words);
+	return true;
 }
 
 /* Look up from the work now and then.  Returns false when it must end. */
@@ -322,42 +466,92 @@ static bool go_on(struct gc_marker *m)
 	return !m->err;
 }
 
+/* Bytes of a slot, or of a page of a large object */
+static size_t part_size(const struct gc_slab *slab)
+{
+	return slab->large ? PAGE_SIZE : slab->object_size;
+}
+
+/*
+ * What does not lie in one piece goes to the queue once more, page by page; of a large
+ * object one page, and the rest of it.  Objects of one word are marked from here.
+ */
+static noinline struct mark_entry *push_pieces(struct gc_marker *m,
+					       struct mark_entry *next,
+					       const struct gc_slab *slab,
+					       unsigned long index)
+{
+	size_t at = index * part_size(slab), end = at + part_size(slab), piece;
+	void *words;
+
+	if (slab->large && index + 1 < slab->nr_pages)
+		next = push(m, next, slab, BY_SLAB | (index + 1));
+	for (; at < end; at += piece) {
+		piece = end - at;
+		words = gc_slab_piece(m->gs, slab, at, &piece);
+		if (piece > sizeof(long)) {
+			next = push(m, next, words, piece / sizeof(long));
+			continue;
+		}
+		m->next = next;
+		gc_mark_words(m, words, 1);
+		next = m->next;
+	}
+	return next;
+}
+
 static void empty_queue(struct gc_marker *m)
 {
-	struct mark_entry fifo[FIFO_SIZE];
-	unsigned int head = 0, tail = 0;
+	struct candidate ring[RING_SIZE] = {};
+	struct mark_entry fifo[FIFO_SIZE] = {};
+	struct mark_entry entry;
+	struct marking k = {
+		.m = m,
+		.regions = m->gs->pages.regions,
+		.next = m->next,
+		.ring = ring,
+		.fifo = fifo,
+	};
 
-	for (;;) {
-		while (tail - head < FIFO_SIZE &&
-		       queue_pop(m, &fifo[tail % FIFO_SIZE])) {
-			prefetch(entry_address(m, &fifo[tail % FIFO_SIZE]));
-			tail++;
+	while (pop(&k, &entry)) {
+		if (unlikely(entry.nr & BY_SLAB)) {
+			k.next = push_pieces(m, k.next, entry.words,
+					     entry.nr & ~BY_SLAB);
+			continue;
 		}
-		if (head == tail || !go_on(m))
-			return;
-		scan(m, &fifo[head % FIFO_SIZE]);
-		head++;
+		m->budget -= entry.nr;
+		if (unlikely(m->budget <= 0) && !go_on(m))
+			break;
+		scan(&k, entry.words, entry.nr);
 	}
+	m->next = k.next;
+}
+
+/* As there is no memory for the queue, without it. */
+static void rescan(struct gc_marker *m, const struct gc_slab *slab,
+		   unsigned long index)
+{
+	size_t at = index * part_size(slab), end = at + part_size(slab), piece;
+	void *words;
+
+	for (; at < end; at += piece) {
+		piece = end - at;
+		words = gc_slab_piece(m->gs, slab, at, &piece);
+		gc_mark_words(m, words, piece / sizeof(long));
+	}
+	m->budget -= part_size(slab) / sizeof(long);
 }
 
 static void rescan_slab(struct gc_slab *slab, void *arg)
 {
+	unsigned long parts = slab->large ? slab->nr_pages : 1, part, i;
 	struct gc_marker *m = arg;
-	struct mark_entry entry = { .slab = slab };
-	unsigned long i;
 
 	if (slab->noscan || m->err)
 		return;
 	for_each_set_bit(i, gc_slab_mark_bits(slab), slab->slots) {
-		if (slab->large) {
-			for (entry.index = 0; entry.index < slab->nr_pages &&
-			     go_on(m); entry.index++) {
-				scan_pieces(m, &entry);
-				empty_queue(m);
-			}
-		} else {
-			entry.index = i;
-			scan(m, &entry);
+		for (part = 0; part < parts && go_on(m); part++) {
+			rescan(m, slab, i + part);
 			empty_queue(m);
 		}
 	}

@@ -22,7 +22,7 @@
  * @gs: slabs of the heap
  * @base: user address of the heap
  * @top: segment of the queue that is being filled
- * @fill: entries in @top
+ * @next: where in @top the next entry goes
  * @spare: one empty segment that is kept, to save allocations at its edge
  * @overflowed: the queue could not grow: some marked object was not scanned
  * @err: as gc_given_up(): the marking is incomplete; or 0
@@ -32,7 +32,7 @@ struct gc_marker {
 	struct gc_slabs *gs;
 	unsigned long base;
 	struct mark_segment *top;
-	unsigned int fill;
+	struct mark_entry *next;
 	struct mark_segment *spare;
 	bool overflowed;
 	int err;

@@ -137,10 +137,13 @@ static void slab_place(struct gc_slabs *gs, struct gc_slab *slab)
 	unsigned long i;
 
 	slab->kaddr = NULL;
+	slab->scan_words = 0;
 	for (i = 1; i < slab->nr_pages; i++)
 		if (page_to_pfn(slab_page(gs, slab, i)) != page_to_pfn(first) + i)
 			return;
 	slab->kaddr = page_address(first);
+	if (!slab->noscan && slab->object_size % (2 * sizeof(long)) == 0)
+		slab->scan_words = slab->object_size / sizeof(long);
 }
 
 /**

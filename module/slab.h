@@ -52,18 +52,12 @@ enum gc_slab_state {
 
 /**
  * struct gc_slab - a slab, or a large object
- * @offset: bytes from the heap's start to the first slot
  * @object_size: bytes of a slot
- * @magic: slot number = (byte offset * magic) >> 32; 0 for a large object
- * @slots: number of slots
  * @noscan: objects hold no pointers
  * @large: one object in whole pages
  * @state: see above
  * @class_index: size class, SIZE_CLASS_COUNT when @large
- * @kaddr: the first slot in the kernel's address space, where holes are others'
- *	memory; NULL when @large, or when the pages do not lie side by side there
  * @nr_alloc: bits set in the allocation bitmap
- * @nr_marked: bits set in the mark bitmap
  * @nr_held: slots that the last sweep found to be held
  * @words: words of each bitmap
  * @unclean: free slots may not be zero
@@ -75,22 +69,28 @@ enum gc_slab_state {
  * @nr_pages: pages of the slab, holes included
  * @holes: bit set: that page was given back; for none when @large
  * @looked_at: while PARTIAL or SPARSE: gc_slabs_release() finds no more to give back
- * @bits: bitmaps of the slots allocated, marked, and handed to the owner
+ * @pad: makes the rest begin with a cache line
+ * @kaddr: the first slot in the kernel's address space, where holes are others'
+ *	memory; NULL when @large, or when the pages do not lie side by side there
+ * @offset: bytes from the heap's start to the first slot
+ * @magic: slot number = (byte offset * magic) >> 32; 0 for a large object
+ * @slots: number of slots
+ * @scan_words: words of an object that are to be looked at, which lie at @kaddr; 0 when
+ *	there are none, or elsewhere
+ * @nr_marked: bits set in the mark bitmap
+ * @bits: bitmaps of the slots marked, allocated, and handed to the owner
+ *
+ * From @kaddr on is what marking touches: a cache line, with the marks of 256 slots.
  */
 struct gc_slab {
-	size_t offset;
 	size_t object_size;
-	u32 magic;
-	u32 slots;
+	u32 nr_alloc;
+	u32 nr_held;
+	u32 words;
 	bool noscan;
 	bool large;
 	u8 state;
 	u8 class_index;
-	u32 nr_marked;
-	void *kaddr;
-	u32 nr_alloc;
-	u32 nr_held;
-	u32 words;
 	bool unclean;
 	void *owner;
 	struct list_head node;
@@ -100,15 +100,24 @@ struct gc_slab {
 	unsigned long nr_pages;
 	unsigned long holes;
 	bool looked_at;
+	u8 pad[23];
+	void *kaddr;
+	size_t offset;
+	u32 magic;
+	u32 slots;
+	u32 scan_words;
+	u32 nr_marked;
 	unsigned long bits[];
 };
 
-static inline unsigned long *gc_slab_alloc_bits(struct gc_slab *slab)
+static_assert(offsetof(struct gc_slab, kaddr) % 64 == 0);
+
+static inline unsigned long *gc_slab_mark_bits(struct gc_slab *slab)
 {
 	return slab->bits;
 }
 
-static inline unsigned long *gc_slab_mark_bits(struct gc_slab *slab)
+static inline unsigned long *gc_slab_alloc_bits(struct gc_slab *slab)
 {
 	return slab->bits + slab->words;
 }
