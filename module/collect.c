@@ -236,7 +236,7 @@ int gc_collect(struct gc_heap *heap, bool forced)
 	u64 start = ktime_get_ns(), freed;
 	struct gcheap_cycle cycle = {
 		.start_ns = start - ktime_to_ns(heap->born),
-		.goal = heap->goal,
+		.goal = gc_heap_next(heap),
 		.forced = forced,
 	};
 	int attempts = ATTEMPTS, err;

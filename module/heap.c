@@ -50,6 +50,13 @@
 /* Slabs that the sweeper takes before it lets others at the heap. */
 #define SWEEPER_BATCH	64
 
+/*
+ * Of what the goal was before, so much more than it would be now is left after so long,
+ * and it is never more than so many times what percent gives the program to work with.
+ */
+#define HELD_HALF_MS	5000ULL
+#define HELD_ROOMS	4
+
 /* A block to grow by, and what the program needs for itself (backing.c) */
 #define TIGHT_PAGES	(2 * CHUNK_PAGES)
 
@@ -333,6 +340,34 @@ u64 gc_heap_goal(const struct gc_heap *heap)
 			     least));
 }
 
+/* What is left of a number after some time: half of it in HELD_HALF_MS, a line between. */
+static u64 decayed(u64 nr, u64 ns)
+{
+	u64 ms = ns / NSEC_PER_MSEC, halves = ms / HELD_HALF_MS;
+
+	if (halves >= 64)
+		return 0;
+	nr >>= halves;
+	return nr - mult_frac(nr / 2, ms % HELD_HALF_MS, HELD_HALF_MS);
+}
+
+/*
+ * A heap that has had a peak keeps its memory for a while, and may as well use it instead
+ * of collecting: the goal falls by and by.  No limit is exceeded for that.
+ */
+static u64 held_goal(const struct gc_heap *heap, u64 now)
+{
+	u64 goal = heap->goal, live = heap->slabs.live, more;
+
+	if (heap->held_goal <= goal || goal < heap->ceiling)
+		return goal;
+	more = decayed(heap->held_goal - goal, now - heap->held_ns);
+	more = min(more, (HELD_ROOMS - 1) * (goal - live));
+	if (heap->limit)
+		more = min(more, heap->limit - min(heap->limit, goal));
+	return goal + more;
+}
+
 /**
  * gc_heap_pace() - set when the next collection is due
  * @heap: heap, whose last marking is complete
@@ -343,9 +378,30 @@ u64 gc_heap_goal(const struct gc_heap *heap)
  */
 void gc_heap_pace(struct gc_heap *heap)
 {
+	u64 now = ktime_get_ns();
+
 	heap->goal = gc_heap_goal(heap);
 	heap->ceiling = percent_goal(heap);
 	heap->tight_since = 0;
+	heap->held_goal = held_goal(heap, now);
+	heap->held_ns = now;
+}
+
+/**
+ * gc_heap_next() - bytes in use at which the next collection is due
+ * @heap: heap
+ *
+ * The goal, or more where the heap holds more memory than that, as long as it does.
+ *
+ * Context: heap's lock held.
+ *
+ * Return: bytes, U64_MAX for never.
+ */
+u64 gc_heap_next(const struct gc_heap *heap)
+{
+	u64 backed = (u64)gc_pages_backed(&heap->slabs.pages) << PAGE_SHIFT;
+
+	return max(heap->goal, min(heap->held_goal, backed));
 }
 
 /*
@@ -401,7 +457,7 @@ static bool is_tight(const struct gc_heap *heap, u64 more, bool own)
  * @heap: heap
  * @more: bytes to be allocated
  *
- * Because of percent when it is reached, or of what the calling thread's cgroup may
+ * Because of percent when it is reached and the heap has no memory left over, or of what the calling thread's cgroup may
  * have; because of a limit, which may be less than what lives, or of what a cgroup
  * around that one may have, for no more than half of the time in the long run: others
  * there may make way.
@@ -413,7 +469,7 @@ static bool is_tight(const struct gc_heap *heap, u64 more, bool own)
 bool gc_heap_due(const struct gc_heap *heap, u64 more)
 {
 	u64 used = heap->slabs.live + heap->slabs.since + more;
-	bool reached = used >= heap->goal;
+	bool reached = used >= gc_heap_next(heap);
 
 	if (heap->slabs.since <= 0)
 		return false;

@@ -96,6 +96,8 @@ struct gc_scavenger {
  * @goal: bytes in use at which the next collection is due, once it can be afforded
  * @ceiling: bytes in use at which it is due at once; more than @goal only when
  *	that is the limit's doing
+ * @held_goal: @goal, or more: so much may be in use when the heap has memory for it
+ * @held_ns: when that was set, ktime_get_ns()
  * @tight_since: bytes allocated since the last marking before the heap is due since its
  *	cgroup is short, when a collection could not be had
  * @fruitless: collections in a row for a full heap that were of no use
@@ -145,6 +147,8 @@ struct gc_heap {
 	u64 limit;
 	u64 goal;
 	u64 ceiling;
+	u64 held_goal;
+	u64 held_ns;
 	s64 tight_since;
 	unsigned int fruitless;
 	ktime_t born;
@@ -170,6 +174,7 @@ void gc_heap_free(struct gc_heap *heap);
 void gc_heap_unlock(struct gc_heap *heap);
 
 u64 gc_heap_goal(const struct gc_heap *heap);
+u64 gc_heap_next(const struct gc_heap *heap);
 void gc_heap_pace(struct gc_heap *heap);
 void gc_heap_collected(struct gc_heap *heap, u64 start);
 bool gc_heap_due(const struct gc_heap *heap, u64 more);

@@ -274,6 +274,93 @@ static void full_heap_gets_some_collections_of_no_use_and_then_waits(struct kuni
 	KUNIT_EXPECT_TRUE(test, gc_heap_may_help(heap));
 }
 
+/* That has lived through a peak of 64 MiB, and still has its memory */
+static struct gc_heap *heap_after_peak(struct kunit *test, u64 limit)
+{
+	struct gc_heap *heap = heap_with(test, SZ_64M, 100, limit);
+
+	heap->slabs.pages.frontier = SZ_128M >> PAGE_SHIFT;
+	gc_heap_pace(heap);
+	heap->slabs.live = SZ_16M;
+	gc_heap_pace(heap);
+	return heap;
+}
+
+/* Time has gone by, and then there is a collection. */
+static void paced_later(struct gc_heap *heap, u64 ns)
+{
+	heap->held_ns -= ns;
+	gc_heap_pace(heap);
+}
+
+static void memory_that_is_held_is_used_before_a_collection(struct kunit *test)
+{
+	struct gc_heap *heap = heap_after_peak(test, 0);
+
+	KUNIT_EXPECT_EQ(test, heap->goal, SZ_32M);
+	/* Four times the 16 MiB that percent gives */
+	KUNIT_EXPECT_EQ(test, gc_heap_next(heap), SZ_64M + SZ_16M);
+	heap->slabs.since = SZ_32M;
+	KUNIT_EXPECT_FALSE(test, gc_heap_due(heap, 0));
+	heap->slabs.since = SZ_64M;
+	KUNIT_EXPECT_TRUE(test, gc_heap_due(heap, 0));
+}
+
+static void memory_that_was_given_back_is_not_used_before_a_collection(struct kunit *test)
+{
+	struct gc_heap *heap = heap_after_peak(test, 0);
+
+	heap->slabs.since = SZ_32M;
+	heap->slabs.pages.absent = (SZ_64M + SZ_16M) >> PAGE_SHIFT;
+	KUNIT_EXPECT_EQ(test, gc_heap_next(heap), SZ_32M + SZ_16M);
+	KUNIT_EXPECT_TRUE(test, gc_heap_due(heap, 0));
+	heap->slabs.pages.absent = SZ_128M >> PAGE_SHIFT;
+	KUNIT_EXPECT_EQ(test, gc_heap_next(heap), SZ_32M);
+}
+
+static void goal_of_a_heap_after_a_peak_falls_in_time(struct kunit *test)
+{
+	struct gc_heap *heap = heap_after_peak(test, 0);
+	u64 next = gc_heap_next(heap);
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		paced_later(heap, NSEC_PER_SEC);
+		KUNIT_EXPECT_LT(test, gc_heap_next(heap), next);
+		next = gc_heap_next(heap);
+	}
+	KUNIT_EXPECT_LT(test, next, SZ_32M + SZ_8M);
+	paced_later(heap, HOUR_NS);
+	KUNIT_EXPECT_EQ(test, gc_heap_next(heap), SZ_32M);
+	paced_later(heap, U64_MAX / 2);
+	KUNIT_EXPECT_EQ(test, gc_heap_next(heap), SZ_32M);
+}
+
+/* The limit is one for the heap's own tables, too, but there are none here. */
+static void limit_counts_for_memory_that_is_held(struct kunit *test)
+{
+	struct gc_heap *heap = heap_after_peak(test, SZ_32M + SZ_8M);
+
+	KUNIT_EXPECT_LE(test, gc_heap_next(heap), SZ_32M + SZ_8M);
+	heap = heap_after_peak(test, SZ_8M);
+	KUNIT_EXPECT_EQ(test, gc_heap_next(heap), heap->goal);
+}
+
+static void heap_that_was_off_has_had_no_peak(struct kunit *test)
+{
+	struct gc_heap *heap = heap_after_peak(test, 0);
+
+	heap->percent = GCHEAP_PERCENT_OFF;
+	gc_heap_pace(heap);
+	KUNIT_EXPECT_EQ(test, gc_heap_next(heap), U64_MAX);
+	heap->percent = 100;
+	gc_heap_pace(heap);
+	KUNIT_EXPECT_LE(test, gc_heap_next(heap), SZ_64M + SZ_16M);
+	heap->percent = 0;
+	gc_heap_pace(heap);
+	KUNIT_EXPECT_EQ(test, gc_heap_next(heap), SZ_16M);
+}
+
 static struct kunit_case pace_cases[] = {
 	KUNIT_CASE(heap_grows_by_percent_of_what_lives),
 	KUNIT_CASE(small_heap_is_left_alone_up_to_4_mib),
@@ -296,6 +383,11 @@ static struct kunit_case pace_cases[] = {
 	KUNIT_CASE(what_percent_says_is_due_without_delay),
 	KUNIT_CASE(limit_alone_has_nothing_due_at_once),
 	KUNIT_CASE(full_heap_gets_some_collections_of_no_use_and_then_waits),
+	KUNIT_CASE(memory_that_is_held_is_used_before_a_collection),
+	KUNIT_CASE(memory_that_was_given_back_is_not_used_before_a_collection),
+	KUNIT_CASE(goal_of_a_heap_after_a_peak_falls_in_time),
+	KUNIT_CASE(limit_counts_for_memory_that_is_held),
+	KUNIT_CASE(heap_that_was_off_has_had_no_peak),
 	{}
 };
 

@@ -545,7 +545,8 @@ struct gcheap_cycle {
  * @heap_inuse: of them in slabs and large objects; pages of slabs that were given back
  *	are in none of these three
  * @heap_released: bytes given back to the machine since the heap was made
- * @next_gc: heap_alloc at which the next collection is due, or later because of
+ * @next_gc: heap_alloc at which the next collection is due; or later, as there is
+ *	memory left from when the heap was larger, or because of
  *	gcheap_ioc_config.limit
  * @last_gc_ns: end of the last collection, CLOCK_REALTIME; 0: none yet
  * @pause_total_ns: sum of all pauses
