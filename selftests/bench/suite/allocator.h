@@ -5,7 +5,12 @@
  *
  * An object of get() may hold pointers, one of get_data() does not.  Both are zero but for
  * those of malloc(), which a program fills as it needs.  put() is called where a
- * programmer would call free(), and does nothing where a collector does that.
+ * programmer would call free(), and does nothing where a collector does that.  Where
+ * there are no pools, borrow() and lend() are get() and put().
+ *
+ * held() tells how many bytes of memory the allocator has for its objects and for itself;
+ * held_at_most() how many those ever were since allocator_begin(), where that is known,
+ * and zero elsewhere.
  */
 #ifndef GCHEAP_BENCH_ALLOCATOR_H
 #define GCHEAP_BENCH_ALLOCATOR_H
@@ -15,11 +20,43 @@
 
 #if defined(WITH_MALLOC)
 
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
 #define ALLOCATOR	"glibc"
 #define IS_COLLECTED	0
 
+/* What the process has in memory before it allocates */
+static uint64_t allocator_own;
+
+/* A line of /proc/self/status, in bytes.  Allocates nothing. */
+static inline uint64_t allocator_status(const char *line)
+{
+	char text[4096];
+	int fd = open("/proc/self/status", O_RDONLY);
+	ssize_t length = read(fd, text, sizeof(text) - 1);
+
+	close(fd);
+	if (length <= 0)
+		abort();
+	text[length] = 0;
+	return strtoull(strstr(text, line) + strlen(line), NULL, 10) * 1024;
+}
+
 static inline void allocator_begin(void)
 {
+	allocator_own = allocator_status("\nVmRSS:");
+}
+
+static inline uint64_t held(void)
+{
+	return allocator_status("\nVmRSS:") - allocator_own;
+}
+
+static inline uint64_t held_at_most(void)
+{
+	return allocator_status("\nVmHWM:") - allocator_own;
 }
 
 static inline void *get(size_t size)
@@ -41,6 +78,10 @@ static inline void collect(void)
 {
 }
 
+static inline void give_back(void)
+{
+}
+
 static inline uint64_t collections(void)
 {
 	return 0;
@@ -56,6 +97,21 @@ static inline uint64_t collections(void)
 static inline void allocator_begin(void)
 {
 	GC_INIT();
+}
+
+/* Its tables included, what it has unmapped not */
+static inline uint64_t held(void)
+{
+	struct GC_prof_stats_s stats;
+
+	if (GC_get_prof_stats(&stats, sizeof(stats)) != sizeof(stats))
+		abort();
+	return stats.obtained_from_os_bytes - stats.unmapped_bytes;
+}
+
+static inline uint64_t held_at_most(void)
+{
+	return 0;
 }
 
 static inline void *get(size_t size)
@@ -78,6 +134,11 @@ static inline void collect(void)
 	GC_gcollect();
 }
 
+static inline void give_back(void)
+{
+	GC_gcollect_and_unmap();
+}
+
 static inline uint64_t collections(void)
 {
 	return GC_get_gc_no();
@@ -89,14 +150,37 @@ static inline uint64_t collections(void)
 
 #define ALLOCATOR	"gcheap"
 #define IS_COLLECTED	1
+#define HAS_POOL	1
 
 static struct gcheap *allocator_heap;
+static struct gcheap_pool *allocator_pool;
 
 static inline void allocator_begin(void)
 {
 	allocator_heap = gcheap_open(NULL);
 	if (!allocator_heap)
 		abort();
+}
+
+static inline struct gcheap_stats allocator_stats(void)
+{
+	struct gcheap_stats stats;
+
+	if (gcheap_read_stats(allocator_heap, &stats))
+		abort();
+	return stats;
+}
+
+static inline uint64_t held(void)
+{
+	struct gcheap_stats stats = allocator_stats();
+
+	return stats.heap_sys + stats.gc_sys;
+}
+
+static inline uint64_t held_at_most(void)
+{
+	return 0;
 }
 
 static inline void *get(size_t size)
@@ -114,18 +198,50 @@ static inline void put(void *object)
 	(void)object;
 }
 
+static inline void *borrow(size_t size)
+{
+	if (!allocator_pool) {
+		allocator_pool = gcheap_pool_new(allocator_heap, size);
+		if (!allocator_pool)
+			abort();
+	}
+	return gcheap_pool_get(allocator_pool);
+}
+
+static inline void lend(void *object)
+{
+	gcheap_pool_put(allocator_pool, object);
+}
+
 static inline void collect(void)
 {
-	gcheap_collect(allocator_heap);
+	if (gcheap_collect(allocator_heap))
+		abort();
+}
+
+static inline void give_back(void)
+{
+	if (gcheap_release(allocator_heap))
+		abort();
 }
 
 static inline uint64_t collections(void)
 {
-	struct gcheap_stats stats;
-
-	return gcheap_read_stats(allocator_heap, &stats) ? 0 : stats.num_gc;
+	return allocator_stats().num_gc;
 }
 
+#endif
+
+#ifndef HAS_POOL
+static inline void *borrow(size_t size)
+{
+	return get(size);
+}
+
+static inline void lend(void *object)
+{
+	put(object);
+}
 #endif
 
 #endif /* GCHEAP_BENCH_ALLOCATOR_H */

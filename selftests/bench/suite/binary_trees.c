@@ -5,19 +5,15 @@
  * (https://benchmarksgame-team.pages.debian.net/benchmarksgame/description/binarytrees.html).
  */
 #include "bench.h"
+#include "trees.h"
 
 #define LEAST_DEPTH	4
 
-struct node {
-	struct node *left;
-	struct node *right;
-};
-
-static struct node *grow(int depth)
+static struct tree *grow(int depth)
 {
-	struct node *node = get(sizeof(*node));
+	struct tree *node = get(sizeof(*node));
 
-	*node = (struct node){};
+	*node = (struct tree){};
 	if (depth > 0) {
 		node->left = grow(depth - 1);
 		node->right = grow(depth - 1);
@@ -25,23 +21,14 @@ static struct node *grow(int depth)
 	return node;
 }
 
-static long count(const struct node *node)
+static long count(const struct tree *node)
 {
 	return node->left ? 1 + count(node->left) + count(node->right) : 1;
 }
 
-static void drop(struct node *node)
-{
-	if (IS_COLLECTED || !node)
-		return;
-	drop(node->left);
-	drop(node->right);
-	put(node);
-}
-
 static long grow_and_count(int depth)
 {
-	struct node *tree = grow(depth);
+	struct tree *tree = grow(depth);
 	long nodes = count(tree);
 
 	drop(tree);
@@ -51,11 +38,12 @@ static long grow_and_count(int depth)
 int main(int argc, char **argv)
 {
 	int most = bench_number(argc, argv, 1, 14), depth;
-	struct node *volatile stays;
+	struct tree *volatile stays;
 
 	allocator_begin();
 	bench_begin();
 	must(grow_and_count(most + 1) == (1L << (most + 2)) - 1);
+	bench_sample();
 	stays = grow(most);
 	for (depth = LEAST_DEPTH; depth <= most; depth += 2) {
 		long times = 1L << (most - depth + LEAST_DEPTH), nodes = 0, i;
@@ -63,6 +51,7 @@ int main(int argc, char **argv)
 		for (i = 0; i < times; i++)
 			nodes += grow_and_count(depth);
 		must(nodes == times * ((1L << (depth + 1)) - 1));
+		bench_sample();
 	}
 	bench_end("binary-trees");
 	must(count(stays) == (1L << (most + 1)) - 1);

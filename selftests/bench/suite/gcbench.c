@@ -6,26 +6,26 @@
  * (https://hboehm.info/gc/gc_bench/).
  */
 #include "bench.h"
+#include "trees.h"
 
 #define LEAST_DEPTH	4
 #define ARRAY		500000
 
 struct node {
-	struct node *left;
-	struct node *right;
+	struct tree tree;
 	long i;
 	long j;
 };
 
-static struct node *new_node(struct node *left, struct node *right)
+static struct tree *new_node(struct tree *left, struct tree *right)
 {
 	struct node *node = get(sizeof(*node));
 
-	*node = (struct node){ .left = left, .right = right };
-	return node;
+	*node = (struct node){ .tree = { .left = left, .right = right } };
+	return &node->tree;
 }
 
-static void grow_down(struct node *node, int depth)
+static void grow_down(struct tree *node, int depth)
 {
 	if (depth <= 0)
 		return;
@@ -35,24 +35,15 @@ static void grow_down(struct node *node, int depth)
 	grow_down(node->right, depth - 1);
 }
 
-static struct node *grow_up(int depth)
+static struct tree *grow_up(int depth)
 {
-	struct node *left, *right;
+	struct tree *left, *right;
 
 	if (depth <= 0)
 		return new_node(NULL, NULL);
 	left = grow_up(depth - 1);
 	right = grow_up(depth - 1);
 	return new_node(left, right);
-}
-
-static void drop(struct node *node)
-{
-	if (IS_COLLECTED || !node)
-		return;
-	drop(node->left);
-	drop(node->right);
-	put(node);
 }
 
 static long nodes(int depth)
@@ -63,15 +54,17 @@ static long nodes(int depth)
 static void come_and_go(int depth, int stretch)
 {
 	long times = 2 * nodes(stretch) / nodes(depth), i;
-	struct node *tree;
+	struct tree *tree;
 
 	for (i = 0; i < times; i++) {
 		tree = new_node(NULL, NULL);
 		grow_down(tree, depth);
 		drop(tree);
 	}
+	bench_sample();
 	for (i = 0; i < times; i++)
 		drop(grow_up(depth));
+	bench_sample();
 }
 
 /* In a frame of its own, so that nothing of it is left in main()'s. */
@@ -84,13 +77,14 @@ int main(int argc, char **argv)
 {
 	int stretch = bench_number(argc, argv, 1, 16);
 	int live = bench_number(argc, argv, 2, 14);
-	struct node *volatile tree;
+	struct tree *volatile tree;
 	double *volatile array;
 	int depth, i;
 
 	allocator_begin();
 	bench_begin();
 	stretch_heap(stretch);
+	bench_sample();
 	tree = new_node(NULL, NULL);
 	grow_down(tree, live);
 	array = get_data(ARRAY * sizeof(*array));

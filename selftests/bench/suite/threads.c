@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* threads [TIMES]: a thread begins, allocates one object, and ends, so many times. */
-#include <pthread.h>
-
-#if defined(WITH_BDWGC)
-#define GC_THREADS
-#endif
-
 #include "bench.h"
+
+#include <pthread.h>
 
 static void *run(void *unused)
 {

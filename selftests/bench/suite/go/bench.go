@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+
+// What the programs in Go have in common: bench.h says what they print.  The memory is
+// the most that the process had since it began, less what it had then.
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+)
+
+var (
+	own         = status("VmRSS:")
+	begun       time.Time
+	collections uint32
+)
+
+func must(condition bool, what string) {
+	if !condition {
+		fmt.Fprintln(os.Stderr, what)
+		os.Exit(1)
+	}
+}
+
+// A line of /proc/self/status, in bytes
+func status(line string) uint64 {
+	text, err := os.ReadFile("/proc/self/status")
+	must(err == nil, "no /proc/self/status")
+	fields := strings.Fields(string(text)[strings.Index(string(text), line)+len(line):])
+	kib, err := strconv.ParseUint(fields[0], 10, 64)
+	must(err == nil, line)
+	return kib * 1024
+}
+
+func numGC() uint32 {
+	var stats runtime.MemStats
+
+	runtime.ReadMemStats(&stats)
+	return stats.NumGC
+}
+
+func begin() {
+	collections = numGC()
+	begun = time.Now()
+}
+
+func print(name string, took time.Duration) {
+	fmt.Println("result", name, "go", took.Nanoseconds(), numGC()-collections,
+		status("VmHWM:")-own)
+}
+
+func end(name string) {
+	print(name, time.Since(begun))
+}
+
+// A number that a program is given, or what it is without
+func number(nth int, without int) int {
+	if nth >= len(os.Args) {
+		return without
+	}
+	n, err := strconv.Atoi(os.Args[nth])
+	must(err == nil, os.Args[nth])
+	return n
+}
+
+// Marsaglia's xorshift
+func random(state *uint64, below uint64) uint64 {
+	*state ^= *state << 13
+	*state ^= *state >> 7
+	*state ^= *state << 17
+	return (*state >> 11) % below
+}
