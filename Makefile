@@ -27,7 +27,8 @@ help:
 	@echo 'make fuzz-core        the portable core in user space (SEED=, TIME=, INPUT=)'
 	@echo 'make torture          processes that share heaps, and are killed'
 	@echo '                      (SEED=, KILLS=, TIME=, KERNEL=)'
-	@echo 'make bench            what stops and allocations cost, beside others (KERNEL= SUITE=)'
+	@echo 'make bench            what allocations and stops cost, beside others (KERNEL=,'
+	@echo '                      SUITE=; QUICK=1: less, in 5 minutes; HOST=1: here)'
 	@echo 'make coverage         how much of module/ the tests run (COVERAGE=90)'
 	@echo 'make install          the library, its headers and its .pc file'
 	@echo '                      (PREFIX=/usr/local, DESTDIR=)'
@@ -84,4 +85,4 @@ clean:
 
 .PHONY: all help module modules_install lib install demo check check-kernels \
 	check-race coverage bench model fuzz fuzz-core torture clean
-export COVERAGE HOST KERNEL TESTS THREADS SEED CALLS KILLS TIME RESULTS INPUT
+export COVERAGE HOST QUICK SUITE KERNEL TESTS THREADS SEED CALLS KILLS TIME RESULTS INPUT

@@ -1,65 +1,121 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# Reads what the programs of selftests/bench/suite print, and prints a table: for each
-# piece of work what gcheap takes, and how that is to what others take, beside the ratio
-# that is the goal.  Of several results for one work the least counts.
+# Reads the lines of bench_results.awk, and prints a table for each machine: for each piece
+# of work what gcheap takes, how that is to what others take, and the same of memory,
+# beside the ratio that is the goal.  Exits with 1 when something died.
 
-function goals(name, list,    n, parts, i, pair)
+function goals(kind, name, list,    n, parts, i, pair)
 {
 	n = split(list, parts, " ")
 	for (i = 1; i <= n; i++) {
 		split(parts[i], pair, "=")
-		goal[name, pair[1]] = pair[2]
+		goal[kind, name, pair[1]] = pair[2]
 	}
 }
 
 BEGIN {
-	goals("gcbench", "bdwgc=0.45 mimalloc=1.0")
-	goals("binary-trees", "bdwgc=0.35 mimalloc=0.9")
-	goals("seed-dropped", "bdwgc=0.12 glibc=0.8 mimalloc=1.3")
-	goals("seed-kept", "bdwgc=0.25 glibc=1.3")
-	goals("churn", "bdwgc=0.45 mimalloc=1.3")
-	goals("mark-shuffled", "bdwgc=0.3")
-	goals("mark-sequential", "bdwgc=0.5")
-	goals("threads", "bdwgc=1.0")
-	nr_peers = split("bdwgc glibc mimalloc jemalloc", peers, " ")
+	FS = "\t"
+	goals("instructions", "gcbench", "bdwgc=0.45 mimalloc=1.0")
+	goals("instructions", "binary-trees", "bdwgc=0.35 mimalloc=0.9")
+	goals("instructions", "seed-dropped", "bdwgc=0.12 glibc=0.8 mimalloc=1.3")
+	goals("instructions", "seed-kept", "bdwgc=0.25 glibc=1.3")
+	goals("instructions", "churn", "bdwgc=0.45 mimalloc=1.3")
+	goals("instructions", "mark-shuffled", "bdwgc=0.3")
+	goals("instructions", "mark-sequential", "bdwgc=0.5")
+	goals("instructions", "threads", "bdwgc=1.0")
+	goals("time", "gcbench", "bdwgc=0.45 go=0.25 mimalloc=1.0")
+	goals("time", "binary-trees", "bdwgc=0.3 go=0.25 mimalloc=1.0")
+	goals("time", "seed-dropped", "bdwgc=0.3 go=0.3")
+	goals("time", "seed-kept", "bdwgc=0.3 go=0.5 glibc=0.8")
+	goals("time", "churn", "bdwgc=0.5 go=0.5 mimalloc=1.1")
+	goals("time", "mark-shuffled", "bdwgc=0.2")
+	goals("time", "mark-sequential", "bdwgc=0.6")
+	goals("time", "pool", "go=0.7")
+	memory_goal = 1.0
+	nr_peers = split("bdwgc go glibc mimalloc jemalloc", peers, " ")
 }
 
-$1 == "result" {
-	if (!($2 in seen)) {
-		seen[$2] = 1
-		names[++nr_names] = $2
-	}
-	if (!(($2, $3) in took) || $4 < took[$2, $3]) {
-		took[$2, $3] = $4
-		cycles[$2, $3] = $5
-	}
-}
-
-function ratio(name, peer,    r, text)
 {
-	if (!((name, peer) in took) || !((name, "gcheap") in took))
+	if (!($1 in known)) {
+		known[$1] = 1
+		machines[++nr_machines] = $1
+	}
+	if (!(($1, $2) in seen)) {
+		seen[$1, $2] = 1
+		names[$1, ++nr_names[$1]] = $2
+	}
+	took[$1, $2, $3] = $4
+	cycles[$1, $2, $3] = $5
+	bytes[$1, $2, $3] = $6
+	if ($7 != "ok")
+		dead[++nr_dead] = "DIED on the machine '" $1 "': " $2 ", " $3 " (" \
+			substr($7, 7) ")"
+}
+
+# Nothing was measured, or something that has died
+function nothing(of, machine, name, allocator)
+{
+	if (!((machine, name, allocator) in of))
 		return "-"
-	r = took[name, "gcheap"] / took[name, peer]
+	return of[machine, name, allocator] == "-" ? "died" : ""
+}
+
+function ratio(of, machine, name, peer, bar,    text, r)
+{
+	text = nothing(of, machine, name, peer)
+	if (text != "")
+		return text
+	if (nothing(of, machine, name, "gcheap") != "" || of[machine, name, peer] <= 0)
+		return "-"
+	r = of[machine, name, "gcheap"] / of[machine, name, peer]
 	text = sprintf("%.2f", r)
-	if ((name, peer) in goal)
-		text = text sprintf(" (%s %s)", r <= goal[name, peer] ? "yes:" : "no:",
-				    goal[name, peer])
+	if (bar != "")
+		text = text sprintf(" (%s: %.2f)", r <= bar ? "yes" : "no", bar)
 	return text
 }
 
-END {
-	printf "%-16s %10s %12s", "", "millions", "collections"
+function figure(of, machine, name, allocator, unit,    text)
+{
+	text = nothing(of, machine, name, allocator)
+	if (text != "")
+		return text
+	return sprintf(of[machine, name, allocator] < unit ? "%.4f" : "%.1f",
+		       of[machine, name, allocator] / unit)
+}
+
+function count(machine, name, allocator,    text)
+{
+	text = nothing(cycles, machine, name, allocator)
+	return text == "" ? cycles[machine, name, allocator] : text
+}
+
+function table(machine,    kind, n, p, name)
+{
+	kind = machine == "counting" ? "instructions" : "time"
+	printf "\n%-18s %10s %17s", machine, kind == "time" ? "ms" : "M instr.", "collections"
 	for (p = 1; p <= nr_peers; p++)
 		printf " %16s", "/ " peers[p]
-	printf "\n"
-	for (n = 1; n <= nr_names; n++) {
-		name = names[n]
-		printf "%-16s %10.1f %5d, %5s", name, took[name, "gcheap"] / 1e6,
-		       cycles[name, "gcheap"],
-		       (name, "bdwgc") in cycles ? cycles[name, "bdwgc"] : "-"
+	printf " %8s %16s\n", "MiB", "memory / bdwgc"
+	for (n = 1; n <= nr_names[machine]; n++) {
+		name = names[machine, n]
+		printf "%-18s %10s %5s,%5s,%5s", name,
+		       figure(took, machine, name, "gcheap", 1e6),
+		       count(machine, name, "gcheap"), count(machine, name, "bdwgc"),
+		       count(machine, name, "go")
 		for (p = 1; p <= nr_peers; p++)
-			printf " %16s", ratio(name, peers[p])
-		printf "\n"
+			printf " %16s", ratio(took, machine, name, peers[p],
+					      goal[kind, name, peers[p]])
+		printf " %8s %16s\n", figure(bytes, machine, name, "gcheap", 1048576),
+		       ratio(bytes, machine, name, "bdwgc", memory_goal)
 	}
+}
+
+END {
+	print "gcheap's figures, and their ratio to others' (whether the goal is reached: the goal);"
+	print "collections of gcheap, bdwgc, Go"
+	for (m = 1; m <= nr_machines; m++)
+		table(machines[m])
+	for (n = 1; n <= nr_dead; n++)
+		print dead[n]
+	exit nr_dead > 0
 }

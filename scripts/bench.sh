@@ -1,87 +1,199 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# bench.sh: what stopping and looking at roots costs, on KERNEL (stock 6.1), beside
-# bdwgc in the same boot; once more what roots cost, and looks at objects and the
-# heap, in instructions, on the same processor; how much memory objects of mixed sizes
-# take, beside other allocators outside of the machine; and how many instructions the
-# programs of selftests/bench/suite take on each allocator, as a table.  Reports; judges
-# nothing.
+# bench.sh: make bench.  What programs that allocate take with gcheap and with others, as a
+# table, in build/bench.json, and in a picture for each of them in build/bench; and what it
+# costs to stop threads and to look at roots.  Reports, and judges nothing; but fails when
+# a program or a machine dies.
 #
-#   SUITE='gcbench churn' scripts/bench.sh     only these programs of the suite
+# The programs run on two machines with KERNEL (stock 6.1): "counting" has one processor,
+# whose clock counts instructions, which are the same everywhere; "emulated" has two, as
+# fast as this machine emulates them, for what has several threads.
+#
+#   SUITE='gcbench churn'   only these programs of selftests/bench/suite, and nothing else
+#   QUICK=1                 the programs only, with less to do, on the counting machine
+#   HOST=1                  all of that on this machine, which has the module loaded
 set -eu
 
 here=$(dirname "$(realpath "$0")")
 . "$here/packages.sh"
 
-need gcc libc6-dev make libgc-dev libjemalloc2 libmimalloc2.0
+clone=$(realpath "$here/..")
+results=$clone/build/bench
 kernel=${KERNEL:-6.1}
-build=$(mktemp -d)
-trap 'rm -rf "$build"' EXIT
-make -s -C "$here/../uapi" OUT="$build"
-make -s -C "$here/../selftests" bench OUT="$build/bench" LIB="$build"
+failed=
 
-# vm VARIABLE-OF-BOOT.SH COMMAND
-vm()
+# Processors that Go may use, a program, and its arguments.  Without arguments a program
+# does what suits the counting machine.
+programs_of()
 {
-	env "$1" "$here/vm.sh" --kernel "$kernel" --file "$build/bench" -- "
-		uname -r
-		echo 1 > /proc/sys/vm/overcommit_memory
-		$2"
+	case ${QUICK:+quick}${QUICK:-$1} in
+	quick*)
+		echo '1 gcbench 13 11
+		1 binary_trees 12
+		1 seed 30000
+		1 churn 300000 16
+		1 mark 50000
+		1 threads 200
+		1 pause 100000 8
+		1 pool 40000
+		2 larson 5 4000
+		2 xmalloc 400
+		1 footprint 4000'
+		;;
+	counting)
+		printf '1 %s\n' gcbench binary_trees seed churn mark threads pause pool \
+			footprint
+		printf '2 %s\n' larson xmalloc
+		;;
+	emulated)
+		echo '1 threads
+		1 pool
+		1 pause 500000 128
+		1 churn 1000000 64 1
+		2 churn 1000000 64 2
+		2 larson
+		2 xmalloc'
+		;;
+	host)
+		echo '1 gcbench 20 18
+		1 binary_trees 18
+		1 seed 200000
+		1 churn 6000000 64 1
+		2 churn 6000000 64 2
+		1 mark 4000000
+		1 threads 10000
+		1 pause 5000000 512
+		1 pool 2000000
+		2 larson 100 50000
+		2 xmalloc 50000
+		1 footprint 100000'
+		;;
+	esac | awk -v some="${SUITE-}" '
+		BEGIN { n = split(some, list, " "); for (i = 1; i <= n; i++) wanted[list[i]] }
+		n == 0 || $2 in wanted'
 }
 
-# Others' libraries, and what they need
+# What the programs need.  Some are static, which ldd does not like.
 libraries()
 {
-	local library
-	mkdir -p "$build/bench/lib"
-	for library in libgc.so.1 libmimalloc.so.2 libjemalloc.so.2; do
-		library=$(ldconfig -p | sed -n "s/.*$library .* => //p" | head -n 1)
-		ldd "$library" | sed -n 's/.* => \(\/[^ ]*\).*/\1/p' |
-			xargs cp -L -t "$build/bench/lib" "$library"
-	done
+	find "$build"/bench/lib "$build"/bench/suite "$build"/bench/bench_* -type f |
+	while read -r program; do
+		ldd "$program" 2> /dev/null | grep -o '/[^ ]*' || true
+	done | sort -u
 }
 
-# suite PROGRAM...: on the counting machine
+# Into $build/bench, and what others need at its own place into $build/root
+build()
+{
+	local library
+	build=$cache/build/$(echo "$clone" | sha256sum | cut -c1-12)/bench
+	mkdir -p "$build/bench/lib"
+	exec 9> "$build/lock"
+	flock 9
+	say "building the library and the benchmarks"
+	make -s -C "$clone/uapi" OUT="$build/lib" >&2
+	make -s -C "$clone/selftests" bench OUT="$build/bench" LIB="$build/lib" >&2
+	for library in libmimalloc.so.2 libjemalloc.so.2; do
+		cp -L "$(ldconfig -p | sed -n "s/.*$library .* => //p" | head -n 1)" \
+			"$build/bench/lib/$library"
+	done
+	cp "$here/run-suite" "$build/bench/"
+	[ "${HOST-}" != 1 ] || return 0
+	libraries | while read -r library; do
+		mkdir -p "$build/root$(dirname "$library")"
+		cp -L "$library" "$build/root$library"
+	done
+	"$here/build.sh" "$kernel" "$build"
+}
+
+# run VARIABLE-OF-BOOT.SH COMMAND: in a machine of ours, or here, among the programs
+run()
+{
+	if [ "${HOST-}" = 1 ]; then
+		(cd "$build/bench" && sh -c "$2") 9>&-
+		return
+	fi
+	env GCHEAP_VM_CPU=-erms,-fsrm "$1" "$here/vm.sh" --bare --kernel "$kernel" \
+		--file "$build/bench" --file "$build/root:." \
+		--file "$build/gcheap.ko:gcheap.ko" -- "
+		echo 1 > /proc/sys/vm/overcommit_memory
+		cd /bench
+		$2" 9>&-
+}
+
+# suite MACHINE TIMES VARIABLE-OF-BOOT.SH: what its programs tell, into $results
 suite()
 {
-	libraries
-	# shellcheck disable=SC2016 # the machine's shell
-	env GCHEAP_VM_CPU=-erms,-fsrm GCHEAP_VM_COUNT=y "$here/vm.sh" --kernel "$kernel" \
-		--file "$build/bench" -- "programs='$*'; "'
-		export GC_MARKERS=1 LD_LIBRARY_PATH=/bench/lib
-		echo 1 > /proc/sys/vm/overcommit_memory
-		cd /bench/suite
-		for program in $programs; do
-			./$program-gcheap
-			./$program-bdwgc
-			[ -x $program-malloc ] || continue
-			./$program-malloc
-			for library in mimalloc.so.2 jemalloc.so.2; do
-				BENCH_ALLOCATOR=${library%%.*} \
-				LD_PRELOAD=/bench/lib/lib$library ./$program-malloc
-			done
-		done' | tee "$build/results" | grep -v "^result " || true
-	awk -f "$here/bench.awk" "$build/results"
+	local status=0
+	programs_of "$1" > "$build/bench/list"
+	[ -s "$build/bench/list" ] || return 0
+	say "programs on the machine '$1'"
+	run "$3" "./run-suite $2 < list" |
+		tee "$results/$1.output" | grep -v -E '^(result|machine|over|end 0$)' >&2 ||
+		status=${PIPESTATUS[0]}
+	[ "$status" = 0 ] || {
+		say "the machine '$1' ended with status $status"
+		failed=1
+	}
+	awk -v machine="$1" -f "$here/bench_results.awk" "$results/$1.output" \
+		>> "$results/results"
 }
 
-if [ "${SUITE:-}" ]; then
-	# shellcheck disable=SC2086 # a list
-	suite $SUITE
-	exit
+# other TITLE VARIABLE-OF-BOOT.SH COMMAND: what reports for itself
+other()
+{
+	say "$1"
+	run "$2" "$3" || {
+		say "that failed: $3"
+		failed=1
+	}
+}
+
+# A picture for each benchmark, from a file for each machine
+draw()
+{
+	local name machine machines folder=$results/data
+	cut -f 2 "$results/results" | sort -u | while read -r name; do
+		rm -rf "$folder"
+		mkdir "$folder"
+		awk -F '\t' -v name="$name" -v folder="$folder" \
+			'$2 == name { print > (folder "/" $1) }' "$results/results"
+		machines=
+		for machine in "$folder"/*; do
+			machines="$machines ${machine##*/}"
+		done
+		gnuplot -e "name='$name'; machines='$machines'; folder='$folder'" \
+			-e "picture='$results/$name.svg'" "$here/bench.gnuplot"
+	done
+	rm -rf "$folder"
+}
+
+if [ "${HOST-}" = 1 ] && [ ! -c /dev/gcheap ]; then
+	die "no /dev/gcheap on this machine: 'make', 'insmod gcheap.ko', and once more"
 fi
-vm GCHEAP_VM_CPU=-erms,-fsrm '/bench/bench_roots && /bench/bench_stop'
-objects=50000
-say "memory for each byte of $objects objects: gcheap"
-vm GCHEAP_VM_MEMORY=2G "/bench/bench_fragmentation $objects"
-for library in '' libmimalloc.so.2 libjemalloc.so.2; do
-	say "the same with ${library:-glibc}"
-	LD_PRELOAD=$library "$build/bench/bench_fragmentation_malloc" $objects
-done
-say "the same with bdwgc"
-"$build/bench/bench_fragmentation_bdwgc" $objects
-say "once more, with a nanosecond for each instruction"
-vm GCHEAP_VM_COUNT=y '/bench/bench_roots 1 20 && /bench/bench_roots 1000 20 &&
-	/bench/bench_calls'
-say "programs, in instructions"
-suite gcbench binary_trees seed churn mark threads
+need gcc libc6-dev make libgc-dev libjemalloc2 libmimalloc2.0 golang-go gnuplot-nox
+rm -rf "$results"
+mkdir -p "$results"
+build
+if [ "${HOST-}" = 1 ]; then
+	suite host 3 -
+elif [ "${QUICK-}" ]; then
+	suite counting 1 GCHEAP_VM_COUNT=y
+else
+	suite counting 1 GCHEAP_VM_COUNT=y
+	suite emulated 3 GCHEAP_VM_MEMORY=3G
+fi
+if [ -z "${QUICK-}${SUITE-}" ]; then
+	other "stops, and roots" GCHEAP_VM_MEMORY=2G './bench_roots && ./bench_stop'
+	[ "${HOST-}" = 1 ] ||
+		other "once more, with a nanosecond for each instruction" GCHEAP_VM_COUNT=y \
+		'./bench_roots 1 20 && ./bench_roots 1000 20'
+	other "calls" GCHEAP_VM_COUNT=y ./bench_calls
+fi
+[ -s "$results/results" ] || die "no such program: ${SUITE-}"
+awk -f "$here/bench_json.awk" "$results/results" > "$clone/build/bench.json"
+draw
+awk -f "$here/bench.awk" "$results/results" || failed=1
+say "see also build/bench.json, and the pictures in build/bench"
+[ -z "$failed" ]

@@ -133,7 +133,8 @@ library_layers()
 
 shell()
 {
-	shellcheck -x -P SCRIPTDIR:scripts:. scripts/*.sh scripts/run-tests .ci/run
+	shellcheck -x -P SCRIPTDIR:scripts:. scripts/*.sh scripts/run-tests \
+		scripts/run-suite .ci/run
 	shellcheck -s sh scripts/init
 }
 

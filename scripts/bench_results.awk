@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Reads what run-suite prints, and prints a line for each piece of work and allocator:
+#
+#	MACHINE NAME ALLOCATOR NANOSECONDS COLLECTIONS BYTES STATE
+#
+# in columns that tabs part.  Of several runs the fastest counts.  STATE is ok; or died,
+# and why, when one run ended badly, or the machine did: then the figures are '-'.  A
+# program that has told nothing, on any allocator, stands there under its own name.
+#
+#	-v machine=NAME    how to call it
+
+BEGIN {
+	OFS = "\t"
+}
+
+function work(name)
+{
+	if (!(name in seen)) {
+		seen[name] = program
+		names[++nr_names] = name
+	}
+	told[program] = 1
+}
+
+function died(why)
+{
+	dead[program, allocator] = why
+}
+
+$1 == "begin" {
+	program = $2
+	allocator = $3
+	running = 1
+	if (!(program in begun)) {
+		begun[program] = 1
+		programs[++nr_programs] = program
+	}
+	ran[program, allocator] = 1
+	if (!(allocator in known)) {
+		known[allocator] = 1
+		allocators[++nr_allocators] = allocator
+	}
+}
+
+$1 == "end" && running {
+	running = 0
+	if ($2 != 0)
+		died("status " $2)
+}
+
+$1 == "result" && running && NF == 6 {
+	work($2)
+	if (!(($2, $3) in took) || $4 + 0 < took[$2, $3] + 0) {
+		took[$2, $3] = $4
+		rest[$2, $3] = $5 OFS $6
+	}
+}
+
+$1 == "over" {
+	over = 1
+}
+
+function line(name, allocator, why)
+{
+	if (why == "" && !((name, allocator) in took))
+		why = "told nothing"
+	if (why != "")
+		print machine, name, allocator, "-", "-", "-", "died: " why
+	else
+		print machine, name, allocator, took[name, allocator],
+			rest[name, allocator], "ok"
+}
+
+END {
+	if (running)
+		died("with the machine")
+	for (p = 1; p <= nr_programs; p++) {
+		program = programs[p]
+		if (!(program in told))
+			work(program)
+	}
+	for (n = 1; n <= nr_names; n++)
+		for (a = 1; a <= nr_allocators; a++)
+			if ((seen[names[n]], allocators[a]) in ran)
+				line(names[n], allocators[a],
+				     dead[seen[names[n]], allocators[a]])
+	if (!over) {
+		program = "what-came-then"
+		print machine, program, "gcheap", "-", "-", "-", "died: the machine ended"
+	}
+}
