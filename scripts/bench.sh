@@ -7,7 +7,7 @@
 # a program or a machine dies.
 #
 # The programs run on two machines with KERNEL (stock 6.1): "counting" has one processor,
-# whose clock counts instructions, which are the same everywhere; "emulated" has two, as
+# whose clock counts instructions, which are the same everywhere; "smp" has two, as
 # fast as this machine emulates them, for what has several threads.
 #
 #   SUITE='gcbench churn'   only these programs of selftests/bench/suite, and nothing else
@@ -20,6 +20,7 @@ here=$(dirname "$(realpath "$0")")
 
 clone=$(realpath "$here/..")
 results=$clone/build/bench
+build=$cache/build/$(echo "$clone" | sha256sum | cut -c1-12)/bench
 kernel=${KERNEL:-6.1}
 failed=
 
@@ -27,8 +28,10 @@ failed=
 # does what suits the counting machine.
 programs_of()
 {
-	case ${QUICK:+quick}${QUICK:-$1} in
-	quick*)
+	local size=$1
+	[ "${QUICK-}" != 1 ] || size=quick
+	case $size in
+	quick)
 		echo '1 gcbench 13 11
 		1 binary_trees 12
 		1 seed 30000
@@ -46,7 +49,7 @@ programs_of()
 			footprint
 		printf '2 %s\n' larson xmalloc
 		;;
-	emulated)
+	smp)
 		echo '1 threads
 		1 pool
 		1 pause 500000 128
@@ -87,10 +90,6 @@ libraries()
 build()
 {
 	local library
-	build=$cache/build/$(echo "$clone" | sha256sum | cut -c1-12)/bench
-	mkdir -p "$build/bench/lib"
-	exec 9> "$build/lock"
-	flock 9
 	say "building the library and the benchmarks"
 	make -s -C "$clone/uapi" OUT="$build/lib" >&2
 	make -s -C "$clone/selftests" bench OUT="$build/bench" LIB="$build/lib" >&2
@@ -125,13 +124,14 @@ run()
 # suite MACHINE TIMES VARIABLE-OF-BOOT.SH: what its programs tell, into $results
 suite()
 {
-	local status=0
+	local status
 	programs_of "$1" > "$build/bench/list"
 	[ -s "$build/bench/list" ] || return 0
 	say "programs on the machine '$1'"
-	run "$3" "./run-suite $2 < list" |
-		tee "$results/$1.output" | grep -v -E '^(result|machine|over|end 0$)' >&2 ||
-		status=${PIPESTATUS[0]}
+	run "$3" "./run-suite $2 < list" | tee "$results/$1.output" | {
+		grep --line-buffered -v -E '^(result .*|over|end 0)$' >&2 || true
+	}
+	status=${PIPESTATUS[0]}
 	[ "$status" = 0 ] || {
 		say "the machine '$1' ended with status $status"
 		failed=1
@@ -150,15 +150,17 @@ other()
 	}
 }
 
-# A picture for each benchmark, from a file for each machine
+# A picture for each benchmark, of what has not died, from a file for each machine
 draw()
 {
 	local name machine machines folder=$results/data
-	cut -f 2 "$results/results" | sort -u | while read -r name; do
+	awk -F '\t' '$4 != "-" && !seen[$2]++ { print $2 }' "$results/results" |
+	while read -r name; do
 		rm -rf "$folder"
 		mkdir "$folder"
 		awk -F '\t' -v name="$name" -v folder="$folder" \
-			'$2 == name { print > (folder "/" $1) }' "$results/results"
+			'$2 == name && $4 != "-" { print > (folder "/" $1) }' \
+			"$results/results"
 		machines=
 		for machine in "$folder"/*; do
 			machines="$machines ${machine##*/}"
@@ -173,27 +175,28 @@ if [ "${HOST-}" = 1 ] && [ ! -c /dev/gcheap ]; then
 	die "no /dev/gcheap on this machine: 'make', 'insmod gcheap.ko', and once more"
 fi
 need gcc libc6-dev make libgc-dev libjemalloc2 libmimalloc2.0 golang-go gnuplot-nox
+mkdir -p "$build/bench/lib"
+exec 9> "$build/lock"
+flock 9
 rm -rf "$results"
 mkdir -p "$results"
 build
 if [ "${HOST-}" = 1 ]; then
 	suite host 3 -
-elif [ "${QUICK-}" ]; then
-	suite counting 1 GCHEAP_VM_COUNT=y
 else
 	suite counting 1 GCHEAP_VM_COUNT=y
-	suite emulated 3 GCHEAP_VM_MEMORY=3G
+	[ "${QUICK-}" = 1 ] || suite smp 3 GCHEAP_VM_MEMORY=3G
 fi
-if [ -z "${QUICK-}${SUITE-}" ]; then
+[ -s "$results/results" ] || die "no such program: ${SUITE-}"
+awk -f "$here/bench.awk" "$results/results" || failed=1
+awk -f "$here/bench_json.awk" "$results/results" > "$clone/build/bench.json"
+draw
+say "see also build/bench.json, and the pictures in build/bench"
+if [ "${QUICK-}" != 1 ] && [ -z "${SUITE-}" ]; then
 	other "stops, and roots" GCHEAP_VM_MEMORY=2G './bench_roots && ./bench_stop'
 	[ "${HOST-}" = 1 ] ||
 		other "once more, with a nanosecond for each instruction" GCHEAP_VM_COUNT=y \
 		'./bench_roots 1 20 && ./bench_roots 1000 20'
 	other "calls" GCHEAP_VM_COUNT=y ./bench_calls
 fi
-[ -s "$results/results" ] || die "no such program: ${SUITE-}"
-awk -f "$here/bench_json.awk" "$results/results" > "$clone/build/bench.json"
-draw
-awk -f "$here/bench.awk" "$results/results" || failed=1
-say "see also build/bench.json, and the pictures in build/bench"
 [ -z "$failed" ]

@@ -146,7 +146,9 @@ static inline uint64_t collections(void)
 
 #else
 
+#include <errno.h>
 #include <gcheap.h>
+#include <stdio.h>
 
 #define ALLOCATOR	"gcheap"
 #define IS_COLLECTED	1
@@ -158,8 +160,10 @@ static struct gcheap_pool *allocator_pool;
 static inline void allocator_begin(void)
 {
 	allocator_heap = gcheap_open(NULL);
-	if (!allocator_heap)
-		abort();
+	if (!allocator_heap) {
+		fprintf(stderr, "gcheap_open(): %s\n", gcheap_strerror(errno));
+		exit(1);
+	}
 }
 
 static inline struct gcheap_stats allocator_stats(void)
