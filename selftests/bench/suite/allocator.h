@@ -49,14 +49,22 @@ static inline void allocator_begin(void)
 	allocator_own = allocator_status("\nVmRSS:");
 }
 
+/* The kernel counts pages in batches: a program may seem to have less than at first. */
+static inline uint64_t allocator_more(const char *line)
+{
+	uint64_t now = allocator_status(line);
+
+	return now > allocator_own ? now - allocator_own : 0;
+}
+
 static inline uint64_t held(void)
 {
-	return allocator_status("\nVmRSS:") - allocator_own;
+	return allocator_more("\nVmRSS:");
 }
 
 static inline uint64_t held_at_most(void)
 {
-	return allocator_status("\nVmHWM:") - allocator_own;
+	return allocator_more("\nVmHWM:");
 }
 
 static inline void *get(size_t size)
