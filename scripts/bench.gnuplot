@@ -18,14 +18,15 @@ set offsets 0.1, 0.1, graph 0.15, 0
 set grid ytics
 unset key
 colour(allocator) = allocator eq "gcheap" ? 0x2060a0 : 0xb0b0b0
+label(value) = sprintf(value < 1000 ? "%.3g" : "%.0f", value)
 set multiplot layout words(machines), 2 title name
 do for [machine in machines] {
 	file = folder . "/" . machine
 	set title machine . (machine eq "counting" ? ": instructions, millions" : ": time, ms")
 	plot file using 0:($4 / 1e6):(colour(strcol(3))):xtic(3) with boxes lc rgb variable, \
-	     file using 0:($4 / 1e6):(sprintf("%.3g", $4 / 1e6)) with labels offset 0, 0.6
+	     file using 0:($4 / 1e6):(label($4 / 1e6)) with labels offset 0, 0.6
 	set title machine . ": memory, MiB"
 	plot file using 0:($6 / 1048576):(colour(strcol(3))):xtic(3) with boxes lc rgb variable, \
-	     file using 0:($6 / 1048576):(sprintf("%.3g", $6 / 1048576)) with labels offset 0, 0.6
+	     file using 0:($6 / 1048576):(label($6 / 1048576)) with labels offset 0, 0.6
 }
 unset multiplot
