@@ -20,6 +20,8 @@
  * @holes: of these, the ones that were given back
  * @absent: pages of the heap that were given back and are in no slab
  * @unswept: slabs that are to be swept
+ * @empty: slabs without an object
+ * @empty_pages: pages of these, which are free
  * @spare: bytes of free slots in slabs that were not looked at
  * @meta_bytes: memory of the slab structures
  * @mallocs: objects that ever were, as the counts of classes have it
@@ -38,6 +40,8 @@ struct audit {
 	unsigned long holes;
 	unsigned long absent;
 	unsigned long unswept;
+	unsigned long empty;
+	unsigned long empty_pages;
 	u64 spare;
 	size_t meta_bytes;
 	u64 mallocs;
@@ -115,7 +119,8 @@ static void audit_state(struct audit *a, struct gc_slab *slab)
 	if (slab->state != SLAB_UNSWEPT)
 		expect(a, "slots marked, though swept", slab->nr_marked, 0);
 	if (!owned)
-		expect(a, "it has an allocated slot", !!slab->nr_alloc, true);
+		expect(a, "it has an allocated slot", !!slab->nr_alloc,
+		       slab->state != SLAB_EMPTY);
 	if (slab->state == SLAB_PARTIAL || slab->state == SLAB_SPARSE)
 		expect(a, "it has a free slot", slab->nr_alloc < slab->slots,
 		       true);
@@ -189,6 +194,10 @@ static void add_up(struct audit *a, struct gc_slab *slab)
 		in_use = slab->nr_marked;
 		a->unswept++;
 	}
+	if (slab->state == SLAB_EMPTY) {
+		a->empty++;
+		a->empty_pages += slab->nr_pages;
+	}
 	a->objects[slab->class_index] += objects;
 	a->bytes += (u64)objects * slab->object_size;
 	a->held += (u64)slab->nr_held * slab->object_size;
@@ -257,6 +266,7 @@ static void audit_slabs(struct audit *a)
 		audit_list(a, &lists->partial, SLAB_PARTIAL, i);
 		audit_list(a, &lists->sparse, SLAB_SPARSE, i);
 		audit_list(a, &lists->full, SLAB_FULL, i);
+		audit_list(a, &lists->empty, SLAB_EMPTY, i);
 		audit_list(a, &lists->unswept, SLAB_UNSWEPT, i);
 	}
 }
@@ -267,6 +277,8 @@ static void audit_sums(struct audit *a)
 	unsigned int i;
 
 	expect(a, "slabs to be swept", gs->nr_unswept, a->unswept);
+	expect(a, "empty slabs", gs->nr_empty, a->empty);
+	expect(a, "pages of empty slabs", gs->empty_pages, a->empty_pages);
 	expect(a, "bytes that may be given back", gs->spare, a->spare);
 	expect(a, "memory of the slab structures", gs->meta_bytes,
 	       a->meta_bytes);
@@ -351,7 +363,7 @@ static void audit_tree(struct audit *a)
 	expect(a, "absent pages", gp->absent, a->absent);
 	expect(a, "holes", gp->holes, a->holes);
 	expect(a, "free pages", gp->free + in_use,
-	       gc_pages_backed(gp) + a->holes);
+	       gc_pages_backed(gp) + a->holes + a->empty_pages);
 }
 
 /**

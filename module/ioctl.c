@@ -247,7 +247,7 @@ static int alloc_locked(struct gc_heap *heap, struct gcheap_ioc_alloc *alloc)
 static int ioctl_alloc(struct gc_heap *heap, union ioctl_args *args)
 {
 	struct gcheap_ioc_alloc *alloc = &args->alloc;
-	unsigned long first, nr;
+	struct gc_page_run run;
 	int err;
 
 	if (alloc->flags & ~GCHEAP_NOSCAN || !alloc->bytes)
@@ -264,10 +264,10 @@ static int ioctl_alloc(struct gc_heap *heap, union ioctl_args *args)
 	gc_heap_unlock(heap);
 	if (err)
 		return err;
-	first = (alloc->address - heap->base) >> PAGE_SHIFT;
-	nr = DIV_ROUND_UP(offset_in_page(alloc->address) + alloc->usable,
-			  PAGE_SIZE);
-	gc_map_populate(heap, first, nr);
+	run.first = (alloc->address - heap->base) >> PAGE_SHIFT;
+	run.nr = DIV_ROUND_UP(offset_in_page(alloc->address) + alloc->usable,
+			      PAGE_SIZE);
+	gc_map_populate(heap, &run, 1);
 	return 0;
 }
 

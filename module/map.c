@@ -540,10 +540,10 @@ int gc_map_await_emptied(struct gc_heap *heap)
  * unmapped and mapped again.
  */
 static void populate(struct gc_heap *heap, struct vm_area_struct *vma,
-		     unsigned long first, unsigned long nr)
+		     const struct gc_page_run *pages_of)
 {
+	unsigned long first = pages_of->first, nr = pages_of->nr, run, left;
 	struct page *pages[FAULT_AROUND];
-	unsigned long run, left;
 	int err;
 
 	while (nr && !fatal_signal_pending(current)) {
@@ -566,23 +566,24 @@ static void populate(struct gc_heap *heap, struct vm_area_struct *vma,
 /**
  * gc_map_populate() - enter pages into the caller's page tables ahead
  * @heap: heap
- * @first: number of the first page
- * @nr: how many; they belong to slabs that the caller was given
+ * @runs: pages, which belong to slabs that the caller was given
+ * @nr: how many runs
  *
  * Only to save faults: whatever fails here is left to them.
  *
  * Context: may sleep; heap's lock not held.
  */
-void gc_map_populate(struct gc_heap *heap, unsigned long first,
-		     unsigned long nr)
+void gc_map_populate(struct gc_heap *heap, const struct gc_page_run *runs,
+		     unsigned int nr)
 {
 	struct vm_area_struct *vma;
+	unsigned int i;
 
 	if (mmap_read_lock_killable(current->mm))
 		return;
 	vma = gc_map_vma(heap, current->mm);
-	if (vma)
-		populate(heap, vma, first, nr);
+	for (i = 0; vma && i < nr; i++)
+		populate(heap, vma, &runs[i]);
 	mmap_read_unlock(current->mm);
 	gc_count_resident();
 }

@@ -21,6 +21,16 @@ struct file;
 struct gc_heap;
 struct inode;
 
+/**
+ * struct gc_page_run - pages of a heap that adjoin
+ * @first: number of the first
+ * @nr: how many
+ */
+struct gc_page_run {
+	unsigned long first;
+	unsigned long nr;
+};
+
 struct inode *gc_map_inode(void);
 void gc_map_put_inode(struct inode *inode);
 
@@ -36,8 +46,8 @@ int gc_map_check(struct gc_heap *heap);
 int gc_map_check_any(struct gc_heap *heap);
 void gc_map_emptied(struct gc_heap *heap);
 int gc_map_await_emptied(struct gc_heap *heap);
-void gc_map_populate(struct gc_heap *heap, unsigned long first,
-		     unsigned long nr);
+void gc_map_populate(struct gc_heap *heap, const struct gc_page_run *runs,
+		     unsigned int nr);
 void gc_map_populate_all(struct gc_heap *heap);
 
 #endif /* GCHEAP_MAP_H */

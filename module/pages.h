@@ -77,7 +77,7 @@ struct gc_region {
  *	an object; set before anything is allocated
  * @limit: largest @frontier
  * @frontier: pages below are backed, absent or holes
- * @free: backed pages in no slab
+ * @free: backed pages in no slab, or in one without an object
  * @least_free: smallest @free since it was last set to that
  * @absent: pages that are absent
  * @holes: pages of slabs that are not backed

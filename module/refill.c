@@ -25,53 +25,65 @@
 #include "refill.h"
 #include "scavenge.h"
 
-/**
- * struct giving - a slab that a call gives back, copied from the caller
- * @slab: the slab, once it is known to be the caller's
- * @start: its address, as the caller says
- * @has_unused: the caller gave @unused
- * @unused: bitmap of the slots that were never handed out
- */
-struct giving {
-	struct gc_slab *slab;
-	u64 start;
-	bool has_unused;
-	u64 unused[GCHEAP_SLAB_WORDS];
-};
+/* As many slabs as a call may name or get without memory being allocated for it */
+#define FEW		2
 
 /**
- * struct giving_back - all slabs that a call gives back
+ * struct giving_back - all slabs that a call gives back, copied from the caller
  * @nr: how many
- * @slabs: array, NULL for none
+ * @asked: what the caller says of each
+ * @slabs: they, once they are known to be the caller's
+ * @unused: bitmaps of the slots that were never handed out, of those slabs that the
+ *	caller gave one for, in their order; NULL when there are none
+ * @few_asked: @asked, when they are few
+ * @few_slabs: @slabs, when they are few
  */
 struct giving_back {
 	u32 nr;
-	struct giving *slabs;
+	struct gcheap_slab_return *asked;
+	struct gc_slab **slabs;
+	u64 (*unused)[GCHEAP_SLAB_WORDS];
+	struct gcheap_slab_return few_asked[FEW];
+	struct gc_slab *few_slabs[FEW];
 };
 
 static void giving_back_free(struct giving_back *g)
 {
-	kvfree(g->slabs);
+	kvfree(g->unused);
+	if (g->asked != g->few_asked)
+		kvfree(g->asked);
 }
 
-static int giving_back_copy(struct giving_back *g, u64 from)
+static int giving_back_alloc(struct giving_back *g)
 {
-	struct gcheap_slab_return __user *array = u64_to_user_ptr(from);
-	struct gcheap_slab_return one;
-	u32 i;
+	g->asked = g->few_asked;
+	g->slabs = g->few_slabs;
+	if (g->nr <= FEW)
+		return 0;
+	g->asked = kvmalloc_array(g->nr, sizeof(*g->asked) + sizeof(*g->slabs),
+				  GC_GFP);
+	g->slabs = (void *)(g->asked + g->nr);
+	return g->asked ? 0 : -ENOMEM;
+}
 
-	for (i = 0; i < g->nr; i++) {
-		struct giving *to = &g->slabs[i];
+/* Slabs that are used up, which nearly all are, come without a bitmap. */
+static int giving_back_copy_unused(struct giving_back *g)
+{
+	u32 i, nr = 0;
 
-		if (copy_from_user(&one, array + i, sizeof(one)))
+	for (i = 0; i < g->nr; i++)
+		nr += !!g->asked[i].free;
+	if (!nr)
+		return 0;
+	g->unused = kvmalloc_array(nr, sizeof(*g->unused), GC_GFP);
+	if (!g->unused)
+		return -ENOMEM;
+	for (i = 0, nr = 0; i < g->nr; i++)
+		if (g->asked[i].free &&
+		    copy_from_user(g->unused[nr++],
+				   u64_to_user_ptr(g->asked[i].free),
+				   sizeof(*g->unused)))
 			return -EFAULT;
-		to->start = one.start;
-		to->has_unused = one.free;
-		if (one.free &&
-		    copy_from_user(to->unused, u64_to_user_ptr(one.free),
-				   sizeof(to->unused)))
-			return -EFAULT;
-	}
 	return 0;
 }
 
@@ -79,15 +91,18 @@ static int giving_back_init(struct giving_back *g, u32 nr, u64 from)
 {
 	int err;
 
-	*g = (struct giving_back) { .nr = nr };
-	if (!nr)
-		return 0;
+	g->nr = nr;
+	g->unused = NULL;
 	if (nr > GCHEAP_RELEASE_MAX)
 		return -EINVAL;
-	g->slabs = kvcalloc(nr, sizeof(*g->slabs), GC_GFP);
-	if (!g->slabs)
-		return -ENOMEM;
-	err = giving_back_copy(g, from);
+	err = giving_back_alloc(g);
+	if (err || !nr)
+		return err;
+	if (copy_from_user(g->asked, u64_to_user_ptr(from),
+			   nr * sizeof(*g->asked)))
+		err = -EFAULT;
+	else
+		err = giving_back_copy_unused(g);
 	if (err)
 		giving_back_free(g);
 	return err;
@@ -113,17 +128,15 @@ static int giving_back_find(struct gc_heap *heap, struct giving_back *g,
 	u32 i;
 
 	for (i = 0; i < g->nr; i++) {
-		struct giving *one = &g->slabs[i];
-
-		one->slab = owned_slab(heap, m, one->start);
-		if (!one->slab)
+		g->slabs[i] = owned_slab(heap, m, g->asked[i].start);
+		if (!g->slabs[i])
 			goto undo;
-		one->slab->owner = NULL;
+		g->slabs[i]->owner = NULL;
 	}
 	return 0;
 undo:
 	while (i--)
-		g->slabs[i].slab->owner = m;
+		g->slabs[i]->owner = m;
 	return -EPERM;
 }
 
@@ -131,14 +144,11 @@ static int give_back(struct gc_heap *heap, struct giving_back *g,
 		     struct gc_mutator *m)
 {
 	int err = giving_back_find(heap, g, m);
-	u32 i;
+	u32 i, nr = 0;
 
 	for (i = 0; !err && i < g->nr; i++) {
-		struct giving *one = &g->slabs[i];
-
-		gc_slab_give_back(&heap->slabs, one->slab,
-				  one->has_unused ?
-				  (unsigned long *)one->unused : NULL);
+		gc_slab_give_back(&heap->slabs, g->slabs[i], g->asked[i].free ?
+				  (unsigned long *)g->unused[nr++] : NULL);
 		cond_resched();
 	}
 	return err;
@@ -221,13 +231,49 @@ static struct gc_slab *take_slab(struct gc_heap *heap, struct gc_mutator *m,
  * struct refilling - what a REFILL has taken so far
  * @live: where the thread is going to keep the bitmap of each slab
  * @slabs: slabs taken
- * @out: their description for the thread
+ * @runs: pages of theirs that are to be entered into the caller's page tables
+ * @nr_runs: how many runs
+ * @out: the slabs' description for the thread
  */
 struct refilling {
-	u64 live[GCHEAP_REFILL_MAX];
-	struct gc_slab *slabs[GCHEAP_REFILL_MAX];
-	struct gcheap_slab out[GCHEAP_REFILL_MAX];
+	u64 *live;
+	struct gc_slab **slabs;
+	struct gc_page_run *runs;
+	u32 nr_runs;
+	struct gcheap_slab *out;
 };
+
+/* What it takes for one slab */
+struct refilling_one {
+	u64 live;
+	struct gc_slab *slab;
+	struct gc_page_run run;
+	struct gcheap_slab out;
+};
+
+static void refilling_place(struct refilling *r, void *memory, u32 want)
+{
+	r->nr_runs = 0;
+	r->out = memory;
+	r->runs = (void *)(r->out + want);
+	r->slabs = (void *)(r->runs + want);
+	r->live = (void *)(r->slabs + want);
+}
+
+/*
+ * What was entered once is there still, unless its pages went: then they come by faults,
+ * as all do where this was a guess.
+ */
+static void note_run(struct gc_slab *slab, struct refilling *r)
+{
+	if (slab->entered == current->mm)
+		return;
+	slab->entered = current->mm;
+	r->runs[r->nr_runs++] = (struct gc_page_run) {
+		.first = slab->offset >> PAGE_SHIFT,
+		.nr = slab->nr_pages,
+	};
+}
 
 static int refill_locked(struct gc_heap *heap, struct gc_mutator *m,
 			 struct gcheap_ioc_refill *refill,
@@ -250,6 +296,7 @@ static int refill_locked(struct gc_heap *heap, struct gc_mutator *m,
 			break;
 		}
 		slab->live = r->live[refill->got];
+		note_run(slab, r);
 		r->slabs[refill->got] = slab;
 		describe(heap, slab, &r->out[refill->got++]);
 		if (gc_heap_due(heap, 0))
@@ -271,16 +318,6 @@ static void clear_slabs(struct gc_heap *heap, struct gc_slab **slabs,
 		gc_slab_clear_handed(&heap->slabs, slabs[i]);
 		cond_resched();
 	}
-}
-
-static void map_slabs(struct gc_heap *heap, const struct gcheap_slab *slabs,
-		      u32 nr)
-{
-	u32 i;
-
-	for (i = 0; i < nr; i++)
-		gc_map_populate(heap, (slabs[i].start - heap->base) >> PAGE_SHIFT,
-				size_classes[slabs[i].class_index].pages);
 }
 
 /* Those that are still the caller's: another thread may have unmapped the heap. */
@@ -343,7 +380,8 @@ static int refill_to_user(struct gc_heap *heap,
 		return err;
 	clear_slabs(heap, r->slabs, refill->got);
 	gc_mutator_done(heap, m);
-	map_slabs(heap, r->out, refill->got);
+	if (r->nr_runs)
+		gc_map_populate(heap, r->runs, r->nr_runs);
 	if (!copy_to_user(u64_to_user_ptr(refill->slabs), r->out,
 			  refill->got * sizeof(*r->out)))
 		return 0;
@@ -355,14 +393,32 @@ static int refill_to_user(struct gc_heap *heap,
 static int refill_prepare(const struct gcheap_ioc_refill *refill,
 			  struct refilling *r)
 {
-	if (refill->live &&
-	    copy_from_user(r->live, u64_to_user_ptr(refill->live),
-			   refill->want * sizeof(*r->live)))
+	if (!refill->live)
+		memset(r->live, 0, refill->want * sizeof(*r->live));
+	else if (copy_from_user(r->live, u64_to_user_ptr(refill->live),
+				refill->want * sizeof(*r->live)))
 		return -EFAULT;
 	if (clear_user(u64_to_user_ptr(refill->slabs),
 		       refill->want * sizeof(*r->out)))
 		return -EFAULT;
 	return 0;
+}
+
+static int refill_into(struct gc_heap *heap, struct gcheap_ioc_refill *refill,
+		       void *memory)
+{
+	struct giving_back g;
+	struct refilling r;
+	int err = giving_back_init(&g, refill->nr_back, refill->back);
+
+	if (err)
+		return err;
+	refilling_place(&r, memory, refill->want);
+	err = refill_prepare(refill, &r);
+	if (!err)
+		err = refill_to_user(heap, refill, &g, &r);
+	giving_back_free(&g);
+	return err;
 }
 
 /*
@@ -386,8 +442,8 @@ static bool is_vfork_child(void)
  */
 int gc_refill(struct gc_heap *heap, struct gcheap_ioc_refill *refill)
 {
-	struct refilling *r;
-	struct giving_back g;
+	struct refilling_one few[FEW];
+	void *memory = few;
 	int err;
 
 	if (refill->flags & ~GCHEAP_NOSCAN ||
@@ -400,18 +456,12 @@ int gc_refill(struct gc_heap *heap, struct gcheap_ioc_refill *refill)
 		return err;
 	if (is_vfork_child())
 		return -EBUSY;
-	r = kvmalloc(sizeof(*r), GC_GFP);
-	if (!r)
+	if (refill->want > FEW)
+		memory = kvmalloc_array(refill->want, sizeof(*few), GC_GFP);
+	if (!memory)
 		return -ENOMEM;
-	memset(r->live, 0, sizeof(r->live));
-	err = giving_back_init(&g, refill->nr_back, refill->back);
-	if (err)
-		goto free_refilling;
-	err = refill_prepare(refill, r);
-	if (!err)
-		err = refill_to_user(heap, refill, &g, r);
-	giving_back_free(&g);
-free_refilling:
-	kvfree(r);
+	err = refill_into(heap, refill, memory);
+	if (memory != few)
+		kvfree(memory);
 	return err;
 }

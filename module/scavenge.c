@@ -103,7 +103,8 @@ static void release_unneeded(struct gc_heap *heap)
 {
 	struct gc_pages *gp = &heap->slabs.pages;
 
-	gc_backing_release(gp, min3(surplus(heap), gp->least_free, RELEASE_BATCH));
+	gc_slabs_release_free(&heap->slabs,
+			      min3(surplus(heap), gp->least_free, RELEASE_BATCH));
 	gp->least_free = gp->free;
 }
 

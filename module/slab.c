@@ -26,6 +26,12 @@
 /* Slabs among which one of the thread's own NUMA node is looked for */
 #define NEAR_SLABS	16
 
+/* EMPTY slabs that a heap has at most: their structures are memory, too. */
+#define EMPTY_MAX	4096
+
+/* Pages that come of EMPTY slabs at a time, when a slab is to be made of some */
+#define APART_PAGES	64UL
+
 /**
  * gc_slabs_init() - a heap without any slab
  * @gs: to be initialised
@@ -45,6 +51,7 @@ int gc_slabs_init(struct gc_slabs *gs, unsigned long limit_pages,
 			INIT_LIST_HEAD(&gs->lists[i][j].partial);
 			INIT_LIST_HEAD(&gs->lists[i][j].sparse);
 			INIT_LIST_HEAD(&gs->lists[i][j].full);
+			INIT_LIST_HEAD(&gs->lists[i][j].empty);
 			INIT_LIST_HEAD(&gs->lists[i][j].unswept);
 		}
 	}
@@ -119,6 +126,55 @@ static void slab_destroy(struct gc_slabs *gs, struct gc_slab *slab)
 			  slab->nr_pages, NULL);
 	free_slab_pages(gs, slab);
 	slab_free(gs, slab);
+}
+
+/*
+ * No object is left in the slab, which is in no list.  What has holes would need memory
+ * before it is handed out again.
+ */
+static void slab_set_aside(struct gc_slabs *gs, struct gc_slab *slab)
+{
+	if (slab->large || slab->holes || gs->nr_empty >= EMPTY_MAX) {
+		slab_destroy(gs, slab);
+		return;
+	}
+	slab->state = SLAB_EMPTY;
+	list_add(&slab->node, &lists_of(gs, slab)->empty);
+	gs->nr_empty++;
+	gs->empty_pages += slab->nr_pages;
+	gs->pages.free += slab->nr_pages;
+}
+
+/* It was EMPTY, and is in no list any more. */
+static void slab_take_up(struct gc_slabs *gs, struct gc_slab *slab)
+{
+	list_del(&slab->node);
+	gs->nr_empty--;
+	gs->empty_pages -= slab->nr_pages;
+	gs->pages.free -= slab->nr_pages;
+}
+
+/* @nr pages of EMPTY slabs, or all, come to be in no slab: the largest objects' first. */
+static void take_apart(struct gc_slabs *gs, unsigned long nr)
+{
+	unsigned int kind;
+
+	for (kind = 0; kind < 2 * SLAB_KINDS && gs->nr_empty && nr; kind++) {
+		struct list_head *empty =
+			&gs->lists[SLAB_LARGE - kind / 2][kind % 2].empty;
+
+		while (nr && !list_empty(empty)) {
+			/* That was not used for the longest time. */
+			struct gc_slab *slab = list_last_entry(empty,
+							       struct gc_slab,
+							       node);
+
+			nr -= min(nr, slab->nr_pages);
+			slab_take_up(gs, slab);
+			slab_destroy(gs, slab);
+			cond_resched();
+		}
+	}
 }
 
 /* The page at a place of a slab, NULL where there is a hole */
@@ -201,8 +257,25 @@ static int slab_fill(struct gc_slabs *gs, struct gc_slab *slab)
 	gc_backing_enter(&gs->pages, slab->offset >> PAGE_SHIFT, slab->holes,
 			 pages);
 	slab->holes = 0;
+	slab->entered = NULL;
 	slab_place(gs, slab);
 	return 0;
+}
+
+/* Free pages, those of EMPTY slabs too; or -ENOMEM */
+static long take_free(struct gc_slabs *gs, unsigned long nr)
+{
+	/* Small runs are found among a few slabs' pages. */
+	unsigned long most = nr > SLAB_PAGES_MAX ? ULONG_MAX : APART_PAGES;
+
+	while (gs->pages.free >= nr) {
+		long first = gc_pages_alloc(&gs->pages, nr, false);
+
+		if (first >= 0 || !gs->nr_empty)
+			return first;
+		take_apart(gs, most);
+	}
+	return -ENOMEM;
 }
 
 /*
@@ -215,14 +288,14 @@ static long take_pages(struct gc_slabs *gs, unsigned long nr, bool grow)
 	long first;
 
 	do {
-		if (gs->pages.free >= nr) {
-			first = gc_pages_alloc(&gs->pages, nr, false);
-			if (first >= 0)
-				return first;
-		}
+		first = take_free(gs, nr);
+		if (first >= 0)
+			return first;
 		more = gc_slabs_sweep(gs, SWEEP_BATCH);
 	} while (more && grow && !gc_pages_far(&gs->pages, nr));
-	return gc_pages_alloc(&gs->pages, nr, grow);
+	if (more)
+		first = take_free(gs, nr);
+	return first >= 0 || !grow ? first : gc_pages_alloc(&gs->pages, nr, true);
 }
 
 /* A slab with all slots free and zero, in no list. */
@@ -428,12 +501,12 @@ static void sweep_and_enlist(struct gc_slabs *gs, struct gc_slab *slab)
 	if (slab_sweep(gs, slab))
 		slab_enlist(gs, slab);
 	else
-		slab_destroy(gs, slab);
+		slab_set_aside(gs, slab);
 }
 
 /* One that the calling thread reaches fast, if such a one is among the first. */
-static struct gc_slab *slab_find_partial(struct list_head *partial,
-					 struct gc_slabs *gs)
+static struct gc_slab *slab_find_near(struct list_head *list,
+				      struct gc_slabs *gs)
 {
 	unsigned int looks = NEAR_SLABS;
 	struct gc_slab *slab;
@@ -441,14 +514,31 @@ static struct gc_slab *slab_find_partial(struct list_head *partial,
 	if (nr_online_nodes > 1) {
 		int nid = numa_mem_id();
 
-		list_for_each_entry(slab, partial, node) {
+		list_for_each_entry(slab, list, node) {
 			if (page_to_nid(slab_page(gs, slab, 0)) == nid)
 				return slab;
 			if (!--looks)
 				break;
 		}
 	}
-	return list_first_entry_or_null(partial, struct gc_slab, node);
+	return list_first_entry_or_null(list, struct gc_slab, node);
+}
+
+/*
+ * An EMPTY slab, in no list; or NULL.  Whether a far one will do is decided where free
+ * pages are looked for.
+ */
+static struct gc_slab *slab_get_empty(struct list_head *empty,
+				      struct gc_slabs *gs)
+{
+	struct gc_slab *slab = slab_find_near(empty, gs);
+
+	if (!slab || (nr_online_nodes > 1 &&
+		      page_to_nid(slab_page(gs, slab, 0)) != numa_mem_id()))
+		return NULL;
+	slab_take_up(gs, slab);
+	gs->pages.least_free = min(gs->pages.least_free, gs->pages.free);
+	return slab;
 }
 
 /*
@@ -458,7 +548,7 @@ static struct gc_slab *slab_find_partial(struct list_head *partial,
 static struct gc_slab *slab_find_free(struct gc_slab_lists *lists,
 				      struct gc_slabs *gs)
 {
-	struct gc_slab *slab = slab_find_partial(&lists->partial, gs);
+	struct gc_slab *slab = slab_find_near(&lists->partial, gs);
 
 	if (slab) {
 		slab_delist(gs, slab);
@@ -476,7 +566,7 @@ static struct gc_slab *slab_find_free(struct gc_slab_lists *lists,
 		}
 		cond_resched();
 	}
-	return NULL;
+	return slab_get_empty(&lists->empty, gs);
 }
 
 /* One that has holes no more, in no list. */
@@ -614,7 +704,7 @@ void gc_slab_give_back(struct gc_slabs *gs, struct gc_slab *slab,
 	if (slab->nr_alloc)
 		slab_enlist(gs, slab);
 	else
-		slab_destroy(gs, slab);
+		slab_set_aside(gs, slab);
 }
 
 static long alloc_large(struct gc_slabs *gs, size_t bytes, bool noscan)
@@ -740,6 +830,7 @@ void gc_slabs_visit(struct gc_slabs *gs, gc_slab_visit visit, void *arg)
 		visit_list(&lists->partial, visit, arg);
 		visit_list(&lists->sparse, visit, arg);
 		visit_list(&lists->full, visit, arg);
+		visit_list(&lists->empty, visit, arg);
 		visit_list(&lists->unswept, visit, arg);
 	}
 }
@@ -900,6 +991,23 @@ static unsigned long release_in_list(struct gc_slabs *gs, struct list_head *list
 }
 
 /**
+ * gc_slabs_release_free() - give free pages back to the machine
+ * @gs: slabs of the heap
+ * @nr: at most so many
+ *
+ * Context: as gc_backing_release().
+ *
+ * Return: how many were given back.
+ */
+unsigned long gc_slabs_release_free(struct gc_slabs *gs, unsigned long nr)
+{
+	/* All of them, since of all that is free the last goes. */
+	if (nr)
+		take_apart(gs, ULONG_MAX);
+	return gc_backing_release(&gs->pages, nr);
+}
+
+/**
  * gc_slabs_release() - give memory back to the machine
  * @gs: slabs of the heap
  * @most: how much
@@ -920,7 +1028,7 @@ unsigned long gc_slabs_release(struct gc_slabs *gs,
 	unsigned int kind;
 
 	gs->pages.unmaps_left = most->unmaps;
-	done = gc_backing_release(&gs->pages, left.pages);
+	done = gc_slabs_release_free(gs, left.pages);
 	left.pages -= done;
 	for (kind = 0; kind < 2 * SLAB_KINDS && gs->spare && left.pages; kind++) {
 		struct gc_slab_lists *lists =
@@ -998,6 +1106,7 @@ void gc_slabs_empty(struct gc_slabs *gs)
 
 	/* These pages are not handed out again, and some may be lent to a pipe. */
 	gs->pages.poison = false;
+	take_apart(gs, ULONG_MAX);
 	destroy_list(gs, &gs->owned);
 	for (i = 0; i < 2 * SLAB_KINDS; i++) {
 		destroy_list(gs, &gs->lists[i / 2][i % 2].partial);

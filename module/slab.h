@@ -5,9 +5,10 @@
  *
  * Life of a slab:
  *
- *	new -> OWNED <-> PARTIAL | FULL -> UNSWEPT -> PARTIAL | FULL | gone
+ *	new -> OWNED <-> PARTIAL | FULL -> UNSWEPT -> PARTIAL | FULL | EMPTY | gone
  *	       OWNED  <- SPARSE <- PARTIAL
  *			 SPARSE <-> UNSWEPT
+ *	       OWNED <-> EMPTY -> gone
  *
  * OWNED by a thread (a mutator): all its slots count as allocated, since the
  * kernel does not see which of them the thread has handed out, and it is not
@@ -24,7 +25,11 @@
  * parts of them, and nobody reads or writes there.  The holes are filled before any
  * of its slots is handed out.
  *
- * Marking ends with all slabs but the OWNED becoming UNSWEPT; sweeping turns
+ * A slab without an object is EMPTY: it stays with its class, which is likely to want it
+ * again, and whole.  Its pages are free all the same: for whoever wants pages, or is to
+ * give some back to the machine, it is taken apart.
+ *
+ * Marking ends with all slabs but the OWNED and the EMPTY becoming UNSWEPT; sweeping turns
  * mark bits into allocation bits.  Only slabs that are not UNSWEPT are handed
  * out, and all are swept before the next marking begins.
  *
@@ -47,6 +52,7 @@ enum gc_slab_state {
 	SLAB_PARTIAL,
 	SLAB_SPARSE,
 	SLAB_FULL,
+	SLAB_EMPTY,
 	SLAB_UNSWEPT,
 };
 
@@ -69,6 +75,8 @@ enum gc_slab_state {
  * @nr_pages: pages of the slab, holes included
  * @holes: bit set: that page was given back; for none when @large
  * @looked_at: while PARTIAL or SPARSE: gc_slabs_release() finds no more to give back
+ * @entered: address space whose page tables its pages were entered into last, when it
+ *	was handed out; only to be compared, as it may be gone
  * @pad: makes the rest begin with a cache line
  * @kaddr: the first slot in the kernel's address space, where holes are others'
  *	memory; NULL when @large, or when the pages do not lie side by side there
@@ -100,7 +108,8 @@ struct gc_slab {
 	unsigned long nr_pages;
 	unsigned long holes;
 	bool looked_at;
-	u8 pad[23];
+	const void *entered;
+	u8 pad[8];
 	void *kaddr;
 	size_t offset;
 	u32 magic;
@@ -135,6 +144,7 @@ struct gc_slab_lists {
 	struct list_head partial;
 	struct list_head sparse;
 	struct list_head full;
+	struct list_head empty;
 	struct list_head unswept;
 };
 
@@ -147,6 +157,8 @@ struct gc_slab_lists {
  * @lists: by class and by noscan
  * @owned: all SLAB_OWNED ones
  * @nr_unswept: number of SLAB_UNSWEPT ones
+ * @nr_empty: number of SLAB_EMPTY ones
+ * @empty_pages: their pages, which count in gc_pages.free
  * @spare: bytes of free slots in PARTIAL and SPARSE slabs that were not looked at: what
  *	may be given back, and more
  * @meta_bytes: memory of the slab structures
@@ -169,6 +181,8 @@ struct gc_slabs {
 	struct gc_slab_lists lists[SLAB_KINDS][2];
 	struct list_head owned;
 	unsigned long nr_unswept;
+	unsigned long nr_empty;
+	unsigned long empty_pages;
 	u64 spare;
 	size_t meta_bytes;
 	u64 total_alloc;
@@ -223,6 +237,7 @@ void gc_slab_recall(struct gc_slabs *gs, struct gc_slab *slab,
 void gc_slabs_recalled(struct gc_slabs *gs);
 unsigned long gc_slabs_release(struct gc_slabs *gs,
 			       const struct gc_release *most);
+unsigned long gc_slabs_release_free(struct gc_slabs *gs, unsigned long nr);
 void gc_slabs_unmark(struct gc_slabs *gs);
 
 typedef void (*gc_slab_visit)(struct gc_slab *slab, void *arg);

@@ -46,6 +46,7 @@
 #define gc_slabs_recalled	scarce_slabs_recalled
 #define gc_slabs_unmark		scarce_slabs_unmark
 #define gc_slabs_release	scarce_slabs_release
+#define gc_slabs_release_free	scarce_slabs_release_free
 #define gc_slabs_visit		scarce_slabs_visit
 
 #include "bare_heap.h"

@@ -362,6 +362,9 @@ struct gch_cache *gch_cache_get(struct gcheap *heap)
 
 	if (gch_thread.leaving)
 		return NULL;
+	cache = gch_thread.cache;
+	if (likely(cache && cache->id && gch_heap_is(heap, cache->id)))
+		return cache;
 	cache = cache_unlink(heap);
 	if (!cache) {
 		cache = cache_again();
