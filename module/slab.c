@@ -154,29 +154,6 @@ static void slab_take_up(struct gc_slabs *gs, struct gc_slab *slab)
 	gs->pages.free -= slab->nr_pages;
 }
 
-/* @nr pages of EMPTY slabs, or all, come to be in no slab: the largest objects' first. */
-static void take_apart(struct gc_slabs *gs, unsigned long nr)
-{
-	unsigned int kind;
-
-	for (kind = 0; kind < 2 * SLAB_KINDS && gs->nr_empty && nr; kind++) {
-		struct list_head *empty =
-			&gs->lists[SLAB_LARGE - kind / 2][kind % 2].empty;
-
-		while (nr && !list_empty(empty)) {
-			/* That was not used for the longest time. */
-			struct gc_slab *slab = list_last_entry(empty,
-							       struct gc_slab,
-							       node);
-
-			nr -= min(nr, slab->nr_pages);
-			slab_take_up(gs, slab);
-			slab_destroy(gs, slab);
-			cond_resched();
-		}
-	}
-}
-
 /* The page at a place of a slab, NULL where there is a hole */
 static struct page *slab_page(struct gc_slabs *gs, struct gc_slab *slab,
 			      unsigned long i)
@@ -262,6 +239,76 @@ static int slab_fill(struct gc_slabs *gs, struct gc_slab *slab)
 	return 0;
 }
 
+static size_t slot_at(const struct gc_slab *slab, u32 index)
+{
+	return index * slab->object_size;
+}
+
+/* These slots become free; the pages of a large object are poisoned as such. */
+static void poison_slots(struct gc_slabs *gs, struct gc_slab *slab,
+			 const unsigned long *slots)
+{
+	u32 i;
+
+	if (!gs->pages.poison || slab->large)
+		return;
+	for_each_set_bit(i, slots, slab->slots)
+		set_bytes(gs, slab, slot_at(slab, i), GC_POISON,
+			  slab->object_size);
+}
+
+static void check_slot(struct gc_slabs *gs, struct gc_slab *slab, u32 index)
+{
+	size_t at = slot_at(slab, index), end = at + slab->object_size, piece;
+
+	for (; at < end; at += piece) {
+		void *start;
+
+		piece = end - at;
+		start = gc_slab_piece(gs, slab, at, &piece);
+		gc_poison_check(&gs->pages.faults, start, piece,
+				slab->offset + at, slab->offset);
+	}
+}
+
+/* These slots are handed out. */
+static void check_slots(struct gc_slabs *gs, struct gc_slab *slab,
+			const unsigned long *slots)
+{
+	u32 i;
+
+	if (!gs->pages.poison)
+		return;
+	for_each_set_bit(i, slots, slab->slots)
+		check_slot(gs, slab, i);
+}
+
+/* @nr pages of EMPTY slabs, or all, come to be in no slab: the largest objects' first. */
+static void take_apart(struct gc_slabs *gs, unsigned long nr)
+{
+	unsigned int kind;
+
+	for (kind = 0; kind < 2 * SLAB_KINDS && gs->nr_empty && nr; kind++) {
+		struct list_head *empty =
+			&gs->lists[SLAB_LARGE - kind / 2][kind % 2].empty;
+
+		while (nr && !list_empty(empty)) {
+			/* That was not used for the longest time. */
+			struct gc_slab *slab = list_last_entry(empty,
+							       struct gc_slab,
+							       node);
+
+			nr -= min(nr, slab->nr_pages);
+			slab_take_up(gs, slab);
+			/* Its pages are poisoned once more. */
+			bitmap_fill(gc_slab_handed_bits(slab), slab->slots);
+			check_slots(gs, slab, gc_slab_handed_bits(slab));
+			slab_destroy(gs, slab);
+			cond_resched();
+		}
+	}
+}
+
 /* Free pages, those of EMPTY slabs too; or -ENOMEM */
 static long take_free(struct gc_slabs *gs, unsigned long nr)
 {
@@ -323,50 +370,6 @@ static struct gc_slab *slab_new(struct gc_slabs *gs, unsigned long nr_pages,
 	gc_pages_zero(&gs->pages, first, nr_pages);
 	gc_pages_set_slab(&gs->pages, first, nr_pages, slab);
 	return slab;
-}
-
-static size_t slot_at(const struct gc_slab *slab, u32 index)
-{
-	return index * slab->object_size;
-}
-
-/* These slots become free; the pages of a large object are poisoned as such. */
-static void poison_slots(struct gc_slabs *gs, struct gc_slab *slab,
-			 const unsigned long *slots)
-{
-	u32 i;
-
-	if (!gs->pages.poison || slab->large)
-		return;
-	for_each_set_bit(i, slots, slab->slots)
-		set_bytes(gs, slab, slot_at(slab, i), GC_POISON,
-			  slab->object_size);
-}
-
-static void check_slot(struct gc_slabs *gs, struct gc_slab *slab, u32 index)
-{
-	size_t at = slot_at(slab, index), end = at + slab->object_size, piece;
-
-	for (; at < end; at += piece) {
-		void *start;
-
-		piece = end - at;
-		start = gc_slab_piece(gs, slab, at, &piece);
-		gc_poison_check(&gs->pages.faults, start, piece,
-				slab->offset + at, slab->offset);
-	}
-}
-
-/* These slots are handed out. */
-static void check_slots(struct gc_slabs *gs, struct gc_slab *slab,
-			const unsigned long *slots)
-{
-	u32 i;
-
-	if (!gs->pages.poison)
-		return;
-	for_each_set_bit(i, slots, slab->slots)
-		check_slot(gs, slab, i);
 }
 
 static struct gc_slab *slab_new_small(struct gc_slabs *gs,

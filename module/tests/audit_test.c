@@ -133,6 +133,7 @@ static void wrong_counters_are_found(struct kunit *test)
 		&gs->total_alloc, &gs->total_freed, &gs->live,
 		(u64 *)&gs->since, (u64 *)&gs->nr_unswept,
 		(u64 *)&gs->meta_bytes, (u64 *)&gs->pages.free,
+		(u64 *)&gs->nr_empty, (u64 *)&gs->empty_pages,
 		&gs->spare, &gs->total_mallocs, &gs->total_frees,
 		&gs->mallocs[0], &gs->frees[SLAB_LARGE],
 	};

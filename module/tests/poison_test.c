@@ -129,16 +129,53 @@ static void slots_swept_under_an_owner_are_watched(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, faults(test, gs, offset + 3 * size), 1);
 }
 
+/* Who wants all pages that are free has slabs without an object taken apart. */
+static void want_all_pages(struct kunit *test, struct gc_slabs *gs)
+{
+	KUNIT_ASSERT_GT(test, gs->pages.free << PAGE_SHIFT, SIZE_CLASS_MAX);
+	bare_heap_alloc(test, gs, gs->pages.free << PAGE_SHIFT, false);
+}
+
 static void pages_of_a_slab_that_went_are_watched(struct kunit *test)
 {
 	struct gc_slabs *gs = poisoned_heap(test);
 	size_t object = bare_heap_alloc(test, gs, 64, false);
 	unsigned long *word = bare_heap_word(gs, object + PAGE_SIZE + 8);
 
+	bare_heap_alloc(test, gs, SZ_64K, false);
+	bare_heap_sweep_all(gs);
+	want_all_pages(test, gs);
 	bare_heap_sweep_all(gs);
 	KUNIT_ASSERT_NULL(test, bare_heap_slab(gs, object));
 	*word = 1;
 	KUNIT_ASSERT_EQ(test, bare_heap_alloc(test, gs, 64, false), object);
+	KUNIT_EXPECT_EQ(test, faults(test, gs, object + PAGE_SIZE + 8), 1);
+}
+
+static void empty_slab_is_watched(struct kunit *test)
+{
+	struct gc_slabs *gs = poisoned_heap(test);
+	size_t object = bare_heap_alloc(test, gs, 64, false);
+	unsigned long *word = bare_heap_word(gs, object + PAGE_SIZE + 8);
+	LIST_HEAD(owned);
+
+	bare_heap_sweep_all(gs);
+	KUNIT_ASSERT_EQ(test, bare_heap_slab(gs, object)->state, SLAB_EMPTY);
+	*word = 1;
+	take(test, gs, size_class_of(64), &owned);
+	KUNIT_EXPECT_EQ(test, faults(test, gs, object + PAGE_SIZE + 8), 1);
+}
+
+static void empty_slab_that_is_taken_apart_is_watched(struct kunit *test)
+{
+	struct gc_slabs *gs = poisoned_heap(test);
+	size_t object = bare_heap_alloc(test, gs, 64, false);
+	unsigned long *word = bare_heap_word(gs, object + PAGE_SIZE + 8);
+
+	bare_heap_alloc(test, gs, SZ_64K, false);
+	bare_heap_sweep_all(gs);
+	*word = 1;
+	want_all_pages(test, gs);
 	KUNIT_EXPECT_EQ(test, faults(test, gs, object + PAGE_SIZE + 8), 1);
 }
 
@@ -216,6 +253,8 @@ static struct kunit_case poison_cases[] = {
 	KUNIT_CASE(slots_that_came_back_unused_are_watched),
 	KUNIT_CASE(slots_swept_under_an_owner_are_watched),
 	KUNIT_CASE(pages_of_a_slab_that_went_are_watched),
+	KUNIT_CASE(empty_slab_is_watched),
+	KUNIT_CASE(empty_slab_that_is_taken_apart_is_watched),
 	KUNIT_CASE(large_object_that_is_written_to_is_found),
 	KUNIT_CASE(own_memory_may_be_written_to),
 	{}

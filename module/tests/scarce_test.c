@@ -308,6 +308,10 @@ static void scattered_objects_are_followed(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, bare_heap_is_marked(gs, small));
 }
 
+static const struct gc_release all_of_it = {
+	ULONG_MAX, ULONG_MAX, UINT_MAX, U64_MAX
+};
+
 static void scattered_slabs_go_like_others(struct kunit *test)
 {
 	struct gc_slabs *gs = bare_heap_new(test, BARE_HEAP_PAGES);
@@ -321,12 +325,10 @@ static void scattered_slabs_go_like_others(struct kunit *test)
 	while (gc_slabs_sweep(gs, 64))
 		;
 	KUNIT_EXPECT_EQ(test, gs->pages.free, gs->pages.frontier);
+	gc_slabs_release(gs, &all_of_it);
+	KUNIT_EXPECT_EQ(test, gc_pages_backed(&gs->pages), 0);
 	KUNIT_EXPECT_EQ(test, gs->meta_bytes, 0);
 }
-
-static const struct gc_release all_of_it = {
-	ULONG_MAX, ULONG_MAX, UINT_MAX, U64_MAX
-};
 
 /* A slab of 2 KiB slots, of which one is in use, with holes in 7 pages of 8 */
 static struct gc_slab *sparse_slab(struct kunit *test, struct gc_slabs *gs,

@@ -295,6 +295,8 @@ static void unmarked_objects_and_their_pages_go(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, a.mallocs, a.frees);
 	KUNIT_EXPECT_EQ(test, a.total_alloc, a.total_freed);
 	KUNIT_EXPECT_EQ(test, gs->pages.free, gs->pages.frontier);
+	bare_heap_release(gs, ULONG_MAX, UINT_MAX);
+	KUNIT_EXPECT_EQ(test, gc_pages_backed(&gs->pages), 0);
 	KUNIT_EXPECT_EQ(test, gs->meta_bytes, 0);
 }
 
@@ -1011,10 +1013,121 @@ static void accounts_of_a_random_program_add_up(struct kunit *test)
 	memset(p->objects, 0, sizeof(p->objects));
 	collect(test, p);
 	KUNIT_EXPECT_EQ(test, p->gs->pages.free, p->gs->pages.frontier);
+	bare_heap_release(p->gs, ULONG_MAX, UINT_MAX);
+	KUNIT_EXPECT_EQ(test, gc_pages_backed(&p->gs->pages), 0);
 	KUNIT_EXPECT_EQ(test, p->gs->meta_bytes, 0);
 }
 
+static void slab_that_nobody_used_stays_with_its_class(struct kunit *test)
+{
+	struct gc_slabs *gs = bare_heap_new(test, BARE_HEAP_PAGES);
+	DECLARE_BITMAP(unused, GCHEAP_SLAB_SLOTS);
+	LIST_HEAD(owned);
+	unsigned int c;
+
+	bitmap_fill(unused, GCHEAP_SLAB_SLOTS);
+	for (c = 0; c < SIZE_CLASS_COUNT; c++) {
+		struct gc_slab *slab = take(test, gs, c, &owned), *again;
+		unsigned long free = gs->pages.free;
+
+		slab_fill(gs, slab);
+		gc_slab_give_back(gs, slab, unused);
+		KUNIT_ASSERT_EQ(test, slab->state, SLAB_EMPTY);
+		KUNIT_EXPECT_EQ(test, gs->pages.free, free + slab->nr_pages);
+		gs->pages.least_free = ULONG_MAX;
+		again = take(test, gs, c, &owned);
+		KUNIT_ASSERT_PTR_EQ(test, again, slab);
+		KUNIT_EXPECT_TRUE(test, bitmap_full(gc_slab_handed_bits(slab),
+						    slab->slots));
+		KUNIT_EXPECT_TRUE(test, handed_slots_hold(gs, slab, 0));
+		KUNIT_EXPECT_EQ(test, gs->pages.free, free);
+		KUNIT_EXPECT_EQ(test, gs->pages.least_free, free);
+	}
+	KUNIT_EXPECT_EQ(test, gs->nr_empty, 0);
+	KUNIT_EXPECT_EQ(test, gs->empty_pages, 0);
+}
+
+/* As many slabs of one class as the heap has room for, without an object */
+static struct gc_slabs *heap_of_empty_slabs(struct kunit *test,
+					    unsigned int class_index,
+					    unsigned long pages)
+{
+	struct gc_slabs *gs = bare_heap_new(test, pages);
+	long i, nr = pages / size_classes[class_index].pages *
+		     size_classes[class_index].slots;
+
+	for (i = 0; i < nr; i++)
+		bare_heap_alloc(test, gs, size_of(class_index), false);
+	bare_heap_sweep_all(gs);
+	KUNIT_ASSERT_EQ(test, gs->empty_pages,
+			rounddown(pages, size_classes[class_index].pages));
+	return gs;
+}
+
+static void empty_slabs_make_room_for_other_classes(struct kunit *test)
+{
+	unsigned int c;
+
+	for (c = 0; c < SIZE_CLASS_COUNT; c++) {
+		struct gc_slabs *gs = heap_of_empty_slabs(test, c, 64);
+		LIST_HEAD(owned);
+		unsigned int other;
+
+		for (other = 0; other < 2; other++)
+			take(test, gs, other ? SIZE_CLASS_COUNT - 1 : 0, &owned);
+		KUNIT_EXPECT_LE(test, gs->pages.frontier, 64);
+	}
+}
+
+static void empty_slabs_make_room_for_large_objects(struct kunit *test)
+{
+	unsigned int c;
+
+	for (c = 0; c < SIZE_CLASS_COUNT; c++) {
+		struct gc_slabs *gs = heap_of_empty_slabs(test, c, 64);
+		size_t bytes = 64 * PAGE_SIZE, offset;
+
+		offset = bare_heap_alloc(test, gs, bytes, false);
+		KUNIT_EXPECT_TRUE(test, bare_heap_holds(gs, offset, bytes, 0));
+		KUNIT_EXPECT_EQ(test, gs->nr_empty, 0);
+	}
+}
+
+static void empty_slabs_are_given_back(struct kunit *test)
+{
+	struct gc_slabs *gs = heap_of_empty_slabs(test, 3, 64);
+
+	KUNIT_EXPECT_EQ(test, gc_slabs_release_free(gs, 1), 1);
+	KUNIT_EXPECT_EQ(test, gc_pages_backed(&gs->pages), 63);
+	KUNIT_EXPECT_EQ(test, bare_heap_release(gs, ULONG_MAX, UINT_MAX), 63);
+	KUNIT_EXPECT_EQ(test, gs->meta_bytes, 0);
+}
+
+/* Their structures are memory, too. */
+static void empty_slabs_are_not_too_many(struct kunit *test)
+{
+	struct gc_slabs *gs = bare_heap_new(test, 2 * BARE_HEAP_PAGES);
+	LIST_HEAD(owned);
+	unsigned int i;
+
+	for (i = 0; i < 5000; i++)
+		take(test, gs, 2, &owned);
+	while (!list_empty(&owned)) {
+		struct gc_slab *slab = list_first_entry(&owned, struct gc_slab,
+							owner_node);
+
+		gc_slab_give_back(gs, slab, gc_slab_handed_bits(slab));
+	}
+	KUNIT_EXPECT_EQ(test, gs->nr_empty, 4096);
+	KUNIT_EXPECT_EQ(test, gs->pages.free, gs->pages.frontier);
+}
+
 static struct kunit_case slab_cases[] = {
+	KUNIT_CASE(slab_that_nobody_used_stays_with_its_class),
+	KUNIT_CASE(empty_slabs_make_room_for_other_classes),
+	KUNIT_CASE(empty_slabs_make_room_for_large_objects),
+	KUNIT_CASE(empty_slabs_are_given_back),
+	KUNIT_CASE(empty_slabs_are_not_too_many),
 	KUNIT_CASE(new_slab_hands_out_all_slots_zeroed),
 	KUNIT_CASE(no_slot_is_handed_out_beyond_the_last),
 	KUNIT_CASE(taken_slab_is_its_owners),
