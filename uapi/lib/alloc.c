@@ -17,15 +17,17 @@
  */
 static inline void *alloc(struct gcheap *heap, size_t size, unsigned int flags)
 {
-	struct gch_cache *cache = gch_thread.cache;
+	struct gch_cache *cache;
 	struct gch_bin *bin;
 	void *object;
 
-	/* None yet, or the last allocation was from another heap, or a fork wiped it. */
-	if (unlikely(!cache || !gch_heap_is(heap, cache->id)))
+	/* No cache yet, or the last allocation was from another heap. */
+	if (unlikely(gch_heap_id(heap) != gch_thread.id))
 		goto slow;
 	if (unlikely(size > heap->max_small))
 		goto slow;
+	/* One that a fork wiped has no words. */
+	cache = gch_thread.cache;
 	bin = gch_cache_bin(cache, heap, size, flags);
 	gch_cache_set_busy(cache, 1);
 	/* The current word is used up: the slow path finds the next one. */

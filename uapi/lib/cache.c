@@ -53,6 +53,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -67,7 +68,10 @@
 _Static_assert(offsetof(struct gch_bin, word) == offsetof(struct gcheap_bin, word), "word");
 _Static_assert(offsetof(struct gch_bin, base) == offsetof(struct gcheap_bin, base), "base");
 
-__thread struct gch_thread gch_thread GCH_TLS;
+/* gcheap.bin_at has room for where the last one is. */
+_Static_assert(NR_BINS * sizeof(struct gch_bin) <= UINT16_MAX, "bins");
+
+__thread struct gch_thread gch_thread GCH_TLS = { .id = GCH_NO_HEAP };
 
 /* Made with the first heap of the process, under the lock. */
 static pthread_key_t exit_key;
@@ -287,6 +291,7 @@ static void thread_exit(void *unused)
 
 	(void)unused;
 	gch_thread.leaving = true;
+	gch_thread.id = GCH_NO_HEAP;
 	while ((cache = gch_thread.cache)) {
 		bool open;
 
@@ -333,6 +338,7 @@ static struct gch_cache *cache_unlink(struct gcheap *heap)
 	struct gch_cache **link = &gch_thread.cache;
 	struct gch_cache *cache;
 
+	gch_thread.id = GCH_NO_HEAP;
 	while ((cache = *link)) {
 		if (!cache->id || gch_heap_is(heap, cache->id)) {
 			*link = cache->next;
@@ -385,6 +391,7 @@ struct gch_cache *gch_cache_get(struct gcheap *heap)
 	cache->id = __atomic_load_n(&heap->id, __ATOMIC_RELAXED);
 	cache->next = gch_thread.cache;
 	gch_thread.cache = cache;
+	gch_thread.id = cache->id;
 	return cache;
 }
 

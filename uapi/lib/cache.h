@@ -126,9 +126,9 @@ static inline struct gch_bin *gch_cache_bin(struct gch_cache *cache, const struc
 {
 	const size_t steps = (size + GCH_SIZE_STEP - 1) / GCH_SIZE_STEP;
 	/* GCHEAP_NOSCAN is 1: the bin after. */
-	const size_t index = heap->bin_of[steps] + flags;
+	const size_t at = heap->bin_at[steps] + flags * sizeof(struct gch_bin);
 
-	return &cache->bins[index];
+	return (struct gch_bin *)((char *)cache->bins + at);
 }
 
 /**

@@ -59,7 +59,7 @@ static void set_classes(struct gcheap *heap, const struct gcheap_class_info *inf
 		heap->classes[i].words = (info[i].slots + 63) / 64;
 		heap->classes[i].want_max = slabs_wanted(heap->size, info[i].slab_size);
 		for (; size <= info[i].object_size; size += GCH_SIZE_STEP)
-			heap->bin_of[size / GCH_SIZE_STEP] = 2 * i;
+			heap->bin_at[size / GCH_SIZE_STEP] = 2 * i * sizeof(struct gch_bin);
 		heap->max_small = info[i].object_size;
 		heap->class_count++;
 	}

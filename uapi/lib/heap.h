@@ -80,8 +80,8 @@ struct gch_class {
  *	fork; NULL when collections are not printed
  * @next: next in the list of all heaps
  * @classes: the size classes by ascending size
- * @bin_of: for size n at (n + 7) / 8: twice the index of its class, which is
- *	where its scanned bin is among those of a cache
+ * @bin_at: for size n at (n + 7) / 8: how many bytes from a cache's first bin the
+ *	scanned bin of its class is
  *
  * The memory is never given back, only used for another heap: @id may be read
  * at any time, to see whether it is still the heap that one knew.  The rest
@@ -93,7 +93,7 @@ struct gch_class {
  */
 struct gcheap {
 	__u64 id;
-	__u32 max_small;
+	__u64 max_small;
 	int fd;
 	__u32 class_count;
 	__u32 refs;
@@ -103,8 +103,19 @@ struct gcheap {
 	struct gch_trace *traced;
 	struct gcheap *next;
 	struct gch_class classes[GCH_CLASSES_MAX];
-	__u8 bin_of[GCH_SMALL_MAX / GCH_SIZE_STEP + 1];
+	__u16 bin_at[GCH_SMALL_MAX / GCH_SIZE_STEP + 1];
 };
+
+/**
+ * gch_heap_id() - what a heap is known by
+ * @heap: heap, perhaps closed meanwhile
+ *
+ * Return: its id, 0 when it is closed.
+ */
+static inline __u64 gch_heap_id(const struct gcheap *heap)
+{
+	return __atomic_load_n(&heap->id, __ATOMIC_ACQUIRE);
+}
 
 /**
  * gch_heap_is() - is this still the heap that one knew?
@@ -115,7 +126,7 @@ struct gcheap {
  */
 static inline bool gch_heap_is(const struct gcheap *heap, __u64 id)
 {
-	return __atomic_load_n(&heap->id, __ATOMIC_ACQUIRE) == id;
+	return gch_heap_id(heap) == id;
 }
 
 #endif /* GCH_HEAP_H */
