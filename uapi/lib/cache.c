@@ -369,8 +369,11 @@ struct gch_cache *gch_cache_get(struct gcheap *heap)
 	if (gch_thread.leaving)
 		return NULL;
 	cache = gch_thread.cache;
-	if (likely(cache && cache->id && gch_heap_is(heap, cache->id)))
+	if (likely(cache && cache->id && gch_heap_is(heap, cache->id))) {
+		/* Another heap's may have been dropped. */
+		gch_thread.id = cache->id;
 		return cache;
+	}
 	cache = cache_unlink(heap);
 	if (!cache) {
 		cache = cache_again();
