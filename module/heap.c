@@ -457,8 +457,8 @@ static bool is_tight(const struct gc_heap *heap, u64 more, bool own)
  * @heap: heap
  * @more: bytes to be allocated
  *
- * Because of percent when it is reached and the heap has no memory left over, or of what the calling thread's cgroup may
- * have; because of a limit, which may be less than what lives, or of what a cgroup
+ * Because of percent when it is reached and the heap has no memory left over, or of what
+ * the calling thread's cgroup may have; because of a limit, which may be less than what lives, or of what a cgroup
  * around that one may have, for no more than half of the time in the long run: others
  * there may make way.
  *

@@ -40,7 +40,7 @@ struct mark_entry {
 	unsigned long nr;
 };
 
-#define BY_SLAB		(1UL << 63)
+#define BY_SLAB		BIT(63)
 
 #define SEGMENT_ENTRIES	(PAGE_SIZE / sizeof(struct mark_entry) - 1)
 
@@ -191,9 +191,10 @@ static __always_inline bool begins_segment(const struct mark_entry *next)
 }
 
 /* Returns where the entry after this one goes. */
-static __always_inline struct mark_entry *
-push(struct gc_marker *m, struct mark_entry *next, const void *words,
-     unsigned long nr)
+static __always_inline struct mark_entry *push(struct gc_marker *m,
+					       struct mark_entry *next,
+					       const void *words,
+					       unsigned long nr)
 {
 	if (unlikely(ends_segment(next))) {
 		struct mark_entry *first = queue_grow(m);
@@ -457,12 +458,13 @@ static __always_inline bool pop(struct marking *k, struct mark_entry *entry)
 /* Look up from the work now and then.  Returns false when it must end. */
 static bool go_on(struct gc_marker *m)
 {
+	if (m->err)
+		return false;
 	if (likely(m->budget > 0))
 		return true;
 	m->budget = BUDGET_WORDS;
 	cond_resched();
-	if (!m->err)
-		m->err = gc_given_up();
+	m->err = gc_given_up();
 	return !m->err;
 }
 
@@ -514,14 +516,15 @@ static void empty_queue(struct gc_marker *m)
 	};
 
 	while (pop(&k, &entry)) {
+		/* The smallest objects come by their slab, and there may be many. */
+		m->budget -= entry.nr & BY_SLAB ? 1 : entry.nr;
+		if (unlikely(m->budget <= 0) && !go_on(m))
+			break;
 		if (unlikely(entry.nr & BY_SLAB)) {
 			k.next = push_pieces(m, k.next, entry.words,
 					     entry.nr & ~BY_SLAB);
 			continue;
 		}
-		m->budget -= entry.nr;
-		if (unlikely(m->budget <= 0) && !go_on(m))
-			break;
 		scan(&k, entry.words, entry.nr);
 	}
 	m->next = k.next;

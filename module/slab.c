@@ -321,6 +321,8 @@ static long take_free(struct gc_slabs *gs, unsigned long nr)
 		if (first >= 0 || !gs->nr_empty)
 			return first;
 		take_apart(gs, most);
+		/* All chunks may have been looked at: not too often. */
+		most = most < ULONG_MAX / 4 ? 4 * most : ULONG_MAX;
 	}
 	return -ENOMEM;
 }
@@ -342,7 +344,11 @@ static long take_pages(struct gc_slabs *gs, unsigned long nr, bool grow)
 	} while (more && grow && !gc_pages_far(&gs->pages, nr));
 	if (more)
 		first = take_free(gs, nr);
-	return first >= 0 || !grow ? first : gc_pages_alloc(&gs->pages, nr, true);
+	if (first >= 0 || !grow)
+		return first;
+	/* They may be a part of a run that more memory makes long enough. */
+	take_apart(gs, ULONG_MAX);
+	return gc_pages_alloc(&gs->pages, nr, true);
 }
 
 /* A slab with all slots free and zero, in no list. */

@@ -153,6 +153,58 @@ TEST_F(garbage, that_refers_to_itself_goes)
 	EXPECT_LE(GONE(COUNT), collect_and_count(self->heap));
 }
 
+/* The header is on the stack all the time, and allocated before what goes through. */
+struct queue {
+	struct link *first;
+	struct link *last;
+};
+
+apart void pass_through(struct gcheap *heap, struct queue *queue, long count)
+{
+	while (count--) {
+		struct link *link = gcheap_alloc(heap, sizeof(*link));
+
+		must(link);
+		if (queue->last)
+			queue->last->next = link;
+		else
+			queue->first = link;
+		queue->last = link;
+		if (queue->first != link)
+			queue->first = queue->first->next;
+	}
+}
+
+struct queueing {
+	struct gcheap *heap;
+	uint64_t left;
+};
+
+apart void keep_header_of_queue(void *arg)
+{
+	struct queueing *queueing = arg;
+	struct queue *volatile queue = gcheap_alloc(queueing->heap, sizeof(*queue));
+	uint64_t before = stats_of(queueing->heap).heap_objects;
+
+	must(queue);
+	pass_through(queueing->heap, queue, COUNT);
+	must(!gcheap_collect(queueing->heap));
+	queueing->left = stats_of(queueing->heap).heap_objects - before;
+	must(queue->first);
+}
+
+/*
+ * A stack keeps what ends where it points, too: that must not be what was allocated
+ * next, which leads to all that came after it.
+ */
+TEST_F(garbage, goes_that_went_through_a_queue_whose_header_is_kept)
+{
+	struct queueing queueing = { self->heap };
+
+	in_thread(keep_header_of_queue, &queueing);
+	EXPECT_GE(FEW, queueing.left);
+}
+
 /* A ring held by a word: in an object that is kept by a global */
 static void *volatile *volatile keeper;
 

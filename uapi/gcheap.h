@@ -89,11 +89,12 @@ struct gcheap_options {
  * @heap_alloc: bytes of objects allocated and not yet reclaimed
  * @heap_objects: number of those: mallocs - frees
  * @heap_sys: bytes of memory held for objects, heap_idle + heap_inuse
- * @heap_idle: of them in no slab or large object
+ * @heap_idle: of them in no large object, and in no slab with an object
  * @heap_inuse: of them in slabs and large objects
  * @heap_released: bytes given back to the machine since the heap was made
- * @next_gc: heap_alloc at which the next collection is due, or later when a limit
- *	is too small: see gcheap_set_limit()
+ * @next_gc: heap_alloc at which the next collection is due; or later, as there is
+ *	memory left from when the heap was larger, or when a limit is too small: see
+ *	gcheap_set_limit()
  * @last_gc_ns: end of the last collection, ns since 1970; 0: none yet
  * @pause_total_ns: sum of all pauses
  * @pause_max_ns: longest pause

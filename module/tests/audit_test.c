@@ -168,18 +168,18 @@ static void wrong_counts_of_a_slab_are_found(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, audit(gs), 0);
 }
 
-/* The mark bitmap lies behind the allocation bitmap. */
+/* The allocation bitmap lies behind that of marks, and behind it what was handed out. */
 static void byte_written_past_a_bitmap_is_found(struct kunit *test)
 {
 	LIST_HEAD(owned);
 	struct gc_slabs *gs = mixed_heap(test, &owned);
 	struct gc_slab *slab = first_slab(test, gs, &owned);
-	u8 *past = (u8 *)(gc_slab_alloc_bits(slab) + slab->words);
+	u8 *past = (u8 *)(gc_slab_mark_bits(slab) + slab->words);
 
 	*past ^= 1;
 	KUNIT_EXPECT_GT(test, audit(gs), 0);
 	*past ^= 1;
-	past = (u8 *)(gc_slab_mark_bits(slab) + slab->words);
+	past = (u8 *)(gc_slab_alloc_bits(slab) + slab->words);
 	*past ^= 1;
 	KUNIT_EXPECT_GT(test, audit(gs), 0);
 	*past ^= 1;

@@ -505,6 +505,30 @@ static void killed_caller_gets_eintr(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, keeps(test, gs, word), 2);
 }
 
+/* Which are looked at one by one, and are no less work for that */
+static void killed_caller_gets_eintr_in_a_list_of_the_smallest(struct kunit *test)
+{
+	struct gc_slabs *gs = bare_heap_new(test, SZ_1M >> PAGE_SHIFT);
+	size_t first = bare_heap_alloc(test, gs, 8, false), last = first;
+	unsigned long word = HEAP_BASE + first;
+	struct gc_marker marker;
+	int i;
+
+	for (i = 0; i < 70000; i++) {
+		size_t next = bare_heap_alloc(test, gs, 8, false);
+
+		point(gs, last, next);
+		last = next;
+	}
+	KUNIT_ASSERT_EQ(test, gc_marker_init(&marker, gs, HEAP_BASE), 0);
+	gc_mark_words(&marker, &word, 1);
+	caller_is_killed();
+	KUNIT_EXPECT_EQ(test, gc_mark_drain(&marker), -EINTR);
+	caller_lives_on();
+	gc_marker_destroy(&marker);
+	gc_slabs_unmark(gs);
+}
+
 static struct kunit_case mark_cases[] = {
 	KUNIT_CASE(each_byte_of_an_object_keeps_it),
 	KUNIT_CASE(bytes_beside_an_object_do_not_keep_it),
@@ -531,6 +555,7 @@ static struct kunit_case mark_cases[] = {
 	KUNIT_CASE(random_graphs_are_marked_as_the_reference_does),
 	KUNIT_CASE(unmark_forgets_all),
 	KUNIT_CASE(killed_caller_gets_eintr),
+	KUNIT_CASE(killed_caller_gets_eintr_in_a_list_of_the_smallest),
 	{}
 };
 

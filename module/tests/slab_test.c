@@ -1047,12 +1047,13 @@ static void slab_that_nobody_used_stays_with_its_class(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gs->empty_pages, 0);
 }
 
-/* As many slabs of one class as the heap has room for, without an object */
+/* A heap with so many slabs of one class, without an object, and room for more */
 static struct gc_slabs *heap_of_empty_slabs(struct kunit *test,
 					    unsigned int class_index,
-					    unsigned long pages)
+					    unsigned long pages,
+					    unsigned long more)
 {
-	struct gc_slabs *gs = bare_heap_new(test, pages);
+	struct gc_slabs *gs = bare_heap_new(test, pages + more);
 	long i, nr = pages / size_classes[class_index].pages *
 		     size_classes[class_index].slots;
 
@@ -1069,7 +1070,7 @@ static void empty_slabs_make_room_for_other_classes(struct kunit *test)
 	unsigned int c;
 
 	for (c = 0; c < SIZE_CLASS_COUNT; c++) {
-		struct gc_slabs *gs = heap_of_empty_slabs(test, c, 64);
+		struct gc_slabs *gs = heap_of_empty_slabs(test, c, 64, 0);
 		LIST_HEAD(owned);
 		unsigned int other;
 
@@ -1084,8 +1085,23 @@ static void empty_slabs_make_room_for_large_objects(struct kunit *test)
 	unsigned int c;
 
 	for (c = 0; c < SIZE_CLASS_COUNT; c++) {
-		struct gc_slabs *gs = heap_of_empty_slabs(test, c, 64);
+		struct gc_slabs *gs = heap_of_empty_slabs(test, c, 64, 0);
 		size_t bytes = 64 * PAGE_SIZE, offset;
+
+		offset = bare_heap_alloc(test, gs, bytes, false);
+		KUNIT_EXPECT_TRUE(test, bare_heap_holds(gs, offset, bytes, 0));
+		KUNIT_EXPECT_EQ(test, gs->nr_empty, 0);
+	}
+}
+
+/* Of more pages than these have, so that others are a part of it */
+static void empty_slabs_are_a_part_of_what_a_heap_grows_by(struct kunit *test)
+{
+	unsigned int c;
+
+	for (c = 0; c < SIZE_CLASS_COUNT; c++) {
+		struct gc_slabs *gs = heap_of_empty_slabs(test, c, 64, 32);
+		size_t bytes = 96 * PAGE_SIZE, offset;
 
 		offset = bare_heap_alloc(test, gs, bytes, false);
 		KUNIT_EXPECT_TRUE(test, bare_heap_holds(gs, offset, bytes, 0));
@@ -1095,7 +1111,7 @@ static void empty_slabs_make_room_for_large_objects(struct kunit *test)
 
 static void empty_slabs_are_given_back(struct kunit *test)
 {
-	struct gc_slabs *gs = heap_of_empty_slabs(test, 3, 64);
+	struct gc_slabs *gs = heap_of_empty_slabs(test, 3, 64, 0);
 
 	KUNIT_EXPECT_EQ(test, gc_slabs_release_free(gs, 1), 1);
 	KUNIT_EXPECT_EQ(test, gc_pages_backed(&gs->pages), 63);
@@ -1126,6 +1142,7 @@ static struct kunit_case slab_cases[] = {
 	KUNIT_CASE(slab_that_nobody_used_stays_with_its_class),
 	KUNIT_CASE(empty_slabs_make_room_for_other_classes),
 	KUNIT_CASE(empty_slabs_make_room_for_large_objects),
+	KUNIT_CASE(empty_slabs_are_a_part_of_what_a_heap_grows_by),
 	KUNIT_CASE(empty_slabs_are_given_back),
 	KUNIT_CASE(empty_slabs_are_not_too_many),
 	KUNIT_CASE(new_slab_hands_out_all_slots_zeroed),

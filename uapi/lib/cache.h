@@ -160,6 +160,11 @@ static inline void gch_cache_leave(struct gch_cache *cache)
  * gch_bin_take() - take a slot
  * @bin: bin of a cache that is busy, with a word that is not empty
  *
+ * It is the first one of the word.  A pointer on a stack keeps the object before it in
+ * memory as well, as it may be all that a compiler has of one that ends there.  So that is
+ * the one that was allocated before; were it the next, the header of a queue, which is
+ * allocated first, would keep all that ever went through the queue.
+ *
  * The compiler must not put off computing the address, so that the collector
  * finds it in a register as soon as the word that it reads says the slot is taken.
  *
@@ -172,7 +177,7 @@ static inline void *gch_bin_take(struct gch_bin *bin)
 	uintptr_t address = bin->base + slot * bin->object_size;
 
 	__asm__ __volatile__("" : "+r" (address) : : "memory");
-	bin->word = word & (word - 1);
+	bin->word &= word - 1;
 	return (void *)address;
 }
 

@@ -541,7 +541,7 @@ struct gcheap_cycle {
  *	all slots and pages that were reclaimed
  * @heap_objects: number of those: @mallocs - @frees
  * @heap_sys: bytes of memory held for objects: @heap_idle + @heap_inuse
- * @heap_idle: of them in no slab or large object
+ * @heap_idle: of them in no large object, and in no slab with an object
  * @heap_inuse: of them in slabs and large objects; pages of slabs that were given back
  *	are in none of these three
  * @heap_released: bytes given back to the machine since the heap was made
