@@ -458,9 +458,9 @@ static bool is_tight(const struct gc_heap *heap, u64 more, bool own)
  * @more: bytes to be allocated
  *
  * Because of percent when it is reached and the heap has no memory left over, or of what
- * the calling thread's cgroup may have; because of a limit, which may be less than what lives, or of what a cgroup
- * around that one may have, for no more than half of the time in the long run: others
- * there may make way.
+ * the calling thread's cgroup may have; because of a limit, which may be less than what
+ * lives, or of what a cgroup around that one may have, for no more than half of the time
+ * in the long run: others there may make way.
  *
  * Context: heap's lock held.
  *

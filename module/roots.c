@@ -252,12 +252,25 @@ static void mark_data(struct gc_roots *roots, const struct gc_member *member)
 }
 
 /*
- * One pair: what was in use since the last collection, what was not.  A slot that its
- * owner gave back unused is no object's any more, and its page may have gone.
+ * Where the kernel has a word of an aging range.  NULL for a slot that its owner gave back
+ * unused: that is no object's any more, and its page may have gone.
  */
+static unsigned long *aging_word(struct gc_roots *roots, unsigned long addr)
+{
+	struct gc_heap *heap = roots->heap;
+	struct gc_slab *slab;
+	u32 index;
+
+	slab = gc_slab_find(&heap->slabs, addr - heap->base, &index);
+	if (!slab || !test_bit(index, gc_slab_alloc_bits(slab)))
+		return NULL;
+	return gc_reader_heap_address(&roots->reader, addr);
+}
+
+/* One pair: what was in use since the last collection, what was not */
 static void mark_pair(struct gc_roots *roots, unsigned long addr, bool age)
 {
-	unsigned long *pair = gc_reader_heap_address(&roots->reader, addr);
+	unsigned long *pair = aging_word(roots, addr);
 
 	if (!pair)
 		return;
@@ -295,7 +308,7 @@ static void forget_aging(struct gc_roots *roots, struct gc_aging *aging)
 
 	for (addr = aging->start; addr < aging->start + aging->length;
 	     addr += sizeof(long)) {
-		word = gc_reader_heap_address(&roots->reader, addr);
+		word = aging_word(roots, addr);
 		if (word)
 			WRITE_ONCE(*word, 0);
 		if (!offset_in_page(addr))

@@ -534,16 +534,20 @@ static struct gc_slab *slab_find_near(struct list_head *list,
 }
 
 /*
- * An EMPTY slab, in no list; or NULL.  Whether a far one will do is decided where free
- * pages are looked for.
+ * An EMPTY slab, in no list; or NULL.  Where near and far ones are mixed, all become free
+ * pages, among which near memory is looked for, and it is decided whether far will do.
  */
 static struct gc_slab *slab_get_empty(struct list_head *empty,
 				      struct gc_slabs *gs)
 {
 	struct gc_slab *slab = slab_find_near(empty, gs);
 
-	if (!slab || (nr_online_nodes > 1 &&
-		      page_to_nid(slab_page(gs, slab, 0)) != numa_mem_id()))
+	if (nr_online_nodes > 1 && gs->nr_empty &&
+	    (!slab || page_to_nid(slab_page(gs, slab, 0)) != numa_mem_id())) {
+		take_apart(gs, ULONG_MAX);
+		return NULL;
+	}
+	if (!slab)
 		return NULL;
 	slab_take_up(gs, slab);
 	gs->pages.least_free = min(gs->pages.least_free, gs->pages.free);
