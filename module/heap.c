@@ -316,6 +316,14 @@ static u64 percent_goal(const struct gc_heap *heap)
 		   GOAL_MIN * heap->percent / 100);
 }
 
+/* What it may have for objects by its limit */
+static u64 limit_goal(const struct gc_heap *heap)
+{
+	u64 taken = gc_stats_meta_bytes(heap) + heap->slabs.held;
+
+	return heap->limit > taken ? heap->limit - taken : 0;
+}
+
 /**
  * gc_heap_goal() - bytes in use at which a collection is due
  * @heap: heap, whose last marking is complete
@@ -330,14 +338,12 @@ static u64 percent_goal(const struct gc_heap *heap)
  */
 u64 gc_heap_goal(const struct gc_heap *heap)
 {
-	u64 live = heap->slabs.live, goal = percent_goal(heap), taken, least;
+	u64 live = heap->slabs.live, goal = percent_goal(heap), least;
 
 	if (!heap->limit)
 		return goal;
-	taken = gc_stats_meta_bytes(heap) + heap->slabs.held;
 	least = live + max_t(u64, live / 16, SZ_256K);
-	return min(goal, max(heap->limit > taken ? heap->limit - taken : 0,
-			     least));
+	return min(goal, max(limit_goal(heap), least));
 }
 
 /* What is left of a number after some time: half of it in HELD_HALF_MS, a line between. */
@@ -349,6 +355,14 @@ static u64 decayed(u64 nr, u64 ns)
 		return 0;
 	nr >>= halves;
 	return nr - mult_frac(nr / 2, ms % HELD_HALF_MS, HELD_HALF_MS);
+}
+
+/* Pages that the heap has ever taken from the machine: it has them, or gave them back. */
+static u64 pages_taken(const struct gc_heap *heap)
+{
+	const struct gc_pages *gp = &heap->slabs.pages;
+
+	return gc_pages_backed(gp) + gp->released;
 }
 
 /*
@@ -363,9 +377,8 @@ static u64 held_goal(const struct gc_heap *heap, u64 now)
 		return goal;
 	more = decayed(heap->held_goal - goal, now - heap->held_ns);
 	more = min(more, (HELD_ROOMS - 1) * (goal - live));
-	if (heap->limit)
-		more = min(more, heap->limit - min(heap->limit, goal));
-	return goal + more;
+	return heap->limit ? max(goal, min(goal + more, limit_goal(heap))) :
+			     goal + more;
 }
 
 /**
@@ -384,6 +397,7 @@ void gc_heap_pace(struct gc_heap *heap)
 	heap->ceiling = percent_goal(heap);
 	heap->tight_since = 0;
 	heap->held_goal = held_goal(heap, now);
+	heap->held_taken = pages_taken(heap);
 	heap->held_ns = now;
 }
 
@@ -391,7 +405,8 @@ void gc_heap_pace(struct gc_heap *heap)
  * gc_heap_next() - bytes in use at which the next collection is due
  * @heap: heap
  *
- * The goal, or more where the heap holds more memory than that, as long as it does.
+ * The goal, or more as long as the heap makes do with the memory that it had after the
+ * last one.
  *
  * Context: heap's lock held.
  *
@@ -399,9 +414,15 @@ void gc_heap_pace(struct gc_heap *heap)
  */
 u64 gc_heap_next(const struct gc_heap *heap)
 {
-	u64 backed = (u64)gc_pages_backed(&heap->slabs.pages) << PAGE_SHIFT;
+	return pages_taken(heap) == heap->held_taken ?
+	       max(heap->goal, heap->held_goal) : heap->goal;
+}
 
-	return max(heap->goal, min(heap->held_goal, backed));
+/* A large object is not tried for before it is known whether there is memory for it. */
+static bool is_reached(const struct gc_heap *heap, u64 used, u64 more)
+{
+	return used >= gc_heap_next(heap) ||
+	       (used >= heap->goal && more >> PAGE_SHIFT > heap->slabs.pages.free);
 }
 
 /*
@@ -469,7 +490,7 @@ static bool is_tight(const struct gc_heap *heap, u64 more, bool own)
 bool gc_heap_due(const struct gc_heap *heap, u64 more)
 {
 	u64 used = heap->slabs.live + heap->slabs.since + more;
-	bool reached = used >= gc_heap_next(heap);
+	bool reached = is_reached(heap, used, more);
 
 	if (heap->slabs.since <= 0)
 		return false;

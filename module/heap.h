@@ -96,7 +96,8 @@ struct gc_scavenger {
  * @goal: bytes in use at which the next collection is due, once it can be afforded
  * @ceiling: bytes in use at which it is due at once; more than @goal only when
  *	that is the limit's doing
- * @held_goal: @goal, or more: so much may be in use when the heap has memory for it
+ * @held_goal: @goal, or more: so much may be in use as long as no memory is needed for it
+ * @held_taken: pages that the heap had ever taken from the machine when that was set
  * @held_ns: when that was set, ktime_get_ns()
  * @tight_since: bytes allocated since the last marking before the heap is due since its
  *	cgroup is short, when a collection could not be had
@@ -148,6 +149,7 @@ struct gc_heap {
 	u64 goal;
 	u64 ceiling;
 	u64 held_goal;
+	u64 held_taken;
 	u64 held_ns;
 	s64 tight_since;
 	unsigned int fruitless;

@@ -306,16 +306,34 @@ static void memory_that_is_held_is_used_before_a_collection(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, gc_heap_due(heap, 0));
 }
 
-static void memory_that_was_given_back_is_not_used_before_a_collection(struct kunit *test)
+/* Of what was given back, and what the heap would grow by */
+static void no_memory_is_taken_before_a_collection(struct kunit *test)
+{
+	struct gc_heap *heap = heap_after_peak(test, 0);
+	struct gc_pages *gp = &heap->slabs.pages;
+
+	heap->slabs.since = SZ_32M;
+	gp->absent = SZ_64M >> PAGE_SHIFT;
+	gp->released = gp->absent;
+	KUNIT_EXPECT_FALSE(test, gc_heap_due(heap, 0));
+	gp->absent--;
+	KUNIT_EXPECT_EQ(test, gc_heap_next(heap), SZ_32M);
+	KUNIT_EXPECT_TRUE(test, gc_heap_due(heap, 0));
+	gp->absent++;
+	KUNIT_EXPECT_FALSE(test, gc_heap_due(heap, 0));
+	gp->frontier++;
+	KUNIT_EXPECT_TRUE(test, gc_heap_due(heap, 0));
+}
+
+static void large_object_is_no_reason_to_take_memory_before_a_collection(struct kunit *test)
 {
 	struct gc_heap *heap = heap_after_peak(test, 0);
 
-	heap->slabs.since = SZ_32M;
-	heap->slabs.pages.absent = (SZ_64M + SZ_16M) >> PAGE_SHIFT;
-	KUNIT_EXPECT_EQ(test, gc_heap_next(heap), SZ_32M + SZ_16M);
-	KUNIT_EXPECT_TRUE(test, gc_heap_due(heap, 0));
-	heap->slabs.pages.absent = SZ_128M >> PAGE_SHIFT;
-	KUNIT_EXPECT_EQ(test, gc_heap_next(heap), SZ_32M);
+	heap->slabs.since = SZ_8M;
+	heap->slabs.pages.free = SZ_16M >> PAGE_SHIFT;
+	KUNIT_EXPECT_FALSE(test, gc_heap_due(heap, SZ_16M));
+	KUNIT_EXPECT_TRUE(test, gc_heap_due(heap, SZ_16M + PAGE_SIZE));
+	KUNIT_EXPECT_FALSE(test, gc_heap_due(heap, SZ_4M));
 }
 
 static void goal_of_a_heap_after_a_peak_falls_in_time(struct kunit *test)
@@ -336,14 +354,18 @@ static void goal_of_a_heap_after_a_peak_falls_in_time(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gc_heap_next(heap), SZ_32M);
 }
 
-/* The limit is one for the heap's own tables, too, but there are none here. */
+/* And with it what the heap takes beside objects */
 static void limit_counts_for_memory_that_is_held(struct kunit *test)
 {
-	struct gc_heap *heap = heap_after_peak(test, SZ_32M + SZ_8M);
+	u64 limit = SZ_32M + SZ_8M;
+	struct gc_heap *heap = heap_after_peak(test, limit);
 
-	KUNIT_EXPECT_LE(test, gc_heap_next(heap), SZ_32M + SZ_8M);
-	heap = heap_after_peak(test, SZ_8M);
-	KUNIT_EXPECT_EQ(test, gc_heap_next(heap), heap->goal);
+	heap->slabs.meta_bytes = SZ_1M;
+	gc_heap_pace(heap);
+	KUNIT_EXPECT_EQ(test, heap->goal, SZ_32M);
+	KUNIT_EXPECT_LE(test, gc_heap_next(heap), limit - SZ_1M);
+	KUNIT_EXPECT_EQ(test, gc_heap_next(heap_after_peak(test, SZ_8M)),
+			SZ_16M + SZ_1M);
 }
 
 static void heap_that_was_off_has_had_no_peak(struct kunit *test)
@@ -384,7 +406,8 @@ static struct kunit_case pace_cases[] = {
 	KUNIT_CASE(limit_alone_has_nothing_due_at_once),
 	KUNIT_CASE(full_heap_gets_some_collections_of_no_use_and_then_waits),
 	KUNIT_CASE(memory_that_is_held_is_used_before_a_collection),
-	KUNIT_CASE(memory_that_was_given_back_is_not_used_before_a_collection),
+	KUNIT_CASE(no_memory_is_taken_before_a_collection),
+	KUNIT_CASE(large_object_is_no_reason_to_take_memory_before_a_collection),
 	KUNIT_CASE(goal_of_a_heap_after_a_peak_falls_in_time),
 	KUNIT_CASE(limit_counts_for_memory_that_is_held),
 	KUNIT_CASE(heap_that_was_off_has_had_no_peak),
