@@ -145,14 +145,13 @@ static void wide_object_is_followed_all_the_same(struct kunit *test)
 	check_wide(test, SIZE_CLASS_MAX);
 }
 
-/* Its rest was lost from the queue, too. */
+/* What is before it in the queue leaves room for little of its rest. */
 static void large_object_is_followed_all_the_same(struct kunit *test)
 {
 	size_t at, bytes = SZ_64K;
 	struct gc_slabs *gs = wide_heap(test, bytes, &at);
 	unsigned long *roots, nr = SEGMENT_ENTRIES, i;
 
-	/* As many others before it as leave no entry for its second page. */
 	roots = kunit_kcalloc(test, nr + 1, sizeof(*roots), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, roots);
 	for (i = 0; i < nr; i++)
@@ -163,6 +162,32 @@ static void large_object_is_followed_all_the_same(struct kunit *test)
 		mark_from(test, gs, roots + i, nr + 1 - i);
 		KUNIT_ASSERT_EQ(test, marks(gs), nr + 1 - i + 2 * bytes / 8);
 		gc_slabs_unmark(gs);
+	}
+}
+
+/*
+ * Its first page alone finds no room in the queue, which the sons of an object that is
+ * taken before it fill up exactly, for one of these numbers.
+ */
+static void page_that_finds_no_room_is_followed_all_the_same(struct kunit *test)
+{
+	unsigned long words[22];
+	unsigned int sons, i;
+
+	for (sons = SEGMENT_ENTRIES - 40; sons < SEGMENT_ENTRIES; sons++) {
+		size_t at;
+		struct gc_slabs *gs = wide_heap(test, sons * 8, &at);
+		size_t large = bare_heap_alloc(test, gs, SZ_64K, false);
+
+		for (i = 0; i < 20; i++)
+			words[i] = HEAP_BASE + bare_heap_alloc(test, gs, 48, false);
+		words[20] = HEAP_BASE + large;
+		words[21] = HEAP_BASE + at;
+		*bare_heap_word(gs, large) = HEAP_BASE +
+			bare_heap_alloc(test, gs, 48, false);
+		allow(1, false);
+		mark_from(test, gs, words, ARRAY_SIZE(words));
+		KUNIT_EXPECT_EQ(test, marks(gs), ARRAY_SIZE(words) + 2 * sons + 1);
 	}
 }
 
@@ -239,6 +264,7 @@ static struct kunit_case mark_overflow_cases[] = {
 	KUNIT_CASE(without_a_first_page_is_enomem),
 	KUNIT_CASE(wide_object_is_followed_all_the_same),
 	KUNIT_CASE(large_object_is_followed_all_the_same),
+	KUNIT_CASE(page_that_finds_no_room_is_followed_all_the_same),
 	KUNIT_CASE(many_roots_are_followed_all_the_same),
 	KUNIT_CASE(random_graphs_are_marked_all_the_same),
 	KUNIT_CASE(pages_of_the_queue_go_back),

@@ -487,14 +487,12 @@ static void unmark_forgets_all(struct kunit *test)
 	graph_check_marks(test, graph);
 }
 
-static void killed_caller_gets_eintr(struct kunit *test)
+/* The caller of a marking from this word is killed before it is done. */
+static void mark_killed(struct kunit *test, struct gc_slabs *gs,
+			unsigned long word)
 {
-	struct gc_slabs *gs = bare_heap_new(test, BARE_HEAP_PAGES);
-	size_t large = bare_heap_alloc(test, gs, SZ_2M, false);
-	unsigned long word = HEAP_BASE + large;
 	struct gc_marker marker;
 
-	point(gs, large + SZ_2M - 8, bare_heap_alloc(test, gs, 16, false));
 	KUNIT_ASSERT_EQ(test, gc_marker_init(&marker, gs, HEAP_BASE), 0);
 	gc_mark_words(&marker, &word, 1);
 	caller_is_killed();
@@ -502,31 +500,31 @@ static void killed_caller_gets_eintr(struct kunit *test)
 	caller_lives_on();
 	gc_marker_destroy(&marker);
 	gc_slabs_unmark(gs);
-	KUNIT_EXPECT_EQ(test, keeps(test, gs, word), 2);
+}
+
+static void killed_caller_gets_eintr(struct kunit *test)
+{
+	struct gc_slabs *gs = bare_heap_new(test, BARE_HEAP_PAGES);
+	size_t large = bare_heap_alloc(test, gs, SZ_2M, false);
+
+	point(gs, large + SZ_2M - 8, bare_heap_alloc(test, gs, 16, false));
+	mark_killed(test, gs, HEAP_BASE + large);
+	KUNIT_EXPECT_EQ(test, keeps(test, gs, HEAP_BASE + large), 2);
 }
 
 /* Which are looked at one by one, and are no less work for that */
 static void killed_caller_gets_eintr_in_a_list_of_the_smallest(struct kunit *test)
 {
 	struct gc_slabs *gs = bare_heap_new(test, SZ_1M >> PAGE_SHIFT);
-	size_t first = bare_heap_alloc(test, gs, 8, false), last = first;
-	unsigned long word = HEAP_BASE + first;
-	struct gc_marker marker;
+	size_t first = bare_heap_alloc(test, gs, 8, false), last = first, next;
 	int i;
 
 	for (i = 0; i < 70000; i++) {
-		size_t next = bare_heap_alloc(test, gs, 8, false);
-
+		next = bare_heap_alloc(test, gs, 8, false);
 		point(gs, last, next);
 		last = next;
 	}
-	KUNIT_ASSERT_EQ(test, gc_marker_init(&marker, gs, HEAP_BASE), 0);
-	gc_mark_words(&marker, &word, 1);
-	caller_is_killed();
-	KUNIT_EXPECT_EQ(test, gc_mark_drain(&marker), -EINTR);
-	caller_lives_on();
-	gc_marker_destroy(&marker);
-	gc_slabs_unmark(gs);
+	mark_killed(test, gs, HEAP_BASE + first);
 }
 
 static struct kunit_case mark_cases[] = {

@@ -136,47 +136,51 @@ static void want_all_pages(struct kunit *test, struct gc_slabs *gs)
 	bare_heap_alloc(test, gs, gs->pages.free << PAGE_SHIFT, false);
 }
 
-static void pages_of_a_slab_that_went_are_watched(struct kunit *test)
+/* One without an object, beside a large free place; returns the offset of a word of it. */
+static size_t empty_slab(struct kunit *test, struct gc_slabs *gs)
 {
-	struct gc_slabs *gs = poisoned_heap(test);
 	size_t object = bare_heap_alloc(test, gs, 64, false);
-	unsigned long *word = bare_heap_word(gs, object + PAGE_SIZE + 8);
 
 	bare_heap_alloc(test, gs, SZ_64K, false);
 	bare_heap_sweep_all(gs);
+	KUNIT_ASSERT_EQ(test, bare_heap_slab(gs, object)->state, SLAB_EMPTY);
+	return object + PAGE_SIZE + 8;
+}
+
+static void pages_of_a_slab_that_went_are_watched(struct kunit *test)
+{
+	struct gc_slabs *gs = poisoned_heap(test);
+	size_t at = empty_slab(test, gs);
+	unsigned long *word = bare_heap_word(gs, at);
+
 	want_all_pages(test, gs);
 	bare_heap_sweep_all(gs);
-	KUNIT_ASSERT_NULL(test, bare_heap_slab(gs, object));
+	KUNIT_ASSERT_NULL(test, bare_heap_slab(gs, at));
 	*word = 1;
-	KUNIT_ASSERT_EQ(test, bare_heap_alloc(test, gs, 64, false), object);
-	KUNIT_EXPECT_EQ(test, faults(test, gs, object + PAGE_SIZE + 8), 1);
+	bare_heap_alloc(test, gs, 64, false);
+	KUNIT_ASSERT_NOT_NULL(test, bare_heap_slab(gs, at));
+	KUNIT_EXPECT_EQ(test, faults(test, gs, at), 1);
 }
 
 static void empty_slab_is_watched(struct kunit *test)
 {
 	struct gc_slabs *gs = poisoned_heap(test);
-	size_t object = bare_heap_alloc(test, gs, 64, false);
-	unsigned long *word = bare_heap_word(gs, object + PAGE_SIZE + 8);
+	size_t at = empty_slab(test, gs);
 	LIST_HEAD(owned);
 
-	bare_heap_sweep_all(gs);
-	KUNIT_ASSERT_EQ(test, bare_heap_slab(gs, object)->state, SLAB_EMPTY);
-	*word = 1;
+	*bare_heap_word(gs, at) = 1;
 	take(test, gs, size_class_of(64), &owned);
-	KUNIT_EXPECT_EQ(test, faults(test, gs, object + PAGE_SIZE + 8), 1);
+	KUNIT_EXPECT_EQ(test, faults(test, gs, at), 1);
 }
 
 static void empty_slab_that_is_taken_apart_is_watched(struct kunit *test)
 {
 	struct gc_slabs *gs = poisoned_heap(test);
-	size_t object = bare_heap_alloc(test, gs, 64, false);
-	unsigned long *word = bare_heap_word(gs, object + PAGE_SIZE + 8);
+	size_t at = empty_slab(test, gs);
 
-	bare_heap_alloc(test, gs, SZ_64K, false);
-	bare_heap_sweep_all(gs);
-	*word = 1;
+	*bare_heap_word(gs, at) = 1;
 	want_all_pages(test, gs);
-	KUNIT_EXPECT_EQ(test, faults(test, gs, object + PAGE_SIZE + 8), 1);
+	KUNIT_EXPECT_EQ(test, faults(test, gs, at), 1);
 }
 
 static void large_object_that_is_written_to_is_found(struct kunit *test)

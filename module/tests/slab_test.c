@@ -1080,13 +1080,15 @@ static void empty_slabs_make_room_for_other_classes(struct kunit *test)
 	}
 }
 
-static void empty_slabs_make_room_for_large_objects(struct kunit *test)
+/* A large object in a heap of 64 pages of EMPTY slabs, and so many that it may grow by */
+static void large_object_beside_empty_slabs(struct kunit *test,
+					    unsigned long more)
 {
+	size_t bytes = (64 + more) * PAGE_SIZE, offset;
 	unsigned int c;
 
 	for (c = 0; c < SIZE_CLASS_COUNT; c++) {
-		struct gc_slabs *gs = heap_of_empty_slabs(test, c, 64, 0);
-		size_t bytes = 64 * PAGE_SIZE, offset;
+		struct gc_slabs *gs = heap_of_empty_slabs(test, c, 64, more);
 
 		offset = bare_heap_alloc(test, gs, bytes, false);
 		KUNIT_EXPECT_TRUE(test, bare_heap_holds(gs, offset, bytes, 0));
@@ -1094,19 +1096,14 @@ static void empty_slabs_make_room_for_large_objects(struct kunit *test)
 	}
 }
 
-/* Of more pages than these have, so that others are a part of it */
+static void empty_slabs_make_room_for_large_objects(struct kunit *test)
+{
+	large_object_beside_empty_slabs(test, 0);
+}
+
 static void empty_slabs_are_a_part_of_what_a_heap_grows_by(struct kunit *test)
 {
-	unsigned int c;
-
-	for (c = 0; c < SIZE_CLASS_COUNT; c++) {
-		struct gc_slabs *gs = heap_of_empty_slabs(test, c, 64, 32);
-		size_t bytes = 96 * PAGE_SIZE, offset;
-
-		offset = bare_heap_alloc(test, gs, bytes, false);
-		KUNIT_EXPECT_TRUE(test, bare_heap_holds(gs, offset, bytes, 0));
-		KUNIT_EXPECT_EQ(test, gs->nr_empty, 0);
-	}
+	large_object_beside_empty_slabs(test, 32);
 }
 
 static void empty_slabs_are_given_back(struct kunit *test)
