@@ -401,6 +401,27 @@ void gc_heap_pace(struct gc_heap *heap)
 	heap->held_ns = now;
 }
 
+/* Bytes of objects that lived, or were handed out since */
+static u64 in_use(const struct gc_heap *heap)
+{
+	return heap->slabs.live + max(heap->slabs.since, 0LL);
+}
+
+/**
+ * gc_heap_settle() - the collection that is due is about to begin
+ * @heap: heap
+ *
+ * If the heap has taken memory to come so far, it has used up all that it held: it may
+ * not come further the next time, and take some more.
+ *
+ * Context: heap's lock held.
+ */
+void gc_heap_settle(struct gc_heap *heap)
+{
+	if (pages_taken(heap) != heap->held_taken)
+		heap->held_goal = min(heap->held_goal, in_use(heap));
+}
+
 /**
  * gc_heap_next() - bytes in use at which the next collection is due
  * @heap: heap
@@ -489,7 +510,7 @@ static bool is_tight(const struct gc_heap *heap, u64 more, bool own)
  */
 bool gc_heap_due(const struct gc_heap *heap, u64 more)
 {
-	u64 used = heap->slabs.live + heap->slabs.since + more;
+	u64 used = in_use(heap) + more;
 	bool reached = is_reached(heap, used, more);
 
 	if (heap->slabs.since <= 0)
@@ -531,10 +552,9 @@ bool gc_heap_may_help(const struct gc_heap *heap)
  */
 void gc_heap_put_off(struct gc_heap *heap)
 {
-	s64 since = max(heap->slabs.since, 0LL);
-	u64 used = heap->slabs.live + since;
+	u64 used = in_use(heap);
 	u64 more = max_t(u64, used / 8, SZ_256K);
 
 	heap->goal = max(heap->goal, used + more);
-	heap->tight_since = since + more;
+	heap->tight_since = used - heap->slabs.live + more;
 }

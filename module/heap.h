@@ -176,6 +176,7 @@ void gc_heap_free(struct gc_heap *heap);
 void gc_heap_unlock(struct gc_heap *heap);
 
 u64 gc_heap_goal(const struct gc_heap *heap);
+void gc_heap_settle(struct gc_heap *heap);
 u64 gc_heap_next(const struct gc_heap *heap);
 void gc_heap_pace(struct gc_heap *heap);
 void gc_heap_collected(struct gc_heap *heap, u64 start);

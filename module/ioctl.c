@@ -195,9 +195,11 @@ static int ioctl_config(struct gc_heap *heap, union ioctl_args *args)
 	if (!err && config->flags & GCHEAP_CONFIG_BEHAVIOUR)
 		WRITE_ONCE(heap->scan_all,
 			   config->behaviour & GCHEAP_SCAN_ALL);
-	/* What the goal was by other settings does not count. */
-	heap->held_goal = 0;
-	gc_heap_pace(heap);
+	if (config->flags) {
+		/* What the goal was by other settings does not count. */
+		heap->held_goal = 0;
+		gc_heap_pace(heap);
+	}
 	gc_heap_unlock(heap);
 	*config = old;
 	return err;

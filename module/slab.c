@@ -534,8 +534,9 @@ static struct gc_slab *slab_find_near(struct list_head *list,
 }
 
 /*
- * An EMPTY slab, in no list; or NULL.  Where near and far ones are mixed, all become free
- * pages, among which near memory is looked for, and it is decided whether far will do.
+ * An EMPTY slab, in no list; or NULL.  Where there are several nodes and none of the class
+ * is near, those of all classes become free pages, among which near memory is looked for,
+ * and it is decided whether far will do.
  */
 static struct gc_slab *slab_get_empty(struct list_head *empty,
 				      struct gc_slabs *gs)

@@ -3,6 +3,8 @@
 # Reads the lines of bench_results.awk, and prints a table for each machine: for each piece
 # of work what gcheap takes, how that is to what others take, and the same of memory,
 # beside the ratio that is the goal.  Exits with 1 when something died.
+#
+#	-v quick=1    the programs have little to do: there are no goals for that
 
 function goals(kind, name, list,    n, parts, i, pair)
 {
@@ -69,7 +71,7 @@ function ratio(of, machine, name, peer, bar,    text, r)
 		return "-"
 	r = of[machine, name, "gcheap"] / of[machine, name, peer]
 	text = sprintf("%.2f", r)
-	if (bar != "")
+	if (bar != "" && !quick)
 		text = text sprintf(" (%s: %.2f)", r <= bar ? "yes" : "no", bar)
 	return text
 }
@@ -111,7 +113,8 @@ function table(machine,    kind, n, p, name)
 }
 
 END {
-	print "gcheap's figures, and their ratio to others' (whether the goal is reached: the goal);"
+	print "gcheap's figures, and their ratio to others'" \
+		(quick ? ";" : " (whether the goal is reached: the goal);")
 	print "collections of gcheap, bdwgc, Go"
 	for (m = 1; m <= nr_machines; m++)
 		table(machines[m])

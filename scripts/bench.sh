@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # bench.sh: make bench.  What programs that allocate take with gcheap and with others, as a
-# table, in build/bench.json, and in a picture for each of them in build/bench; and what it
+# table, in build/bench.json, and in a picture for each thing measured in build/bench; and what it
 # costs to stop threads and to look at roots.  Reports, and judges nothing; but fails when
 # a program or a machine dies.
 #
@@ -174,6 +174,9 @@ draw()
 if [ "${HOST-}" = 1 ] && [ ! -c /dev/gcheap ]; then
 	die "no /dev/gcheap on this machine: 'make', 'insmod gcheap.ko', and once more"
 fi
+for program in ${SUITE-}; do
+	[ -e "$clone/selftests/bench/suite/$program.c" ] || die "no such program: $program"
+done
 need gcc libc6-dev make libgc-dev libjemalloc2 libmimalloc2.0 golang-go gnuplot-nox
 mkdir -p "$build/bench/lib"
 exec 9> "$build/lock"
@@ -187,8 +190,8 @@ else
 	suite counting 1 GCHEAP_VM_COUNT=y
 	[ "${QUICK-}" = 1 ] || suite smp 3 GCHEAP_VM_MEMORY=3G
 fi
-[ -s "$results/results" ] || die "no such program: ${SUITE-}"
-awk -f "$here/bench.awk" "$results/results" || failed=1
+[ -s "$results/results" ] || die "no program of these runs there: ${SUITE-}"
+awk -v quick="${QUICK-}" -f "$here/bench.awk" "$results/results" || failed=1
 awk -f "$here/bench_json.awk" "$results/results" > "$clone/build/bench.json"
 draw
 say "see also build/bench.json, and the pictures in build/bench"

@@ -29,7 +29,10 @@ function died(why)
 }
 
 $1 == "begin" {
+	# The same program may run once more, with other arguments.
 	program = $2
+	for (i = 4; i <= NF; i++)
+		program = program " " $i
 	allocator = $3
 	running = 1
 	if (!(program in begun)) {

@@ -199,7 +199,7 @@ apart void keep_header_of_queue(void *arg)
  */
 TEST_F(garbage, goes_that_went_through_a_queue_whose_header_is_kept)
 {
-	struct queueing queueing = { self->heap };
+	struct queueing queueing = { .heap = self->heap };
 
 	in_thread(keep_header_of_queue, &queueing);
 	EXPECT_GE(FEW, queueing.left);

@@ -325,6 +325,33 @@ static void no_memory_is_taken_before_a_collection(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, gc_heap_due(heap, 0));
 }
 
+/* It uses what it has, takes a little more, is collected, and so on. */
+static void no_memory_is_taken_bit_by_bit_either(struct kunit *test)
+{
+	struct gc_heap *heap = heap_after_peak(test, 0);
+	struct gc_pages *gp = &heap->slabs.pages;
+	u64 backed = SZ_32M + SZ_8M;
+	int i;
+
+	gp->absent = gp->frontier - (backed >> PAGE_SHIFT);
+	gp->released = gp->absent;
+	for (i = 0; i < 100; i++) {
+		u64 next = gc_heap_next(heap);
+
+		if (next > backed) {
+			gp->absent -= SZ_256K >> PAGE_SHIFT;
+			backed += SZ_256K;
+			next = backed;
+		}
+		heap->slabs.since = next - heap->slabs.live;
+		KUNIT_ASSERT_TRUE(test, gc_heap_due(heap, 0));
+		gc_heap_settle(heap);
+		heap->slabs.since = 0;
+		gc_heap_pace(heap);
+	}
+	KUNIT_EXPECT_LE(test, backed, SZ_32M + SZ_8M + SZ_256K);
+}
+
 static void large_object_is_no_reason_to_take_memory_before_a_collection(struct kunit *test)
 {
 	struct gc_heap *heap = heap_after_peak(test, 0);
@@ -368,7 +395,7 @@ static void limit_counts_for_memory_that_is_held(struct kunit *test)
 			SZ_16M + SZ_1M);
 }
 
-static void heap_that_was_off_has_had_no_peak(struct kunit *test)
+static void heap_that_was_off_is_held_to_what_percent_gives(struct kunit *test)
 {
 	struct gc_heap *heap = heap_after_peak(test, 0);
 
@@ -407,10 +434,11 @@ static struct kunit_case pace_cases[] = {
 	KUNIT_CASE(full_heap_gets_some_collections_of_no_use_and_then_waits),
 	KUNIT_CASE(memory_that_is_held_is_used_before_a_collection),
 	KUNIT_CASE(no_memory_is_taken_before_a_collection),
+	KUNIT_CASE(no_memory_is_taken_bit_by_bit_either),
 	KUNIT_CASE(large_object_is_no_reason_to_take_memory_before_a_collection),
 	KUNIT_CASE(goal_of_a_heap_after_a_peak_falls_in_time),
 	KUNIT_CASE(limit_counts_for_memory_that_is_held),
-	KUNIT_CASE(heap_that_was_off_has_had_no_peak),
+	KUNIT_CASE(heap_that_was_off_is_held_to_what_percent_gives),
 	{}
 };
 

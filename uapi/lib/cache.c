@@ -8,7 +8,7 @@
  * taken, the rest of that slab, and more slabs.  A slab that is used up waits in
  * the list of retired ones, and goes back to the kernel with the next REFILL.
  * To the kernel all slots of a slab count as allocated until it comes back; so
- * the order in which a slot is taken here does not matter.
+ * any order in which slots are taken here is right (which is best: gch_bin_take()).
  *
  *	thread.cache -> cache -> bins[] -> word, current slab, further slabs
  *			      -> retired slabs -> back[] -> REFILL, RELEASE
