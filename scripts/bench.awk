@@ -33,6 +33,10 @@ BEGIN {
 	goals("time", "mark-shuffled", "bdwgc=0.2")
 	goals("time", "mark-sequential", "bdwgc=0.6")
 	goals("time", "pool", "go=0.7")
+	goals("core", "mark-shuffled", "bdwgc=0.2")
+	goals("core", "mark-sequential", "bdwgc=0.6")
+	goals("core", "graph-shuffled", "bdwgc=0.2")
+	goals("core", "graph-sequential", "bdwgc=0.6")
 	memory_goal = 1.0
 	nr_peers = split("bdwgc go glibc mimalloc jemalloc", peers, " ")
 }
@@ -49,6 +53,7 @@ BEGIN {
 	took[$1, $2, $3] = $4
 	cycles[$1, $2, $3] = $5
 	bytes[$1, $2, $3] = $6
+	least[$1, $2, $3] = $8
 	if ($7 != "ok")
 		dead[++nr_dead] = "DIED on the machine '" $1 "': " $2 ", " $3 " (" \
 			substr($7, 7) ")"
@@ -91,6 +96,29 @@ function count(machine, name, allocator,    text)
 	return text == "" ? cycles[machine, name, allocator] : text
 }
 
+# What one node takes of a collection: the median, and the least
+function node(machine, name, allocator,    text)
+{
+	text = nothing(took, machine, name, allocator)
+	if (text != "")
+		return text
+	return sprintf("%.1f (%.1f)", took[machine, name, allocator],
+		       least[machine, name, allocator])
+}
+
+function core_table(machine,    n, name)
+{
+	printf "\n%-18s %16s %16s %16s %16s\n", machine, "ns a node", "bdwgc",
+	       "/ bdwgc", "of the least"
+	for (n = 1; n <= nr_names[machine]; n++) {
+		name = names[machine, n]
+		printf "%-18s %16s %16s %16s %16s\n", name,
+		       node(machine, name, "gcheap"), node(machine, name, "bdwgc"),
+		       ratio(took, machine, name, "bdwgc", goal["core", name, "bdwgc"]),
+		       ratio(least, machine, name, "bdwgc")
+	}
+}
+
 function table(machine,    kind, n, p, name)
 {
 	kind = machine == "counting" ? "instructions" : "time"
@@ -117,7 +145,10 @@ END {
 		(quick ? ";" : " (whether the goal is reached: the goal);")
 	print "collections of gcheap, bdwgc, Go"
 	for (m = 1; m <= nr_machines; m++)
-		table(machines[m])
+		if (machines[m] == "core")
+			core_table(machines[m])
+		else
+			table(machines[m])
 	for (n = 1; n <= nr_dead; n++)
 		print dead[n]
 	exit nr_dead > 0

@@ -22,9 +22,11 @@ label(value) = sprintf(value < 1000 ? "%.3g" : "%.0f", value)
 set multiplot layout words(machines), 2 title name
 do for [machine in machines] {
 	file = folder . "/" . machine
-	set title machine . (machine eq "counting" ? ": instructions, millions" : ": time, ms")
-	plot file using 0:($4 / 1e6):(colour(strcol(3))):xtic(3) with boxes lc rgb variable, \
-	     file using 0:($4 / 1e6):(label($4 / 1e6)) with labels offset 0, 0.6
+	unit = machine eq "core" ? 1 : 1e6
+	set title machine . (machine eq "counting" ? ": instructions, millions" : \
+		machine eq "core" ? ": ns a node" : ": time, ms")
+	plot file using 0:($4 / unit):(colour(strcol(3))):xtic(3) with boxes lc rgb variable, \
+	     file using 0:($4 / unit):(label($4 / unit)) with labels offset 0, 0.6
 	set title machine . ": memory, MiB"
 	plot file using 0:($6 / 1048576):(colour(strcol(3))):xtic(3) with boxes lc rgb variable, \
 	     file using 0:($6 / 1048576):(label($6 / 1048576)) with labels offset 0, 0.6

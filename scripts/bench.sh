@@ -8,15 +8,18 @@
 #
 # The programs run on two machines with KERNEL (stock 6.1): "counting" has one processor,
 # whose clock counts instructions, which are the same everywhere; "smp" has two, as
-# fast as this machine emulates them, for what has several threads.
+# fast as this machine emulates them, for what has several threads.  "core" is this machine
+# at its own speed: what marks and sweeps, compiled in user space, beside bdwgc, in turns.
 #
 #   SUITE='gcbench churn'   only these programs of selftests/bench/suite, and nothing else
-#   QUICK=1                 the programs only, with less to do, on the counting machine
+#   QUICK=1                 the programs only, with less to do, on the counting machine; and
+#                           the core
 #   HOST=1                  all of that on this machine, which has the module loaded
 set -eu
 
 here=$(dirname "$(realpath "$0")")
 . "$here/packages.sh"
+. "$here/core.sh"
 
 clone=$(realpath "$here/..")
 results=$clone/build/bench
@@ -86,6 +89,17 @@ libraries()
 	done | sort -u
 }
 
+# A folder for run-suite, where the module's core stands for gcheap
+build_core()
+{
+	local core=$build/core
+	mkdir -p "$core/suite"
+	core_build gcc "$core/suite/mark-gcheap" -O2 -DMACHINE_PAGES=262144UL \
+		-DMEMORY_ALIGN=64 "$clone/selftests/bench/core/mark_core.c"
+	cp "$build/bench/suite/mark-bdwgc" "$core/suite/"
+	cp "$here/run-suite" "$core/"
+}
+
 # Into $build/bench, and what others need at its own place into $build/root
 build()
 {
@@ -98,6 +112,7 @@ build()
 			"$build/bench/lib/$library"
 	done
 	cp "$here/run-suite" "$build/bench/"
+	build_core
 	[ "${HOST-}" != 1 ] || return 0
 	libraries | while read -r library; do
 		mkdir -p "$build/root$(dirname "$library")"
@@ -128,9 +143,7 @@ suite()
 	programs_of "$1" > "$build/bench/list"
 	[ -s "$build/bench/list" ] || return 0
 	say "programs on the machine '$1'"
-	run "$3" "./run-suite $2 < list" | tee "$results/$1.output" | {
-		grep --line-buffered -v -E '^(result .*|over|end 0)$' >&2 || true
-	}
+	run "$3" "./run-suite $2 < list" | tee "$results/$1.output" | without_results
 	status=${PIPESTATUS[0]}
 	[ "$status" = 0 ] || {
 		say "the machine '$1' ended with status $status"
@@ -138,6 +151,31 @@ suite()
 	}
 	awk -v machine="$1" -f "$here/bench_results.awk" "$results/$1.output" \
 		>> "$results/results"
+}
+
+# What somebody who waits wants to see
+without_results()
+{
+	grep --line-buffered -v -E '^(result .*|over|end 0)$' >&2 || true
+}
+
+# core NODES: the core's work, five times in turns.  Its memory is on large pages, as what
+# the kernel has for itself is.
+core()
+{
+	local pointers
+	case " ${SUITE-mark} " in
+	*' mark '*) ;;
+	*) return 0 ;;
+	esac
+	say "the portable core, natively"
+	for pointers in 1 2; do
+		echo "1 mark $1 $pointers"
+	done > "$build/core/list"
+	(cd "$build/core" && GLIBC_TUNABLES=glibc.malloc.hugetlb=1 ./run-suite 5 < list) 9>&- |
+		tee "$results/core.output" | without_results
+	awk -v machine=core -v median=1 -v share="$1" -f "$here/bench_results.awk" \
+		"$results/core.output" >> "$results/results"
 }
 
 # other TITLE VARIABLE-OF-BOOT.SH COMMAND: what reports for itself
@@ -189,6 +227,11 @@ if [ "${HOST-}" = 1 ]; then
 else
 	suite counting 1 GCHEAP_VM_COUNT=y
 	[ "${QUICK-}" = 1 ] || suite smp 3 GCHEAP_VM_MEMORY=3G
+fi
+if [ "${QUICK-}" = 1 ]; then
+	core 400000
+else
+	core 4000000
 fi
 [ -s "$results/results" ] || die "no program of these runs there: ${SUITE-}"
 awk -v quick="${QUICK-}" -f "$here/bench.awk" "$results/results" || failed=1

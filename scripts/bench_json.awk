@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Reads the lines of bench_results.awk, and prints them as JSON: a list of objects.  What
-# has died has null for its figures.
+# has died has null for its figures.  Those of the machine "core" are for one node.
 
 BEGIN {
 	FS = "\t"
@@ -16,9 +16,10 @@ function value(text)
 {
 	printf "%s  {\"machine\": \"%s\", \"name\": \"%s\", \"allocator\": \"%s\", ", separator,
 	       $1, $2, $3
-	printf "\"%s\": %s, \"collections\": %s, \"memory\": %s, \"state\": \"%s\"}",
-	       $1 == "counting" ? "instructions" : "nanoseconds", value($4), value($5),
-	       value($6), $7
+	unit = $1 == "counting" ? "instructions" : "nanoseconds"
+	printf "\"%s\": %s, \"least\": %s, \"collections\": %s, \"memory\": %s, ", unit,
+	       value($4), value($8), value($5), value($6)
+	printf "\"state\": \"%s\"}", $7
 	separator = ",\n"
 }
 

@@ -2,16 +2,21 @@
 #
 # Reads what run-suite prints, and prints a line for each piece of work and allocator:
 #
-#	MACHINE NAME ALLOCATOR NANOSECONDS COLLECTIONS BYTES STATE
+#	MACHINE NAME ALLOCATOR NANOSECONDS COLLECTIONS BYTES STATE LEAST
 #
-# in columns that tabs part.  Of several runs the fastest counts.  STATE is ok; or died,
+# in columns that tabs part.  Of several runs the fastest counts, or the one in the
+# middle; LEAST is what the fastest took.  STATE is ok; or died,
 # and why, when one run ended badly, or the machine did: then the figures are '-'.  A
 # program that has told nothing, on any allocator, stands there under its own name.
 #
 #	-v machine=NAME    how to call it
+#	-v median=1        the one in the middle counts
+#	-v share=N         of what it took, a part: what that is for one of N nodes
 
 BEGIN {
 	OFS = "\t"
+	CONVFMT = OFMT = "%.10g"
+	share = share ? share : 1
 }
 
 function work(name)
@@ -21,6 +26,17 @@ function work(name)
 		names[++nr_names] = name
 	}
 	told[program] = 1
+}
+
+# Among the runs of the same work, the faster first
+function insert(key, ns, more,    i)
+{
+	for (i = ++runs[key]; i > 1 && took[key, i - 1] > ns; i--) {
+		took[key, i] = took[key, i - 1]
+		rest[key, i] = rest[key, i - 1]
+	}
+	took[key, i] = ns
+	rest[key, i] = more
 }
 
 function died(why)
@@ -54,25 +70,24 @@ $1 == "end" && running {
 
 $1 == "result" && running && NF == 6 {
 	work($2)
-	if (!(($2, $3) in took) || $4 + 0 < took[$2, $3] + 0) {
-		took[$2, $3] = $4
-		rest[$2, $3] = $5 OFS $6
-	}
+	insert($2 SUBSEP $3, $4 / share, $5 OFS $6)
 }
 
 $1 == "over" {
 	over = 1
 }
 
-function line(name, allocator, why)
+function line(name, allocator, why,    key, one)
 {
-	if (why == "" && !((name, allocator) in took))
+	key = name SUBSEP allocator
+	if (why == "" && !(key in runs))
 		why = "told nothing"
+	one = median ? int((runs[key] + 1) / 2) : 1
 	if (why != "")
-		print machine, name, allocator, "-", "-", "-", "died: " why
+		print machine, name, allocator, "-", "-", "-", "died: " why, "-"
 	else
-		print machine, name, allocator, took[name, allocator],
-			rest[name, allocator], "ok"
+		print machine, name, allocator, took[key, one], rest[key, one], "ok",
+			took[key, 1]
 }
 
 END {
@@ -90,6 +105,6 @@ END {
 				     dead[seen[names[n]], allocators[a]])
 	if (!over) {
 		program = "what-came-then"
-		print machine, program, "gcheap", "-", "-", "-", "died: the machine ended"
+		print machine, program, "gcheap", "-", "-", "-", "died: the machine ended", "-"
 	}
 }

@@ -12,24 +12,19 @@ set -eu
 
 here=$(dirname "$(realpath "$0")")
 . "$here/packages.sh"
+. "$here/core.sh"
 
 mkdir -p "$1"
 logs=$(realpath "$1")
 clone=$(realpath "$here/..")
 core=$clone/selftests/fuzz/core
 need clang libclang-rt-14-dev python3
-tools=$("$here/kernel.sh" source)/tools
 seed=${SEED:-$(od -A n -t u4 -N 4 /dev/urandom | tr -d ' ')}
 
 say "building the core for libFuzzer"
-clang -std=gnu11 -g -O1 -fno-strict-aliasing -Wall -Werror \
-	-Wno-unused-function -Wno-c2x-extensions \
+core_build clang "$logs/fuzz_core" -O1 -Wno-c2x-extensions \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-	-D__KERNEL__ -Dscnprintf=snprintf -I "$core/shim" -I "$core" \
-	-isystem "$tools/include" -isystem "$tools/arch/x86/include" \
-	-I "$clone/module" -I "$clone/uapi" -o "$logs/fuzz_core" \
-	"$clone"/module/{backing,pages,slab,mark,verify,audit,size_class}.c \
-	"$core"/*.c "$tools"/lib/{bitmap,find_bit,hweight}.c
+	"$clone"/module/{verify,audit}.c "$core/fuzz_core.c"
 
 if [ "${INPUT-}" ]; then
 	GCHEAP_TRACE=1 exec "$logs/fuzz_core" "$INPUT"

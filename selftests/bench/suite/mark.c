@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * mark [NODES]: a collection of a heap that is a list of nodes of 32 bytes, in the order
- * in which they were allocated and in none.  Reports the least of some.
+ * mark [NODES [POINTERS]]: a collection of a heap that is a list of nodes of 32 bytes, in
+ * the order in which they were allocated and in none.  With two pointers in each it is a
+ * graph: the other goes two nodes on, and to any.  Reports each of some collections.
  */
 #include "bench.h"
 
@@ -9,8 +10,11 @@
 
 struct node {
 	struct node *next;
-	long data[3];
+	struct node *other;
+	long data[2];
 };
+
+static long pointers;
 
 static void link_nodes(struct node **nodes, long nr)
 {
@@ -24,14 +28,19 @@ static void link_nodes(struct node **nodes, long nr)
 static void shuffle(struct node **nodes, long nr)
 {
 	uint64_t state = 1;
+	long left = nr, i;
 
-	while (nr > 1) {
-		long i = bench_random(&state, nr--);
-		struct node *node = nodes[i];
+	while (left > 1) {
+		struct node *node;
 
-		nodes[i] = nodes[nr];
-		nodes[nr] = node;
+		i = bench_random(&state, left--);
+		node = nodes[i];
+		nodes[i] = nodes[left];
+		nodes[left] = node;
 	}
+	if (pointers > 1)
+		for (i = 0; i < nr; i++)
+			nodes[i]->other = nodes[bench_random(&state, nr)];
 }
 
 /* A list of new nodes, in the order of their allocation */
@@ -44,6 +53,9 @@ static struct node *new_list(long nr)
 		last = last->next;
 	}
 	last->next = NULL;
+	if (pointers > 1)
+		for (last = first; last->next; last = last->next)
+			last->other = last->next->next;
 	return first;
 }
 
@@ -79,11 +91,12 @@ int main(int argc, char **argv)
 	long nr = bench_number(argc, argv, 1, 200000), i;
 	struct node *volatile first;
 
+	pointers = bench_number(argc, argv, 2, 1);
 	allocator_begin();
 	first = new_list(nr);
-	measure("mark-sequential");
+	measure(pointers > 1 ? "graph-sequential" : "mark-sequential");
 	first = shuffled(first, nr);
-	measure("mark-shuffled");
+	measure(pointers > 1 ? "graph-shuffled" : "mark-shuffled");
 	for (i = 0; first; first = first->next)
 		i++;
 	must(i == nr);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See kernel.h.  The machine has 64 MiB. */
+/*
+ * See kernel.h.  The machine has 64 MiB; a benchmark may want more, and memory_get() to give
+ * whole cache lines, as kmalloc() does.
+ */
 #define _GNU_SOURCE
 #include <sanitizer/asan_interface.h>
 #include <sys/mman.h>
@@ -7,7 +10,15 @@
 #include "kernel.h"
 #include "linux/bitmap.h"
 
+#ifndef MACHINE_PAGES
 #define MACHINE_PAGES	16384UL
+#endif
+
+/* Of an allocation: the alignment, and what its size takes in front of it */
+#ifndef MEMORY_ALIGN
+#define MEMORY_ALIGN	16
+#endif
+
 #define MACHINE_BYTES	(MACHINE_PAGES << PAGE_SHIFT)
 
 struct machine machine = { .order_max = 9, .nodes = 1 };
@@ -25,7 +36,9 @@ static void machine_start(void)
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (direct_map == MAP_FAILED)
 		abort();
-	__asan_poison_memory_region(direct_map, MACHINE_BYTES);
+	/* The kernel's consists of such. */
+	madvise(direct_map, MACHINE_BYTES, MADV_HUGEPAGE);
+	ASAN_POISON_MEMORY_REGION(direct_map, MACHINE_BYTES);
 }
 
 static bool refused(void)
@@ -98,7 +111,7 @@ struct page *alloc_pages(unsigned int gfp, unsigned int order)
 		INIT_LIST_HEAD(&page[i].lru);
 	}
 	machine.pages += nr;
-	__asan_unpoison_memory_region(page_address(page), nr << PAGE_SHIFT);
+	ASAN_UNPOISON_MEMORY_REGION(page_address(page), nr << PAGE_SHIFT);
 	memset(page_address(page), 0, nr << PAGE_SHIFT);
 	return page;
 }
@@ -119,7 +132,7 @@ void put_page(struct page *page)
 	if (page->mapping)
 		abort();
 	machine.pages--;
-	__asan_poison_memory_region(page_address(page), PAGE_SIZE);
+	ASAN_POISON_MEMORY_REGION(page_address(page), PAGE_SIZE);
 }
 
 void free_page(unsigned long address)
@@ -127,29 +140,29 @@ void free_page(unsigned long address)
 	put_page(&all_pages[(address - (unsigned long)direct_map) >> PAGE_SHIFT]);
 }
 
-/* The size stands in front, in 16 bytes so that the rest is aligned. */
+/* The size stands in front. */
 void *memory_get(size_t bytes)
 {
-	size_t *memory;
+	void *memory;
 
 	if (refused())
 		return NULL;
-	memory = calloc(1, bytes + 16);
-	if (!memory)
+	if (posix_memalign(&memory, MEMORY_ALIGN, MEMORY_ALIGN + bytes))
 		abort();
-	*memory = bytes;
+	memset(memory, 0, MEMORY_ALIGN + bytes);
+	*(size_t *)memory = bytes;
 	machine.bytes += bytes;
-	return memory + 2;
+	return memory + MEMORY_ALIGN;
 }
 
 void memory_put(const void *memory)
 {
-	size_t *start;
+	void *start;
 
 	if (!memory)
 		return;
-	start = (size_t *)memory - 2;
-	machine.bytes -= *start;
+	start = (void *)memory - MEMORY_ALIGN;
+	machine.bytes -= *(size_t *)start;
 	free(start);
 }
 
