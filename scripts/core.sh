@@ -7,11 +7,12 @@
 # core_build COMPILER OUTPUT ARGUMENT...: options and sources beside the core's own
 core_build()
 {
-	local compiler=$1 output=$2 tools root shims
+	local compiler=$1 output=$2 scripts tools root shims
 	shift 2
-	root=$(realpath "$here/..")
+	scripts=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
+	root=$(dirname "$scripts")
 	shims=$root/selftests/fuzz/core
-	tools=$("$here/kernel.sh" source)/tools
+	tools=$("$scripts/kernel.sh" source)/tools
 	"$compiler" -std=gnu11 -g -fno-strict-aliasing -Wall -Werror -Wno-unused-function \
 		-D__KERNEL__ -Dscnprintf=snprintf -I "$shims/shim" -I "$shims" \
 		-isystem "$tools/include" -isystem "$tools/arch/x86/include" \

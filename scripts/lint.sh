@@ -134,8 +134,8 @@ library_layers()
 shell()
 {
 	shellcheck -x -P SCRIPTDIR:scripts:. scripts/*.sh scripts/run-tests \
-		scripts/run-suite .ci/run
-	shellcheck -s sh scripts/init
+		scripts/run-suite .ci/run &&
+		shellcheck -s sh scripts/init
 }
 
 syzkaller()
