@@ -18,7 +18,7 @@
 #include <linux/version.h>
 #include <linux/workqueue.h>
 
-#ifdef CONFIG_X86_64
+#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
 #include <asm/msr.h>
 #include <asm/processor.h>
 #endif
@@ -183,7 +183,7 @@ static inline void gc_count_resident(void)
 #endif
 }
 
-#ifdef CONFIG_X86_64
+#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
 /*
  * 6.16 moved it behind the task.  x86_task_fpu(), which says so, is a function that is
  * not exported where the kernel has CONFIG_X86_DEBUG_FPU (asm/processor.h).

@@ -28,7 +28,7 @@
  *	mutator	threads that use a heap
  *	member	address spaces that use a heap
  *	records	what the C library keeps of threads
- *	regs, regs_x86_64	registers of threads
+ *	regs, regs_x86_64, regs_um	registers of threads
  *	user	what one user may take
  *	verify, audit	checks of the collector
  *	mark	from pointers to objects

@@ -3,7 +3,7 @@
  * The registers of a thread that is held.
  *
  * regs.c is the same on all processors; what is not is in one file for each, which
- * Kbuild chooses: regs_x86_64.c.
+ * Kbuild chooses: regs_x86_64.c; and regs_um.c for User-Mode Linux.
  */
 #ifndef GCHEAP_REGS_H
 #define GCHEAP_REGS_H
