@@ -23,6 +23,7 @@ clone=$(realpath "$here/..")
 name=build/$(echo "$clone" | sha256sum | cut -c1-12)/$(basename "$kernel")
 name=$name$(printf %s "${*/#/-}" | tr -c 'A-Za-z0-9-' _)
 kdir=$(realpath "$kernel/kdir")
+[ ! -e "$kernel/arch" ] || set -- "ARCH=$(cat "$kernel/arch")" "$@"
 
 # A kernel with a root folder of its own is built for in there, with a /proc, which
 # objtool reads, that goes away with the build.

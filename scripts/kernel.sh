@@ -8,6 +8,7 @@
 #   native         the stock kernel of this machine's own distribution
 #   debug          6.12 with scripts/debug.config
 #   race           the same with scripts/race.config: only modules are watched
+#   uml            User-Mode Linux 7.3, to measure in, with scripts/uml.config
 #   source         no kernel, but parts of 6.12's source; see below
 #
 # The folder holds
@@ -17,8 +18,9 @@
 #   drivers/   modules that a test machine's disk and FUSE need, in load order
 #   tree/      unpacked packages; chroot, if there, says that kdir works only
 #              with tree as the root folder, since it needs newer libraries
-# and those of debug and race also
+# and those of debug, race and uml also
 #   config     what is different from stock kernels
+# In uml, linux is the kernel, a program; arch says what modules are built for.
 #
 # The source's parts, at their places: tools/testing/selftests/kselftest*.h, which
 # the kselftests include; tools/include, tools/arch/x86/include and tools/lib, the
@@ -200,8 +202,8 @@ own()
 	local kernel=$1
 	shift
 	config=$(configuration "$@")
-	find_source "$kernel" "-$(echo "$config" | sha256sum | cut -c1-12)"
-	cached "$found" build_own "$kernel"
+	find_source "$kernel" "-$(echo "$config$changes" | sha256sum | cut -c1-12)"
+	cached "$found" "$build" "$kernel"
 	prune "kernels/$kernel"
 	echo "$cache/$found"
 }
@@ -226,15 +228,20 @@ configuration()
 }
 
 # find_source KERNEL SUFFIX: sets the entry's name, by the source's version.
-source=linux-source-6.12
+series=6.12
+suite=bookworm-backports
+source=linux-source-$series
+build=build_own
+changes=
 find_source()
 {
 	local minutes
+	[ "$(distribution)" = debian ] || die "$source comes from Debian's mirror"
 	need debian-archive-keyring
 	for minutes in "$week" "$hour"; do
-		fresh_index "$minutes" 6.12 bookworm-backports
-		version=$(version_in 6.12 "$source")
-		[ "$version" ] || die "no $source in the package lists"
+		fresh_index "$minutes" "$series" "$suite"
+		version=$(version_in "$series" "$source")
+		[ "$version" ] || die "no $source in the package lists of $suite"
 		found=kernels/$1/$version$2
 		[ ! -e "$cache/$found" ] || return 0
 	done
@@ -252,25 +259,30 @@ compile()
 # Which files are compiled is up to the configuration; it is about as many.
 compiled()
 {
-	echo "compiled $(grep -c -E '^  (CC|AS|AR|LD) ' "$log") of some 1900 files"
+	echo "compiled $(grep -c -E '^  (CC|AS|AR|LD) ' "$log") of some $files files"
+}
+
+unpack_source()
+{
+	need gcc make bc bison flex libelf-dev xz-utils rsync
+	say "fetching $source"
+	mkdir "$1"
+	unpack_from "$series" "$1" "$source"
+	tar -C "$1" -xf "$1/usr/src/$source.tar.xz"
 }
 
 # Only modules are instrumented for races: a kernel that is takes minutes to boot.
 build_own()
 {
-	local kernel=$1 folder=$2 log
-	need gcc make bc bison flex libelf-dev xz-utils rsync
-	say "fetching $source"
-	mkdir "$folder/source"
-	unpack_from 6.12 "$folder/source" "$source"
-	tar -C "$folder/source" -xf "$folder/source/usr/src/$source.tar.xz"
+	local kernel=$1 folder=$2 files=1900
+	local log=$cache/$kernel-kernel.log
+	unpack_source "$folder/source"
 	(
 		cd "$folder/source/$source"
 		echo "$config" > ../wanted
 		KCONFIG_ALLCONFIG=../wanted make -s allnoconfig
 		check_config ../wanted .config
 		say "building the $kernel kernel (five minutes, or more where others work)"
-		log=$cache/$kernel-kernel.log
 		telling compiled compile ||
 			die "the $kernel kernel does not build: see $log"
 		make -s kernelrelease > "$folder/release"
@@ -281,6 +293,85 @@ build_own()
 		mkdir "$folder/drivers"
 	)
 	rm -rf "$folder/source"
+}
+
+# change COMMAND FILE: by sed; it must find something to change.
+change()
+{
+	cp "$2" "$2.before"
+	sed -i "$1" "$2"
+	! cmp -s "$2" "$2.before" || die "$source: nothing to change in $2"
+}
+
+# What a page costs there would hide what is to be measured.  A shared page that may be
+# written is dirty from the start: else the first write to each is a fault, though it was
+# mapped ahead.  What is mapped into a program's process is entered into the host's page
+# tables at once, which else takes a fault of the host's, and in small pages, as the
+# kernel's own are.  And system calls are counted, in
+# /sys/module/syscall/parameters/calls.
+change_uml()
+{
+	local skas=arch/um/kernel/skas
+	change '/^#define PAGE_SHARED/s/_PAGE_ACCESSED/& | _PAGE_DIRTY/' \
+		arch/um/include/asm/pgtable.h
+	change 's/MAP_SHARED | MAP_FIXED,$/MAP_SHARED | MAP_FIXED | MAP_POPULATE,/' \
+		$skas/stub.c
+	change '/PR_SET_NAME/a\	stub_syscall5(__NR_prctl, PR_SET_THP_DISABLE, 1, 0, 0, 0);' \
+		$skas/stub_exe.c
+	change '/^void handle_syscall/i\#include <linux/moduleparam.h>\
+static unsigned long calls;\
+module_param(calls, ulong, 0444);' $skas/syscall.c
+	change '/Initialize the syscall number/i\	calls++;' $skas/syscall.c
+}
+
+compile_uml()
+{
+	make -j "$(nproc)" ARCH=um > "$log" 2>&1
+}
+
+# uml_kdir FOLDER: what a module's build reads; the kernel's own script for that knows
+# one folder below arch only.
+uml_kdir()
+{
+	mkdir "$1"
+	tar -c --exclude='*.[coS]' --exclude='*.cmd' --exclude='*.dts*' \
+		Makefile Module.symvers .config include arch/um arch/x86 |
+		tar -C "$1" -x
+	tar -c --exclude='*.o' scripts | tar -C "$1" -x
+}
+
+build_uml()
+{
+	local folder=$2 log=$cache/uml-kernel.log files=1100
+	unpack_source "$folder/source"
+	(
+		cd "$folder/source/$source"
+		change_uml
+		echo "$config" > ../wanted
+		KCONFIG_ALLCONFIG=../wanted make -s ARCH=um allnoconfig
+		check_config ../wanted .config
+		say "building User-Mode Linux (eight minutes, or more where others work)"
+		telling compiled compile_uml ||
+			die "User-Mode Linux does not build: see $log"
+		make -s ARCH=um kernelrelease > "$folder/release"
+		cp linux "$folder/linux"
+		cp .config "$folder/config"
+		echo um > "$folder/arch"
+		uml_kdir "$folder/kdir"
+		mkdir "$folder/drivers"
+	)
+	rm -rf "$folder/source"
+}
+
+# uml: the source of another suite, built in another way
+uml()
+{
+	series=7.3
+	suite=trixie-backports
+	source=linux-source-$series
+	build=build_uml
+	changes=$(declare -f change_uml)
+	own uml "$here/uml.config"
 }
 
 unpack_sources()
@@ -323,6 +414,7 @@ case ${1-} in
 native)	native ;;
 debug)	own debug "$here/debug.config" ;;
 race)	own race "$here/debug.config" "$here/race.config" ;;
+uml)	uml ;;
 source)	sources ;;
-*)	die "usage: kernel.sh 6.1|6.1-rt|6.1-cloud|6.12|7.3|native|debug|race|source" ;;
+*)	die "usage: kernel.sh 6.1|6.1-rt|6.1-cloud|6.12|7.3|native|debug|race|uml|source" ;;
 esac
