@@ -54,6 +54,9 @@ BEGIN {
 	cycles[$1, $2, $3] = $5
 	bytes[$1, $2, $3] = $6
 	least[$1, $2, $3] = $8
+	measured[$1, $2, $3] = $9
+	calls[$1, $2, $3] = $10
+	faults[$1, $2, $3] = $11
 	if ($7 != "ok")
 		dead[++nr_dead] = "DIED on the machine '" $1 "': " $2 ", " $3 " (" \
 			substr($7, 7) ")"
@@ -119,6 +122,23 @@ function core_table(machine,    n, name)
 	}
 }
 
+# Where system calls and faults were counted
+function counted_table(machine,    n, name)
+{
+	printf "\n%-18s %10s %10s %10s %10s %10s\n", machine ", gcheap", "ms", "measured",
+	       "the least", "calls", "faults"
+	for (n = 1; n <= nr_names[machine]; n++) {
+		name = names[machine, n]
+		if (nothing(measured, machine, name, "gcheap") != "")
+			continue
+		printf "%-18s %10s %10s %10s %10d %10d\n", name,
+		       figure(took, machine, name, "gcheap", 1e6),
+		       figure(measured, machine, name, "gcheap", 1e6),
+		       figure(least, machine, name, "gcheap", 1e6),
+		       calls[machine, name, "gcheap"], faults[machine, name, "gcheap"]
+	}
+}
+
 function table(machine,    kind, n, p, name)
 {
 	kind = machine == "counting" ? "instructions" : "time"
@@ -144,11 +164,19 @@ END {
 	print "gcheap's figures, and their ratio to others'" \
 		(quick ? ";" : " (whether the goal is reached: the goal);")
 	print "collections of gcheap, bdwgc, Go"
+	if ("core" in known)
+		print "core: natively, medians (the least)"
+	if ("uml" in known)
+		print "uml: gcheap in User-Mode Linux, others natively, medians; what gcheap's " \
+			"system calls and faults cost more there is taken off, what its " \
+			"new pages cost more is not"
 	for (m = 1; m <= nr_machines; m++)
 		if (machines[m] == "core")
 			core_table(machines[m])
 		else
 			table(machines[m])
+	if ("uml" in known)
+		counted_table("uml")
 	for (n = 1; n <= nr_dead; n++)
 		print dead[n]
 	exit nr_dead > 0

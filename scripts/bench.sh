@@ -9,7 +9,9 @@
 # The programs run on two machines with KERNEL (stock 6.1): "counting" has one processor,
 # whose clock counts instructions, which are the same everywhere; "smp" has two, as
 # fast as this machine emulates them, for what has several threads.  "core" is this machine
-# at its own speed: what marks and sweeps, compiled in user space, beside bdwgc, in turns.
+# at its own speed: what marks and sweeps, compiled in user space, beside bdwgc, in turns;
+# and so is "uml", where the module runs in User-Mode Linux, which is built for that when
+# it is needed first (eight minutes), beside the others natively.
 #
 #   SUITE='gcbench churn'   only these programs of selftests/bench/suite, and nothing else
 #   QUICK=1                 the programs only, with less to do, on the counting machine; and
@@ -20,6 +22,7 @@ set -eu
 here=$(dirname "$(realpath "$0")")
 . "$here/packages.sh"
 . "$here/core.sh"
+. "$here/bench_uml.sh"
 
 clone=$(realpath "$here/..")
 results=$clone/build/bench
@@ -51,6 +54,14 @@ programs_of()
 		printf '1 %s\n' gcbench binary_trees seed churn mark threads pause pool \
 			footprint
 		printf '2 %s\n' larson xmalloc
+		;;
+	uml)
+		echo '1 gcbench 20 18
+		1 binary_trees 18
+		1 seed 200000
+		1 churn 6000000 64 1
+		1 mark 4000000
+		1 mark 4000000 2'
 		;;
 	smp)
 		echo '1 threads
@@ -156,7 +167,7 @@ suite()
 # What somebody who waits wants to see
 without_results()
 {
-	grep --line-buffered -v -E '^(result .*|over|end 0)$' >&2 || true
+	grep --line-buffered -v -E '^(result .*|cost .*|here|there|over|end 0)$' >&2 || true
 }
 
 # core NODES: the core's work, five times in turns.  Its memory is on large pages, as what
@@ -230,8 +241,10 @@ else
 fi
 if [ "${QUICK-}" = 1 ]; then
 	core 400000
+	say "without User-Mode Linux, which takes longer: run it without QUICK=1"
 else
-	core 4000000
+	core 2000000
+	uml
 fi
 [ -s "$results/results" ] || die "no program of these runs there: ${SUITE-}"
 awk -v quick="${QUICK-}" -f "$here/bench.awk" "$results/results" || failed=1

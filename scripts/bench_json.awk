@@ -19,6 +19,8 @@ function value(text)
 	unit = $1 == "counting" ? "instructions" : "nanoseconds"
 	printf "\"%s\": %s, \"least\": %s, \"collections\": %s, \"memory\": %s, ", unit,
 	       value($4), value($8), value($5), value($6)
+	if ($9 != "-")
+		printf "\"measured\": %s, \"calls\": %s, \"faults\": %s, ", $9, $10, $11
 	printf "\"state\": \"%s\"}", $7
 	separator = ",\n"
 }

@@ -2,10 +2,12 @@
 #
 # Reads what run-suite prints, and prints a line for each piece of work and allocator:
 #
-#	MACHINE NAME ALLOCATOR NANOSECONDS COLLECTIONS BYTES STATE LEAST
+#	MACHINE NAME ALLOCATOR NANOSECONDS COLLECTIONS BYTES STATE LEAST MEASURED CALLS FAULTS
 #
 # in columns that tabs part.  Of several runs the fastest counts, or the one in the
-# middle; LEAST is what the fastest took.  STATE is ok; or died,
+# middle; LEAST is what the fastest took.  Where system calls and faults were counted,
+# NANOSECONDS is what was MEASURED, less what they cost more there than here: bench_costs
+# tells what, in each turn, after lines that say 'here' and 'there'.  STATE is ok; or died,
 # and why, when one run ended badly, or the machine did: then the figures are '-'.  A
 # program that has told nothing, on any allocator, stands there under its own name.
 #
@@ -17,6 +19,7 @@ BEGIN {
 	OFS = "\t"
 	CONVFMT = OFMT = "%.10g"
 	share = share ? share : 1
+	none = "-" OFS "-" OFS "-" OFS "-"
 }
 
 function work(name)
@@ -29,14 +32,16 @@ function work(name)
 }
 
 # Among the runs of the same work, the faster first
-function insert(key, ns, more,    i)
+function insert(key, ns, held, counts,    i)
 {
 	for (i = ++runs[key]; i > 1 && took[key, i - 1] > ns; i--) {
 		took[key, i] = took[key, i - 1]
 		rest[key, i] = rest[key, i - 1]
+		counted[key, i] = counted[key, i - 1]
 	}
 	took[key, i] = ns
-	rest[key, i] = more
+	rest[key, i] = held
+	counted[key, i] = counts
 }
 
 function died(why)
@@ -45,6 +50,8 @@ function died(why)
 }
 
 $1 == "begin" {
+	if (running)
+		died("with the machine")
 	# The same program may run once more, with other arguments.
 	program = $2
 	for (i = 4; i <= NF; i++)
@@ -68,9 +75,34 @@ $1 == "end" && running {
 		died("status " $2)
 }
 
+# One of several machines
+$1 == "ended" && running {
+	running = 0
+	died("with the machine")
+}
+
 $1 == "result" && running && NF == 6 {
 	work($2)
-	insert($2 SUBSEP $3, $4 / share, $5 OFS $6)
+	insert($2 SUBSEP $3, $4 / share, $5 OFS $6, "-" OFS "-" OFS "-")
+}
+
+$1 == "here" || $1 == "there" {
+	where = $1
+}
+
+$1 == "cost" && NF == 3 {
+	cost[where, $2] = $3
+}
+
+function more(what)
+{
+	return cost["there", what] - cost["here", what]
+}
+
+$1 == "result" && running && NF == 8 {
+	work($2)
+	insert($2 SUBSEP $3, $4 - $7 * more("call") - $8 * more("fault"), $5 OFS $6,
+	       $4 OFS $7 OFS $8)
 }
 
 $1 == "over" {
@@ -84,10 +116,10 @@ function line(name, allocator, why,    key, one)
 		why = "told nothing"
 	one = median ? int((runs[key] + 1) / 2) : 1
 	if (why != "")
-		print machine, name, allocator, "-", "-", "-", "died: " why, "-"
+		print machine, name, allocator, "-", "-", "-", "died: " why, none
 	else
 		print machine, name, allocator, took[key, one], rest[key, one], "ok",
-			took[key, 1]
+			took[key, 1], counted[key, one]
 }
 
 END {
@@ -105,6 +137,6 @@ END {
 				     dead[seen[names[n]], allocators[a]])
 	if (!over) {
 		program = "what-came-then"
-		print machine, program, "gcheap", "-", "-", "-", "died: the machine ended", "-"
+		print machine, program, "gcheap", "-", "-", "-", "died: the machine ended", none
 	}
 }
