@@ -28,7 +28,7 @@ uml_build()
 	# What the machine's memory consists of is there before something is measured.
 	cat > "$build/uml-module/command" << 'END'
 mount -o remount,size=90% /tmp
-head -c 1200M /dev/zero > /tmp/touched
+head -c 1200m /dev/zero > /tmp/touched
 rm /tmp/touched
 cd /bench
 echo there
