@@ -424,68 +424,6 @@ TEST(slabs_are_recalled_while_a_thread_gets_some)
 	gcheap_close(heap);
 }
 
-static void end_at_step(int signal)
-{
-	(void)signal;
-	if (steps++ == collect_at)
-		_exit(0);
-}
-
-/* Returns whether the child, which has this process's memory, ended before it was over. */
-static bool child_ends_allocating(struct gcheap *heap, size_t size, long at)
-{
-	struct sigaction action = { .sa_handler = end_at_step };
-	int status;
-	pid_t pid;
-
-	steps = 0;
-	collect_at = at;
-	must(!sigaction(SIGTRAP, &action, NULL));
-	pid = vfork();
-	if (!pid) {
-		asm volatile("pushfq; orq $0x100, (%%rsp); popfq" : : : "memory", "cc");
-		gcheap_alloc(heap, size);
-		step_end();
-		_exit(1);
-	}
-	status = await_child(pid);
-	must(WIFEXITED(status));
-	return !WEXITSTATUS(status);
-}
-
-/* What is handed out afterwards is zero, and once only. */
-static bool child_ends_without_harm(size_t size, long at)
-{
-	struct gcheap *heap = open_manual(64 * MIB);
-	struct node *list = NULL, *node;
-	bool ended;
-	int i;
-
-	must(heap);
-	collector = (struct collector){ .heap = heap, .size = size };
-	have_at_hand(&list, NO_ROW);
-	ended = child_ends_allocating(heap, size, at);
-	for (i = 0; i < 300; i++)
-		list = new_node(heap, list, size, 1);
-	for (node = list; node; node = node->next)
-		must(node->owner == 1 && filled(node + 1, size - sizeof(*node), 1));
-	gcheap_close(heap);
-	return ended;
-}
-
-/* A word has so many slots, or fewer, where the next row is of another slab. */
-TEST(child_of_vfork_may_end_at_any_instruction_of_an_allocation)
-{
-	long at;
-
-	for (at = 0; child_ends_without_harm(32, at); at++)
-		;
-	EXPECT_LT(20, at);
-	for (at = 0; child_ends_without_harm(1024, at); at++)
-		;
-	EXPECT_LT(20, at);
-}
-
 /* Parent and child have one memory. */
 static struct node *volatile of_parent, *volatile of_child;
 

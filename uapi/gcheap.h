@@ -441,10 +441,6 @@ void gcheap_pool_free(struct gcheap_pool *pool);
  */
 void *gcheap_alloc_more(struct gcheap *heap, size_t size, unsigned int flags);
 
-/* gcheap_alloc() and gcheap_alloc_noscan(), for the inline functions of these names */
-void *gcheap_alloc_call(struct gcheap *heap, size_t size);
-void *gcheap_alloc_noscan_call(struct gcheap *heap, size_t size);
-
 /*
  * What follows is no program's business.  It has gcheap_alloc() and gcheap_alloc_noscan()
  * done in place, without a call, where the size is a constant: nearly each time the object
@@ -509,6 +505,9 @@ extern __thread const struct gcheap_inline_cache *gcheap_cache_1 GCHEAP_TLS;
 #if defined(__x86_64__) && defined(__LP64__) && defined(__GLIBC__) && \
 	defined(__OPTIMIZE__) && !defined(GCHEAP_NO_INLINE) && \
 	(defined(__cplusplus) || (defined(__STDC_VERSION__) && __STDC_VERSION__ >= 199901L))
+
+void *gcheap_alloc_call(struct gcheap *heap, size_t size) __asm__("gcheap_alloc");
+void *gcheap_alloc_noscan_call(struct gcheap *heap, size_t size) __asm__("gcheap_alloc_noscan");
 
 /*
  * The object is the thread's as soon as the instruction has added its size, and the

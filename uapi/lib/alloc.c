@@ -47,11 +47,6 @@ void *gcheap_alloc_noscan(struct gcheap *heap, size_t size)
 	return alloc(heap, size, GCHEAP_NOSCAN);
 }
 
-void *gcheap_alloc_call(struct gcheap *heap, size_t size)
-	__attribute__((alias("gcheap_alloc")));
-void *gcheap_alloc_noscan_call(struct gcheap *heap, size_t size)
-	__attribute__((alias("gcheap_alloc_noscan")));
-
 /* Nearly each time there are more slots in the bin's slabs, but not in that row. */
 void *gcheap_alloc_more(struct gcheap *heap, size_t size, unsigned int flags)
 {

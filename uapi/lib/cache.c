@@ -200,7 +200,6 @@ static struct gch_slab *slab_new(struct gch_cache *cache)
 static void slab_retire(struct gch_cache *cache, struct gch_slab *slab)
 {
 	slab->next = cache->retired;
-	gch_cache_order();
 	cache->retired = slab;
 }
 
@@ -243,41 +242,29 @@ static __u64 bin_row(const struct gch_bin *bin)
 	return ~(__u64)0 >> (64 - nr) << first;
 }
 
-/* The next of the slabs to go on with, or NULL */
-static struct gch_slab *bin_pop(struct gch_bin *bin)
-{
-	struct gch_slab *slab = bin->more;
-
-	if (slab)
-		bin->more = slab->next;
-	gch_cache_order();
-	return slab;
-}
-
-/* Nothing is taken from the current slab any more. */
-static void bin_stop(struct gch_bin *bin)
+static void bin_forget(struct gch_bin *bin)
 {
 	bin->next = 0;
 	bin->end = 0;
 	bin->word = 0;
-	bin->base = 0;
 	bin->current = NULL;
-	gch_cache_order();
+	bin->more = NULL;
 }
 
 /* Retire all that a bin has, with what is still unused in it. */
 static void bin_empty(struct gch_cache *cache, struct gch_bin *bin)
 {
 	struct gch_slab *slab = bin->current;
-	const __u64 unused = bin->word | bin_row(bin);
 
-	bin_stop(bin);
 	if (slab) {
-		slab->free[bin->next_word - 1] = unused;
+		slab->free[bin->next_word - 1] = bin->word | bin_row(bin);
 		slab_retire(cache, slab);
 	}
-	while ((slab = bin_pop(bin)))
+	while ((slab = bin->more)) {
+		bin->more = slab->next;
 		slab_retire(cache, slab);
+	}
+	bin_forget(bin);
 }
 
 /* The slabs are the kernel's, now or soon, which needs not be told. */
@@ -286,10 +273,8 @@ static void cache_forget(struct gch_cache *cache)
 	struct gch_bin *bin;
 	unsigned int i;
 
-	for (bin = bin_first(cache); bin; bin = bin_next(cache, bin)) {
-		bin_stop(bin);
-		bin->more = NULL;
-	}
+	for (bin = bin_first(cache); bin; bin = bin_next(cache, bin))
+		bin_forget(bin);
 	/* Nothing is found in them any more. */
 	for (i = 0; i < cache->nr_slabs; i++)
 		cache->slabs[i].start = 0;
@@ -609,27 +594,22 @@ static bool bin_advance(struct gch_cache *cache, struct gch_bin *bin)
 		while (slab && bin->next_word < bin->words) {
 			const __u32 i = bin->next_word++;
 
-			if (!slab->free[i])
-				continue;
-			bin->end = 0;
-			bin->base = slab->start + (__u64)i * 64 * bin->object_size;
-			gch_cache_order();
 			bin->word = slab->free[i];
+			if (!bin->word)
+				continue;
+			bin->base = slab->start + (__u64)i * 64 * bin->object_size;
 			gch_bin_next_row(bin);
 			return true;
 		}
-		bin->current = NULL;
-		gch_cache_order();
 		if (slab) {
 			slab->used_up = true;
 			slab_retire(cache, slab);
 		}
-		slab = bin_pop(bin);
-		if (!slab)
+		bin->current = bin->more;
+		if (!bin->current)
 			return false;
+		bin->more = bin->current->next;
 		bin->next_word = 0;
-		gch_cache_order();
-		bin->current = slab;
 	}
 }
 

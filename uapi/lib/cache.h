@@ -144,17 +144,6 @@ static inline struct gch_bin *gch_cache_bin(struct gch_cache *cache, const struc
 }
 
 /**
- * gch_cache_order() - what was written before is written before what comes
- *
- * A child of vfork() may end at any instruction, and leaves its parent a cache in which no
- * slot may be found twice, but some may be lost.
- */
-static inline void gch_cache_order(void)
-{
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-}
-
-/**
  * gch_cache_set_busy() - say whether the calling thread handles its slabs
  * @cache: cache
  * @busy: 1 when it does, 0 when it does not
@@ -163,9 +152,9 @@ static inline void gch_cache_order(void)
  */
 static inline void gch_cache_set_busy(struct gch_cache *cache, __u32 busy)
 {
-	gch_cache_order();
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	__atomic_store_n(&cache->told.busy, busy, __ATOMIC_RELAXED);
-	gch_cache_order();
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 /**
@@ -227,12 +216,9 @@ static inline void gch_bin_next_row(struct gch_bin *bin)
 	const __u64 above = word + (word & -word);
 	const __u32 end = above ? __builtin_ctzll(above) : 64;
 
-	bin->end = 0;
-	gch_cache_order();
-	bin->word = word & above;
 	bin->next = bin->base + __builtin_ctzll(word) * bin->object_size;
-	gch_cache_order();
 	bin->end = bin->base + end * bin->object_size;
+	bin->word = word & above;
 }
 
 #endif /* GCH_CACHE_H */
