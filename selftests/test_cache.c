@@ -374,6 +374,73 @@ TEST(slabs_are_recalled_while_a_thread_gets_some)
 	gcheap_close(heap);
 }
 
+static void end_at_step(int signal)
+{
+	(void)signal;
+	if (steps++ == collect_at)
+		_exit(0);
+}
+
+/* Returns whether the child, which has this process's memory, ended before it was over. */
+static bool child_ends_allocating(struct gcheap *heap, size_t size, long at)
+{
+	struct sigaction action = { .sa_handler = end_at_step };
+	int status;
+	pid_t pid;
+
+	steps = 0;
+	collect_at = at;
+	must(!sigaction(SIGTRAP, &action, NULL));
+	pid = vfork();
+	if (!pid) {
+		asm volatile("pushfq; orq $0x100, (%%rsp); popfq" : : : "memory", "cc");
+		gcheap_alloc(heap, size);
+		step_end();
+		_exit(1);
+	}
+	status = await_child(pid);
+	must(WIFEXITED(status));
+	return !WEXITSTATUS(status);
+}
+
+/* What is handed out afterwards is zero, and once only. */
+static bool child_ends_without_harm(size_t size, int before, long at)
+{
+	struct gcheap *heap = open_manual(64 * MIB);
+	struct node *list = NULL, *node;
+	bool ended;
+	int i;
+
+	must(heap);
+	for (i = 0; i < before; i++)
+		list = new_node(heap, list, size, 1);
+	ended = child_ends_allocating(heap, size, at);
+	for (i = 0; i < 300; i++)
+		list = new_node(heap, list, size, 1);
+	for (node = list; node; node = node->next)
+		must(node->owner == 1 && filled(node + 1, size - sizeof(*node), 1));
+	gcheap_close(heap);
+	return ended;
+}
+
+/* It goes on to the next word of a slab's bitmap; or from one slab to another. */
+TEST(child_of_vfork_may_end_at_any_instruction_of_an_allocation)
+{
+	static const struct {
+		size_t size;
+		int before;
+	} cases[] = { { 32, 64 }, { 1024, 32 } };
+	size_t i;
+	long at;
+
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		for (at = 0; child_ends_without_harm(cases[i].size, cases[i].before, at); at++)
+			;
+		/* More than where a word has slots. */
+		EXPECT_LT(50, at);
+	}
+}
+
 /* Parent and child have one memory. */
 static struct node *volatile of_parent, *volatile of_child;
 

@@ -34,7 +34,9 @@
  *
  * vfork: the child works on its parent's cache, which is right as far as slots
  * go; but REFILL refuses it, and RELEASE says EPERM.  Both leave the slabs as they
- * are, for the parent to go on with; so does each other error of RELEASE.
+ * are, for the parent to go on with; so does each other error of RELEASE.  The child may
+ * end at any instruction: so what is taken out of one place is put into the next only
+ * afterwards, gch_cache_order(), and the parent may miss it, but not find it twice.
  *
  * A REFILL that fails may have taken slabs back before.  When nobody can tell, all are
  * forgotten: the kernel believes no stale bitmap against its marks, and finds them when
@@ -158,6 +160,7 @@ static struct gch_slab *slab_new(struct gch_cache *cache)
 static void slab_retire(struct gch_cache *cache, struct gch_slab *slab)
 {
 	slab->next = cache->retired;
+	gch_cache_order();
 	cache->retired = slab;
 }
 
@@ -194,21 +197,39 @@ static bool bin_has_slabs(const struct gch_bin *bin)
 	return bin->current || bin->more;
 }
 
+/* The next of the slabs to go on with, or NULL */
+static struct gch_slab *bin_pop(struct gch_bin *bin)
+{
+	struct gch_slab *slab = bin->more;
+
+	if (slab)
+		bin->more = slab->next;
+	gch_cache_order();
+	return slab;
+}
+
+/* Nothing is taken from the current slab any more. */
+static void bin_stop(struct gch_bin *bin)
+{
+	bin->word = 0;
+	bin->base = 0;
+	bin->current = NULL;
+	gch_cache_order();
+}
+
 /* Retire all that a bin has, with what is still unused in it. */
 static void bin_empty(struct gch_cache *cache, struct gch_bin *bin)
 {
 	struct gch_slab *slab = bin->current;
+	const __u64 unused = bin->word;
 
+	bin_stop(bin);
 	if (slab) {
-		slab->free[bin->next_word - 1] = bin->word;
+		slab->free[bin->next_word - 1] = unused;
 		slab_retire(cache, slab);
 	}
-	while ((slab = bin->more)) {
-		bin->more = slab->next;
+	while ((slab = bin_pop(bin)))
 		slab_retire(cache, slab);
-	}
-	bin->word = 0;
-	bin->current = NULL;
 }
 
 /* The slabs are the kernel's, now or soon, which needs not be told. */
@@ -221,8 +242,7 @@ static void cache_forget(struct gch_cache *cache)
 
 		if (!bin_has_slabs(bin))
 			continue;
-		bin->word = 0;
-		bin->current = NULL;
+		bin_stop(bin);
 		bin->more = NULL;
 	}
 	/* Nothing is found in them any more. */
@@ -543,21 +563,25 @@ static bool bin_advance(struct gch_cache *cache, struct gch_bin *bin)
 		while (slab && bin->next_word < bin->words) {
 			const __u32 i = bin->next_word++;
 
-			bin->word = slab->free[i];
-			if (!bin->word)
+			if (!slab->free[i])
 				continue;
 			bin->base = slab->start + (__u64)i * 64 * bin->object_size;
+			gch_cache_order();
+			bin->word = slab->free[i];
 			return true;
 		}
+		bin->current = NULL;
+		gch_cache_order();
 		if (slab) {
 			slab->used_up = true;
 			slab_retire(cache, slab);
 		}
-		bin->current = bin->more;
-		if (!bin->current)
+		slab = bin_pop(bin);
+		if (!slab)
 			return false;
-		bin->more = bin->current->next;
 		bin->next_word = 0;
+		gch_cache_order();
+		bin->current = slab;
 	}
 }
 

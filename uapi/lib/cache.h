@@ -132,6 +132,17 @@ static inline struct gch_bin *gch_cache_bin(struct gch_cache *cache, const struc
 }
 
 /**
+ * gch_cache_order() - what was written before is written before what comes
+ *
+ * A child of vfork() may end at any instruction, and leaves its parent a cache in which no
+ * slot may be found twice, but some may be lost.
+ */
+static inline void gch_cache_order(void)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+/**
  * gch_cache_set_busy() - say whether the calling thread handles its slabs
  * @cache: cache
  * @busy: 1 when it does, 0 when it does not
@@ -140,9 +151,9 @@ static inline struct gch_bin *gch_cache_bin(struct gch_cache *cache, const struc
  */
 static inline void gch_cache_set_busy(struct gch_cache *cache, __u32 busy)
 {
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	gch_cache_order();
 	__atomic_store_n(&cache->told.busy, busy, __ATOMIC_RELAXED);
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	gch_cache_order();
 }
 
 /**
