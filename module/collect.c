@@ -247,7 +247,8 @@ int gc_collect(struct gc_heap *heap, bool forced)
 		return -EAGAIN;
 	}
 	gc_slabs_sweep(&heap->slabs, UINT_MAX);
-	gc_heap_settle(heap);
+	if (!forced)
+		gc_heap_settle(heap);
 	freed = heap->slabs.total_freed;
 	cycle.before = gc_slabs_allocated(&heap->slabs);
 	do {
