@@ -12,28 +12,16 @@
 #include <linux/elf.h>
 #include <linux/init.h>
 #include <linux/ptrace.h>
-#include <linux/regset.h>
 #include <linux/sched.h>
 #include <linux/sched/task_stack.h>
 
 #include <asm/syscall.h>
 
-#include "regs.h"
+#include "regset.h"
 
 static const struct user_regset *vector_regset(struct task_struct *task)
 {
-	const struct user_regset_view *view = task_user_regset_view(task);
-	unsigned int i;
-
-	for (i = 0; i < view->n; i++)
-		if (view->regsets[i].core_note_type == NT_X86_XSTATE)
-			return &view->regsets[i];
-	return NULL;
-}
-
-static size_t vector_words(const struct user_regset *set)
-{
-	return DIV_ROUND_UP((size_t)set->n * set->size, sizeof(long));
+	return gc_regset_find(task, NT_X86_XSTATE);
 }
 
 static size_t words_at_most __ro_after_init;
@@ -45,9 +33,7 @@ static size_t words_at_most __ro_after_init;
  */
 void __init gc_regs_measure(void)
 {
-	const struct user_regset *set = vector_regset(current);
-
-	words_at_most = MAX_REG_NR + (set ? vector_words(set) : 0);
+	words_at_most = MAX_REG_NR + gc_regset_words(vector_regset(current));
 }
 
 /**
@@ -78,18 +64,6 @@ unsigned long gc_regs_thread_pointer(const struct task_struct *task)
 	return READ_ONCE(general(task)[HOST_FS_BASE]);
 }
 
-static void read_vectors(struct gc_regs *regs, struct task_struct *task)
-{
-	const struct user_regset *set = vector_regset(task);
-	struct membuf to = { .p = regs->words + regs->nr };
-
-	if (!set || vector_words(set) > regs->capacity - regs->nr)
-		return;
-	to.left = (size_t)set->n * set->size;
-	set->regset_get(task, set, to);
-	regs->nr += vector_words(set);
-}
-
 /**
  * gc_regs_read_task() - read what a thread has in registers
  * @regs: filled in
@@ -103,7 +77,7 @@ void gc_regs_read_task(struct gc_regs *regs, struct task_struct *task)
 	regs->nr = MAX_REG_NR;
 	regs->sp = user_stack_pointer(task_pt_regs(task));
 	regs->thread_pointer = gc_regs_thread_pointer(task);
-	read_vectors(regs, task);
+	gc_regset_read(regs, task, vector_regset(task));
 }
 
 /**

@@ -21,7 +21,6 @@
 #include <linux/mm.h>
 #include <linux/preempt.h>
 #include <linux/ptrace.h>
-#include <linux/regset.h>
 #include <linux/sched.h>
 #include <linux/sched/task_stack.h>
 #include <linux/thread_info.h>
@@ -34,7 +33,7 @@
 #include <asm/syscall.h>
 
 #include "compat.h"
-#include "regs.h"
+#include "regset.h"
 
 #define GENERAL_WORDS	(sizeof(struct pt_regs) / sizeof(long))
 
@@ -44,20 +43,8 @@
 /* All vector registers where the processor can save them, else x87 and SSE. */
 static const struct user_regset *vector_regset(struct task_struct *task)
 {
-	const struct user_regset_view *view = task_user_regset_view(task);
-	unsigned int type = cpu_feature_enabled(X86_FEATURE_XSAVE) ?
-			    NT_X86_XSTATE : NT_PRFPREG;
-	unsigned int i;
-
-	for (i = 0; i < view->n; i++)
-		if (view->regsets[i].core_note_type == type)
-			return &view->regsets[i];
-	return NULL;
-}
-
-static size_t regset_words(const struct user_regset *set)
-{
-	return DIV_ROUND_UP((size_t)set->n * set->size, sizeof(long));
+	return gc_regset_find(task, cpu_feature_enabled(X86_FEATURE_XSAVE) ?
+				    NT_X86_XSTATE : NT_PRFPREG);
 }
 
 static size_t words_at_most __ro_after_init;
@@ -74,8 +61,7 @@ void __init gc_regs_measure(void)
 	const struct user_regset *set = vector_regset(current);
 	size_t first = gc_task_fpu(current)->__fpstate.size / sizeof(long);
 
-	words_at_most = GENERAL_WORDS + BASE_WORDS + first +
-			(set ? regset_words(set) : 0);
+	words_at_most = GENERAL_WORDS + BASE_WORDS + first + gc_regset_words(set);
 }
 
 /**
@@ -100,22 +86,6 @@ static void read_saved(struct gc_regs *regs, struct task_struct *task)
 
 	memcpy(regs->words + regs->nr, &state->regs, nr * sizeof(long));
 	regs->nr += nr;
-}
-
-static void read_vectors(struct gc_regs *regs, struct task_struct *task)
-{
-	const struct user_regset *set = vector_regset(task);
-	size_t bytes = (regs->capacity - regs->nr) * sizeof(long);
-	struct membuf to = { .p = regs->words + regs->nr, .left = bytes };
-	int left;
-
-	if (!set || (size_t)set->n * set->size > bytes)
-		return;
-	to.left = (size_t)set->n * set->size;
-	bytes = to.left;
-	left = set->regset_get(task, set, to);
-	if (left >= 0)
-		regs->nr += (bytes - left) / sizeof(long);
 }
 
 /*
@@ -202,7 +172,7 @@ void gc_regs_read_task(struct gc_regs *regs, struct task_struct *task)
 	if (current->flags & PF_KTHREAD)
 		read_saved(regs, task);
 	else
-		read_vectors(regs, task);
+		gc_regset_read(regs, task, vector_regset(task));
 	read_first_vectors(regs, task);
 	read_general(regs, task);
 	read_bases(regs, task);

@@ -8,8 +8,8 @@
 # A system call and a fault cost many times what they do natively.  Both costs are measured
 # in each turn, here and there, and how many there were; what they cost more is taken
 # off (bench_results.awk).  Not so what it costs to map pages that are new to a process,
-# which takes calls of the host's: a heap that grows is slower there.  Programs with several threads are not for there: of a process,
-# one thread runs at a time.
+# which takes calls of the host's: a heap that grows is slower there.  Programs with several
+# threads are not for there: of a process, one thread runs at a time.
 
 # Into an initramfs, and to a folder for run-suite without gcheap's
 uml_build()
@@ -66,6 +66,11 @@ uml()
 	[ -s "$build/uml-list" ] || return 0
 	[ "${HOST-}" != 1 ] || {
 		say "without User-Mode Linux, as this machine has the module itself"
+		return 0
+	}
+	# What scripts/uml.sh gives it, and what it takes besides
+	[ "$(df --output=avail -m /dev/shm | tail -n 1)" -ge 1600 ] || {
+		say "without User-Mode Linux, whose memory takes 1600 MiB in /dev/shm"
 		return 0
 	}
 	uml=$("$here/kernel.sh" uml) || {
