@@ -247,8 +247,6 @@ int gc_collect(struct gc_heap *heap, bool forced)
 		return -EAGAIN;
 	}
 	gc_slabs_sweep(&heap->slabs, UINT_MAX);
-	if (!forced)
-		gc_heap_settle(heap);
 	freed = heap->slabs.total_freed;
 	cycle.before = gc_slabs_allocated(&heap->slabs);
 	do {
@@ -285,8 +283,12 @@ int gc_collect(struct gc_heap *heap, bool forced)
  */
 int gc_collect_if_due(struct gc_heap *heap, u64 more)
 {
-	int err = gc_heap_due(heap, more) ? gc_collect(heap, false) : 0;
+	int err;
 
+	if (!gc_heap_due(heap, more))
+		return 0;
+	gc_heap_settle(heap);
+	err = gc_collect(heap, false);
 	return err == -EINTR ? err : 0;
 }
 

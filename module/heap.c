@@ -412,8 +412,8 @@ static u64 in_use(const struct gc_heap *heap)
  * @heap: heap
  *
  * If the heap has taken memory to come so far, it has used up all that it held: it may
- * not come further the next time, and take some more.  A collection that was asked for
- * comes at any time, and says nothing of that kind.
+ * not come further the next time, and take some more.  Other collections come at
+ * any time, and say nothing of that kind.
  *
  * Context: heap's lock held.
  */

@@ -100,10 +100,12 @@ libraries()
 	done | sort -u
 }
 
-# A folder for run-suite, where the module's core stands for gcheap
+# A folder for run-suite, where the module's core stands for gcheap; fails when what that
+# is compiled with can't be had.
 build_core()
 {
 	local core=$build/core
+	"$here/kernel.sh" source > /dev/null || return 1
 	mkdir -p "$core/suite"
 	core_build gcc "$core/suite/mark-gcheap" -O2 -DMACHINE_PAGES=262144UL \
 		-DMEMORY_ALIGN=64 "$clone/selftests/bench/core/mark_core.c"
@@ -123,7 +125,6 @@ build()
 			"$build/bench/lib/$library"
 	done
 	cp "$here/run-suite" "$build/bench/"
-	build_core
 	[ "${HOST-}" != 1 ] || return 0
 	libraries | while read -r library; do
 		mkdir -p "$build/root$(dirname "$library")"
@@ -171,15 +172,22 @@ without_results()
 }
 
 # core NODES: the core's work, five times in turns.  Its memory is on large pages, as what
-# the kernel has for itself is.
+# the kernel has for itself is, if this machine gives them to who asks; bdwgc does not.
 core()
 {
-	local pointers
+	local pointers pages
 	case " ${SUITE-mark} " in
 	*' mark '*) ;;
 	*) return 0 ;;
 	esac
-	say "the portable core, natively"
+	build_core || {
+		say "without the portable core, which is compiled with parts of Debian's" \
+			"linux-source-6.12 (see above)"
+		return 0
+	}
+	pages=$(sed -n 's/.*\[\(.*\)\].*/\1/p' /sys/kernel/mm/transparent_hugepage/enabled \
+		2> /dev/null || true)
+	say "the portable core, natively (large pages here: ${pages:-never})"
 	for pointers in 1 2; do
 		echo "1 mark $1 $pointers"
 	done > "$build/core/list"

@@ -44,7 +44,7 @@ END
 		"$build/uml-module/gcheap.ko:gcheap.ko"
 }
 
-# uml_turn LINE: of the list
+# uml_turn LINE: of the list.  Fails when the machine died.
 uml_turn()
 {
 	local status=0
@@ -53,15 +53,31 @@ uml_turn()
 	"$here/uml.sh" "$uml" "$build/uml-module/initramfs" "$build/uml-module/logs" \
 		"$processor" "BENCH_LIST=\"$1\"" > "$build/uml-module/output" || status=$?
 	sed -n '/^there$/,$p' "$build/uml-module/output"
-	[ "$status" = 0 ] || echo "ended $status"
-	"$here/splats.sh" "$build/uml-module/logs/console" >&2 || true
+	[ "$status" = 0 ] || {
+		sed '/^there$/,$d' "$build/uml-module/output" >&2
+		"$here/splats.sh" "$build/uml-module/logs/console" >&2 || true
+		echo "ended $status"
+		return 1
+	}
 	echo here
 	(cd "$build/peers" && echo "$1" | taskset -c "$processor" ./run-suite 1)
 }
 
+# Of each line five turns, as long as the machine does not die
+uml_turns()
+{
+	local line turn
+	trap 'exit 130' INT
+	while read -r line; do
+		for ((turn = 0; turn < 5; turn++)); do
+			uml_turn "$line" < /dev/null 9>&- || return 0
+		done
+	done < "$build/uml-list"
+}
+
 uml()
 {
-	local uml processor line turn
+	local uml processor
 	programs_of uml > "$build/uml-list"
 	[ -s "$build/uml-list" ] || return 0
 	[ "${HOST-}" != 1 ] || {
@@ -74,20 +90,14 @@ uml()
 		return 0
 	}
 	uml=$("$here/kernel.sh" uml) || {
-		say "no User-Mode Linux, so nothing with the module at the processor's own" \
-			"speed: it takes Debian, and linux-source-7.3 from its mirror" \
-			"(try scripts/kernel.sh uml)"
+		say "without User-Mode Linux, which could not be built (see above): it takes" \
+			"Debian, and linux-source-7.3 from its mirror"
 		return 0
 	}
 	uml_build
 	processor=$(taskset -pc $$ | sed 's/.*[ ,-]//')
 	say "programs in User-Mode Linux, and beside it"
-	while read -r line; do
-		for ((turn = 0; turn < 5; turn++)); do
-			uml_turn "$line" < /dev/null 9>&-
-		done
-	done < "$build/uml-list" | tee "$results/uml.output" |
-		without_results
+	uml_turns | tee "$results/uml.output" | without_results
 	awk -v machine=uml -v median=1 -f "$here/bench_results.awk" \
 		"$results/uml.output" >> "$results/results"
 	! grep -q '^ended' "$results/uml.output" || {

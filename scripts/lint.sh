@@ -92,10 +92,11 @@ order()
 }
 
 # layers SOURCE OBJECTS: no object refers to a symbol of one that is listed before it.
+# What is for User-Mode Linux only is not among them.
 layers()
 {
 	# shellcheck disable=SC2046 # a list
-	(cd "$2" && nm -A $(order "$OLDPWD/$1" | sed 's/$/.o/')) |
+	(cd "$2" && nm -A $(order "$OLDPWD/$1" | grep -v '_um$' | sed 's/$/.o/')) |
 	awk -v order="$(order "$1" | xargs)" '
 	BEGIN { n = split(order, names, " "); for (i = 1; i <= n; i++) place[names[i]] = i }
 	{ file = $1; sub(/\.o:.*/, "", file); type = $(NF - 1) }

@@ -21,7 +21,7 @@ processor=$4
 shift 4
 
 mkdir -p "$logs"
-timeout -k 10 1200 taskset -c "$processor" "$kernel/linux" mem=1536M seccomp=on ncpus=1 \
+timeout --foreground -k 10 1200 taskset -c "$processor" "$kernel/linux" mem=1536M seccomp=on ncpus=1 \
 	uml_dir="$logs" initrd="$initramfs" con=null con0=null,fd:2 \
 	ssl=null ssl1=null,fd:1 ssl2=null,fd:4 panic=-1 noreboot "$@" \
 	< /dev/null 2> "$logs/console" 4> "$logs/control" || true

@@ -196,6 +196,49 @@ TEST_F(release, page_in_a_pipe_keeps_its_content)
 /* In no object of the heap, so that nothing but their own pages is held. */
 static char *survivors[SURVIVORS];
 
+#define STEADY		(8 * MIB)
+
+/* Lives from now on, all in large pieces */
+static void *volatile steady[STEADY / MIB];
+
+apart void have_steady_and_peak(void *arg)
+{
+	struct gcheap *heap = arg;
+	void *chain = NULL;
+	size_t i;
+
+	for (i = 0; i < STEADY / MIB; i++)
+		must((steady[i] = gcheap_alloc_noscan(heap, MIB)));
+	for (i = 0; i < 64 * MIB / KIB; i++) {
+		void **link = gcheap_alloc(heap, KIB);
+
+		must(link);
+		*link = chain;
+		chain = link;
+	}
+}
+
+/*
+ * It uses what it has, takes a little more to come to the goal that it had with the peak,
+ * is collected, and so on.
+ */
+TEST(what_was_given_back_is_not_taken_again_bit_by_bit)
+{
+	struct gcheap_options options = { .size = 256 * MIB, .percent = 100 };
+	struct gcheap *heap = gcheap_open(&options);
+	long i;
+
+	ASSERT_NE(NULL, heap);
+	in_thread(have_steady_and_peak, heap);
+	ASSERT_EQ(0, gcheap_release(heap));
+	EXPECT_GE(STEADY + 2 * MIB, held(heap));
+	for (i = 0; i < 256 * MIB / KIB; i++)
+		ASSERT_NE(NULL, gcheap_alloc_noscan(heap, KIB));
+	TH_LOG("%llu KiB held", (unsigned long long)held(heap) / KIB);
+	EXPECT_GE(2 * STEADY + 2 * MIB, held(heap));
+	gcheap_close(heap);
+}
+
 FIXTURE(spread) {
 	struct gcheap *heap;
 	char *base;

@@ -16,7 +16,6 @@
 #include "slab.h"
 
 #define HEAP_BASE	0x7e0000000000UL
-#define HEAP_PAGES	262144UL
 #define TIMES		5
 
 struct node {
@@ -126,7 +125,7 @@ int main(int argc, char **argv)
 {
 	nr = bench_number(argc, argv, 1, 200000);
 	pointers = bench_number(argc, argv, 2, 1);
-	must(!gc_slabs_init(&gs, HEAP_PAGES, NULL));
+	must(!gc_slabs_init(&gs, MACHINE_PAGES, NULL));
 	/* As in a heap: what lies at its base is no object. */
 	gs.pages.reserved = 1;
 	allocate();

@@ -8,9 +8,12 @@ import "runtime"
 const times = 5
 
 type node struct {
-	next *node
-	data [3]*node
+	next  *node
+	other *node
+	data  [2]*node
 }
+
+var graph bool
 
 // In the order of their allocation
 func newList(nr int) *node {
@@ -20,6 +23,9 @@ func newList(nr int) *node {
 	for ; nr > 1; nr-- {
 		last.next = new(node)
 		last = last.next
+	}
+	for last = first; graph && last.next != nil; last = last.next {
+		last.other = last.next.next
 	}
 	return first
 }
@@ -35,6 +41,9 @@ func shuffled(first *node, nr int) *node {
 	for n := nr; n > 1; n-- {
 		i := random(&state, uint64(n))
 		nodes[i], nodes[n-1] = nodes[n-1], nodes[i]
+	}
+	for i := 0; graph && i < nr; i++ {
+		nodes[i].other = nodes[random(&state, uint64(nr))]
 	}
 	for i := range nodes[1:] {
 		nodes[i].next = nodes[i+1]
@@ -54,11 +63,16 @@ func measure(name string) {
 
 func main() {
 	nr := number(1, 200000)
+	name := "mark"
 
+	graph = number(2, 1) > 1
+	if graph {
+		name = "graph"
+	}
 	first := newList(nr)
-	measure("mark-sequential")
+	measure(name + "-sequential")
 	first = shuffled(first, nr)
-	measure("mark-shuffled")
+	measure(name + "-shuffled")
 	n := 0
 	for ; first != nil; first = first.next {
 		n++
