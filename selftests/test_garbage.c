@@ -125,6 +125,83 @@ TEST_F(garbage, of_the_collecting_thread_goes)
 	EXPECT_LE(GONE(COUNT), stats_of(self->heap).frees - before);
 }
 
+#define ALL_VECTORS(with)							\
+	with(0) with(1) with(2) with(3) with(4) with(5) with(6) with(7)		\
+	with(8) with(9) with(10) with(11) with(12) with(13) with(14) with(15)
+#define SET_VECTOR(i)	"movq %0, %%xmm" #i "\n\tpunpcklqdq %%xmm" #i ", %%xmm" #i "\n\t"
+#define OR_VECTOR(i)	"movq %%xmm" #i ", %%rax\n\tor %%rax, %0\n\t" \
+			"pextrq $1, %%xmm" #i ", %%rax\n\tor %%rax, %0\n\t"
+
+/* No call keeps them, and none may have used them for long. */
+TEST_F(garbage, in_vector_registers_of_the_collecting_thread_goes)
+{
+	const uintptr_t object = new_hidden(self->heap, 64, 1);
+
+	asm volatile(ALL_VECTORS(SET_VECTOR) : : "r" (reveal(object)));
+	ASSERT_EQ(0, gcheap_collect(self->heap));
+	EXPECT_FALSE(is_allocated(self->heap, object));
+}
+
+TEST_F(garbage, is_in_no_vector_register_when_slabs_are_fetched)
+{
+	uint64_t left = 0;
+	void *object;
+
+	asm volatile(ALL_VECTORS(SET_VECTOR) : : "r" (-1l));
+	object = gcheap_alloc(self->heap, 100000);
+	asm volatile(ALL_VECTORS(OR_VECTOR) : "+r" (left) : : "rax");
+	EXPECT_NE(NULL, object);
+	EXPECT_EQ(0, left);
+}
+
+/*
+ * Allocate with @token in all registers that a call keeps, and count those that are in
+ * frames afterwards.
+ */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+static __attribute__((naked, noinline))
+uint64_t allocate_and_look(struct gcheap *heap, size_t size, uint64_t token,
+			   void *(*alloc)(struct gcheap *heap, size_t size))
+{
+	asm("push %rbx\n\tpush %rbp\n\tpush %r12\n\tpush %r13\n\tpush %r14\n\tpush %r15\n\t"
+	    "sub $8, %rsp\n\t"
+	    "mov %rdx, %rbx\n\tmov %rdx, %rbp\n\tmov %rdx, %r12\n\t"
+	    "mov %rdx, %r13\n\tmov %rdx, %r14\n\tmov %rdx, %r15\n\t"
+	    "call *%rcx\n\t"
+	    "xor %eax, %eax\n\t"
+	    "lea -1024(%rsp), %rcx\n"
+	    "1:\tcmp %rbx, (%rcx)\n\t"
+	    "jne 2f\n\t"
+	    "inc %eax\n"
+	    "2:\tadd $8, %rcx\n\t"
+	    "cmp %rsp, %rcx\n\t"
+	    "jne 1b\n\t"
+	    "add $8, %rsp\n\t"
+	    "pop %r15\n\tpop %r14\n\tpop %r13\n\tpop %r12\n\tpop %rbp\n\tpop %rbx\n\t"
+	    "ret");
+}
+#pragma GCC diagnostic pop
+
+/* One that stayed in a dead frame kept a list of 261,632 objects. */
+TEST_F(garbage, is_in_no_frame_of_who_fetched_slabs)
+{
+	static const size_t sizes[] = { 1, 64, 32768, 32769, 1000000, 1ul << 40 };
+	const uint64_t token = 0x746f6b656e746f6b;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		gcheap_thread_release(self->heap);
+		EXPECT_EQ(0, allocate_and_look(self->heap, sizes[i], token, gcheap_alloc)) {
+			TH_LOG("size %zu", sizes[i]);
+		}
+		gcheap_thread_release(self->heap);
+		EXPECT_EQ(0, allocate_and_look(self->heap, sizes[i], token, gcheap_alloc_noscan)) {
+			TH_LOG("size %zu, no pointers in it", sizes[i]);
+		}
+	}
+}
+
 /* A ring in which everyone has two neighbours */
 apart struct link *make_ring(struct gcheap *heap, long count)
 {

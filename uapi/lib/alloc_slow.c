@@ -4,13 +4,14 @@
  * dozens that needs a new word of bitmap or new slabs, and large objects.
  *
  * Here no pointer to an object may be left behind in a dead part of the stack,
- * where a later call may make it seem alive.
+ * where a later call may make it seem alive; the callers' neither (dead.h).
  */
 #include <errno.h>
 
 #include "alloc.h"
 #include "cache.h"
 #include "call.h"
+#include "dead.h"
 #include "trace.h"
 
 /* Objects and errors share a register: memory might keep an object alive. */
@@ -75,15 +76,8 @@ static void *alloc_once(struct gcheap *heap, size_t size, unsigned int flags)
 	return object;
 }
 
-/**
- * gch_alloc_slow() - allocate when the thread's cache does not have it at hand
- * @heap: heap
- * @size: bytes
- * @flags: GCHEAP_NOSCAN or zero
- *
- * Return: the object, or NULL with errno.
- */
-void *gch_alloc_slow(struct gcheap *heap, size_t size, unsigned int flags)
+static __attribute__((noinline)) void *alloc_slow(struct gcheap *heap, size_t size,
+						  unsigned int flags)
 {
 	void *object = alloc_once(heap, size, flags);
 
@@ -97,4 +91,18 @@ void *gch_alloc_slow(struct gcheap *heap, size_t size, unsigned int flags)
 		return object;
 	errno = -pointer_error(object);
 	return NULL;
+}
+
+/**
+ * gch_alloc_slow() - allocate when the thread's cache does not have it at hand
+ * @heap: heap
+ * @size: bytes
+ * @flags: GCHEAP_NOSCAN or zero
+ *
+ * Return: the object, or NULL with errno.
+ */
+void *gch_alloc_slow(struct gcheap *heap, size_t size, unsigned int flags)
+{
+	gch_dead_vectors();
+	return gch_dead_stack(alloc_slow(heap, size, flags));
 }

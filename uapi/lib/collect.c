@@ -6,6 +6,7 @@
 
 #include "cache.h"
 #include "call.h"
+#include "dead.h"
 #include "trace.h"
 
 static int fail(int err)
@@ -30,6 +31,7 @@ static int collect(struct gcheap *heap, unsigned int flags)
 	/* In a child of vfork() they are its parent's, and stay so. */
 	if (err < 0 && err != -EPERM)
 		gch_cache_forget(heap);
+	gch_dead_vectors();
 	err = gch_call(heap, GCHEAP_IOC_COLLECT, &request);
 	if (err)
 		return fail(err);
