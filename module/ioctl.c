@@ -62,7 +62,7 @@ static_assert(sizeof(struct gcheap_ioc_info) == 64);
 static_assert(sizeof(struct gcheap_ioc_config) == 40);
 static_assert(sizeof(struct gcheap_slab) == 24 + 8 * GCHEAP_SLAB_WORDS);
 static_assert(sizeof(struct gcheap_slab_return) == 16);
-static_assert(sizeof(struct gcheap_bin) == 16);
+static_assert(sizeof(struct gcheap_bin) == 32);
 static_assert(sizeof(struct gcheap_cache) == 32);
 static_assert(sizeof(struct gcheap_ioc_refill) == 64);
 static_assert(sizeof(struct gcheap_ioc_release) == 24);

@@ -233,7 +233,7 @@ static bool may_be_written(unsigned long addr)
 	return nr == 1;
 }
 
-/* The word is aligned, so on one page.  Who is being killed need not be told. */
+/* What is written is aligned, so on one page.  Who is being killed need not be told. */
 static int write_word(u64 addr, const void *word, size_t bytes)
 {
 	while (copy_to_user(u64_to_user_ptr(addr), word, bytes) &&
@@ -245,18 +245,25 @@ static int write_word(u64 addr, const void *word, size_t bytes)
 	return 0;
 }
 
+static int empty_bin(u64 bin)
+{
+	const u64 none = 0;
+	int err;
+
+	err = write_word(bin + offsetof(struct gcheap_bin, end), &none, sizeof(none));
+	if (err)
+		return err;
+	return write_word(bin + offsetof(struct gcheap_bin, word), &none, sizeof(none));
+}
+
 static int tell(const struct gc_recall *recall)
 {
 	const u32 revoked = 1;
-	const u64 word = 0;
 	unsigned int i;
 	int err;
 
 	for_each_set_bit(i, recall->emptied, GC_BINS) {
-		u64 bin = recall->bins + (u64)i * recall->stride;
-
-		err = write_word(bin + offsetof(struct gcheap_bin, word), &word,
-				 sizeof(word));
+		err = empty_bin(recall->bins + (u64)i * recall->stride);
 		if (err)
 			return err;
 	}

@@ -58,6 +58,20 @@ static unsigned int bin_of(const struct gc_slab *slab)
 	return 2 * slab->class_index + slab->noscan;
 }
 
+/* Of the 64 slots from the bin's base on those that the thread has not handed out */
+static u64 bin_unused(const struct gcheap_bin *bin, u32 object_size, size_t span)
+{
+	u64 first, last;
+
+	if (bin->next < bin->base || bin->next >= bin->end || bin->end - bin->base > span)
+		return bin->word;
+	first = div_u64(bin->next - bin->base + object_size - 1, object_size);
+	last = div_u64(bin->end - bin->base, object_size);
+	if (first >= last)
+		return bin->word;
+	return bin->word | GENMASK_ULL(last - 1, first);
+}
+
 /* In the word that slots are taken from, the bitmap is behind the bin. */
 static bool read_bin(struct gc_reader *r, const struct gcheap_cache *cache,
 		     const struct gc_slab *slab, unsigned long *unused)
@@ -74,7 +88,7 @@ static bool read_bin(struct gc_reader *r, const struct gcheap_cache *cache,
 	offset = bin.base - r->heap->base - slab->offset;
 	word = div64_u64(offset, span);
 	if (word < slab->words && word * span == offset)
-		unused[word] &= bin.word;
+		unused[word] &= bin_unused(&bin, slab->object_size, span);
 	return true;
 }
 

@@ -317,19 +317,47 @@ static void step_end(void)
 	asm volatile("pushfq; andq $~0x100, (%%rsp); popfq" : : : "memory", "cc");
 }
 
-/* Returns whether the collection came before the allocation was over. */
-static bool allocate_stepping(struct node **list, long at, bool anew)
+/* What a thread has that allocates: slots in a row, none in that row, or no slabs */
+enum at_hand { ROW, NO_ROW, NO_SLABS };
+
+/* As gcheap.h's inline functions see it */
+static bool has_row(struct gcheap *heap, size_t size)
+{
+	const struct gcheap_inline_heap *inline_heap = (void *)heap;
+	const struct gcheap_inline_bin *bin = (void *)((uintptr_t)gcheap_cache_1 +
+						       inline_heap->bin_at[(size + 7) / 8]);
+
+	return gcheap_cache_1->id == inline_heap->id && bin->next < bin->end;
+}
+
+static void have_at_hand(struct node **list, enum at_hand what)
 {
 	struct gcheap *heap = collector.heap;
+
+	if (what == NO_SLABS)
+		return gcheap_thread_release(heap);
+	do
+		*list = new_node(heap, *list, collector.size, 1);
+	while (has_row(heap, collector.size) != (what == ROW));
+}
+
+/* Where the size is a constant, it is done in place. */
+static void *allocate(struct gcheap *heap, bool in_place)
+{
+	if (!in_place)
+		return gcheap_alloc(heap, collector.size);
+	must(collector.size == 32);
+	return gcheap_alloc(heap, 32);
+}
+
+/* Returns whether the collection came before the allocation was over. */
+static bool allocate_stepping(struct node **list, long at, enum at_hand what, bool in_place)
+{
 	void *object;
 
-	/* A thread that has no slabs, or one that has slots at hand */
-	if (anew)
-		gcheap_thread_release(heap);
-	else
-		*list = new_node(heap, *list, collector.size, 1);
+	have_at_hand(list, what);
 	step_begin(at);
-	object = gcheap_alloc(heap, collector.size);
+	object = allocate(collector.heap, in_place);
 	step_end();
 	must(object && all_zero(object, collector.size));
 	fill(object + sizeof(struct node), collector.size - sizeof(struct node), 1);
@@ -338,15 +366,15 @@ static bool allocate_stepping(struct node **list, long at, bool anew)
 	return steps > at;
 }
 
-static void recall_at_each(long stride, bool anew)
+static void recall_at_each(long stride, enum at_hand what, bool in_place)
 {
 	struct node *list = NULL, *node;
 	long at;
 
-	for (at = 0; allocate_stepping(&list, at, anew); at += stride)
+	for (at = 0; allocate_stepping(&list, at, what, in_place); at += stride)
 		;
 	/* So many instructions it takes at least. */
-	must(at > 20);
+	must(at >= 10);
 	for (node = list; node; node = node->next)
 		must(node->owner == 1 &&
 		     filled(node + 1, collector.size - sizeof(*node), 1));
@@ -358,7 +386,29 @@ TEST(slabs_are_recalled_at_any_instruction_of_an_allocation)
 
 	ASSERT_NE(NULL, heap);
 	collector_begin(heap, 32);
-	recall_at_each(1, false);
+	recall_at_each(1, ROW, false);
+	collector_end();
+	gcheap_close(heap);
+}
+
+TEST(slabs_are_recalled_at_any_instruction_of_an_allocation_in_place)
+{
+	struct gcheap *heap = open_manual(64 * MIB);
+
+	ASSERT_NE(NULL, heap);
+	collector_begin(heap, 32);
+	recall_at_each(1, ROW, true);
+	collector_end();
+	gcheap_close(heap);
+}
+
+TEST(slabs_are_recalled_while_a_thread_goes_on_to_the_next_row)
+{
+	struct gcheap *heap = open_manual(64 * MIB);
+
+	ASSERT_NE(NULL, heap);
+	collector_begin(heap, 32);
+	recall_at_each(on_debug_kernel() ? 5 : 1, NO_ROW, true);
 	collector_end();
 	gcheap_close(heap);
 }
@@ -369,7 +419,7 @@ TEST(slabs_are_recalled_while_a_thread_gets_some)
 
 	ASSERT_NE(NULL, heap);
 	collector_begin(heap, 48);
-	recall_at_each(on_debug_kernel() ? 101 : 29, true);
+	recall_at_each(on_debug_kernel() ? 101 : 29, NO_SLABS, false);
 	collector_end();
 	gcheap_close(heap);
 }
@@ -404,7 +454,7 @@ static bool child_ends_allocating(struct gcheap *heap, size_t size, long at)
 }
 
 /* What is handed out afterwards is zero, and once only. */
-static bool child_ends_without_harm(size_t size, int before, long at)
+static bool child_ends_without_harm(size_t size, long at)
 {
 	struct gcheap *heap = open_manual(64 * MIB);
 	struct node *list = NULL, *node;
@@ -412,8 +462,8 @@ static bool child_ends_without_harm(size_t size, int before, long at)
 	int i;
 
 	must(heap);
-	for (i = 0; i < before; i++)
-		list = new_node(heap, list, size, 1);
+	collector = (struct collector){ .heap = heap, .size = size };
+	have_at_hand(&list, NO_ROW);
 	ended = child_ends_allocating(heap, size, at);
 	for (i = 0; i < 300; i++)
 		list = new_node(heap, list, size, 1);
@@ -423,22 +473,17 @@ static bool child_ends_without_harm(size_t size, int before, long at)
 	return ended;
 }
 
-/* It goes on to the next word of a slab's bitmap; or from one slab to another. */
+/* A word has so many slots, or fewer, where the next row is of another slab. */
 TEST(child_of_vfork_may_end_at_any_instruction_of_an_allocation)
 {
-	static const struct {
-		size_t size;
-		int before;
-	} cases[] = { { 32, 64 }, { 1024, 32 } };
-	size_t i;
 	long at;
 
-	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		for (at = 0; child_ends_without_harm(cases[i].size, cases[i].before, at); at++)
-			;
-		/* More than where a word has slots. */
-		EXPECT_LT(50, at);
-	}
+	for (at = 0; child_ends_without_harm(32, at); at++)
+		;
+	EXPECT_LT(20, at);
+	for (at = 0; child_ends_without_harm(1024, at); at++)
+		;
+	EXPECT_LT(20, at);
 }
 
 /* Parent and child have one memory. */
@@ -543,7 +588,9 @@ TEST(child_of_fork_has_nothing_to_forget)
 #define RAW_CLASS	3
 #define RAW_BIN		(2 * RAW_CLASS)
 #define RAW_BINS	(RAW_BIN + 1)
+#define RAW_SIZE	48
 #define RAW_TAKEN	5
+#define RAW_ROW_END	20
 
 /* A thread's memory, which is no root: mapped, and given to the thread by its address. */
 struct told {
@@ -596,7 +643,9 @@ static void raw_refill(struct raw *raw)
 		refill.cache = raw->cache;
 	must(!ioctl(raw->fd, GCHEAP_IOC_REFILL, &refill));
 	told->bins[RAW_BIN].base = told->slab.start;
-	told->bins[RAW_BIN].word = told->slab.free[0] >> RAW_TAKEN << RAW_TAKEN;
+	told->bins[RAW_BIN].next = told->slab.start + RAW_TAKEN * RAW_SIZE;
+	told->bins[RAW_BIN].end = told->slab.start + RAW_ROW_END * RAW_SIZE;
+	told->bins[RAW_BIN].word = told->slab.free[0] >> RAW_ROW_END << RAW_ROW_END;
 	if (raw->spoil)
 		raw->spoil(told);
 }
@@ -639,9 +688,10 @@ FIXTURE_SETUP(raw)
 {
 	self->raw.fd = raw_open(16 * MIB);
 	ASSERT_NE(MAP_FAILED, raw_map(self->raw.fd));
-	self->raw.told = mmap(NULL, 64 * KIB, PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, self->raw.told);
+	/* The thread's stack, which comes below, must not go on into it. */
+	self->raw.told = (void *)((char *)mmap(NULL, 68 * KIB, PROT_NONE,
+					       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) + 4 * KIB);
+	ASSERT_EQ(0, mprotect(self->raw.told, 64 * KIB, PROT_READ | PROT_WRITE));
 	ASSERT_EQ(0, pipe(self->raw.ask));
 	ASSERT_EQ(0, pipe(self->raw.answer));
 }
@@ -687,14 +737,74 @@ TEST_F(raw, thread_is_told_before_it_goes_on)
 	EXPECT_EQ(RAW_TAKEN, self->mallocs);
 	EXPECT_EQ(0, told->cache.revoked);
 	EXPECT_NE(0, told->bins[RAW_BIN].word);
+	EXPECT_NE(0, told->bins[RAW_BIN].end);
 	raw_end(self);
 	EXPECT_EQ(1, told->cache.revoked);
 	EXPECT_EQ(0, told->bins[RAW_BIN].word);
+	EXPECT_EQ(0, told->bins[RAW_BIN].end);
 	EXPECT_EQ(EPERM, self->raw.err);
+}
+
+static void looked_behind_the_end(struct told *told)
+{
+	told->bins[RAW_BIN].next = told->bins[RAW_BIN].end + RAW_SIZE;
+}
+
+TEST_F(raw, row_that_was_taken_beyond_its_end_has_no_slots)
+{
+	self->raw.spoil = looked_behind_the_end;
+	raw_begin(self);
+	EXPECT_EQ(RAW_ROW_END, self->mallocs);
+	raw_end(self);
+	EXPECT_EQ(EPERM, self->raw.err);
+}
+
+static void row_before_the_base(struct told *told)
+{
+	told->bins[RAW_BIN].next = told->bins[RAW_BIN].base - RAW_SIZE;
+}
+
+static void row_beyond_the_word(struct told *told)
+{
+	told->bins[RAW_BIN].end = told->bins[RAW_BIN].base + 65 * RAW_SIZE;
+}
+
+static void row_to_the_end_of_all(struct told *told)
+{
+	told->bins[RAW_BIN].end = -1ull;
+}
+
+static void row_within_a_slot(struct told *told)
+{
+	told->bins[RAW_BIN].next += 1;
+	told->bins[RAW_BIN].end = told->bins[RAW_BIN].next + RAW_SIZE;
+}
+
+TEST_F(raw, row_that_is_not_of_the_word_has_no_slots)
+{
+	static void (*const spoils[])(struct told *told) = {
+		row_before_the_base, row_beyond_the_word, row_to_the_end_of_all,
+		row_within_a_slot,
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(spoils) / sizeof(*spoils); i++) {
+		TH_LOG("case %zu", i);
+		self->raw.spoil = spoils[i];
+		raw_begin(self);
+		EXPECT_EQ(RAW_ROW_END, self->mallocs);
+		raw_end(self);
+		close(self->raw.fd);
+		self->raw.fd = raw_open(16 * MIB);
+		ASSERT_NE(MAP_FAILED, raw_map(self->raw.fd));
+		EXPECT_EQ(EPERM, self->raw.err);
+		memset(self->raw.told, 0, sizeof(*self->raw.told));
+	}
 }
 
 static void all_used(struct told *told)
 {
+	told->bins[RAW_BIN].end = 0;
 	told->bins[RAW_BIN].word = 0;
 	memset(told->live + 1, 0, sizeof(told->live) - sizeof(*told->live));
 }

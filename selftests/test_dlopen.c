@@ -149,6 +149,41 @@ PROMISE(in_bss_of_library)
 PROMISE(in_tls_of_library)
 PROMISE(in_tls_of_library_in_thread)
 
+/* As a program may that has the library in itself, and opens a plugin with another one */
+static void *another_copy(void)
+{
+	static const char path[] = "/tmp/another-libgcheap.so";
+	char line[PATH_MAX + 32];
+	void *library;
+	Dl_info info;
+
+	must(dladdr(dlsym(RTLD_DEFAULT, "gcheap_open"), &info));
+	snprintf(line, sizeof(line), "cp %s %s", info.dli_fname, path);
+	must(!system(line));
+	library = dlopen(path, RTLD_NOW);
+	must(library && dlsym(library, "gcheap_open") != dlsym(RTLD_DEFAULT, "gcheap_open"));
+	return library;
+}
+
+/* They number their heaps from 1 on, and share the variable that inline functions use. */
+TEST(two_copies_of_the_library_take_from_a_heap_each)
+{
+	void *library = another_copy();
+	struct gcheap *(*open_other)(const struct gcheap_options *opts) =
+		dlsym(library, "gcheap_open");
+	void *(*alloc_other)(struct gcheap *heap, size_t size) =
+		dlsym(library, "gcheap_alloc");
+	struct gcheap *ours = open_manual(16 * MIB), *other = open_other(NULL);
+	int i;
+
+	ASSERT_NE(NULL, ours);
+	ASSERT_NE(NULL, other);
+	for (i = 0; i < 1000; i++) {
+		ASSERT_TRUE(gcheap_contains(ours, gcheap_alloc(ours, 32)));
+		ASSERT_TRUE(gcheap_contains(other, alloc_other(other, 32)));
+	}
+}
+
 int main(int argc, char **argv)
 {
 	hold_if_told(argc, argv);

@@ -429,6 +429,129 @@ void gcheap_pool_put(struct gcheap_pool *pool, void *obj);
  */
 void gcheap_pool_free(struct gcheap_pool *pool);
 
+/**
+ * gcheap_alloc_more() - an object when an inline function did not find one
+ * @heap: heap
+ * @size: bytes
+ * @flags: 1 for one that holds no pointers, else 0
+ *
+ * For the inline functions below: in a program it does what those do that it has names for.
+ *
+ * Return: as gcheap_alloc().
+ */
+void *gcheap_alloc_more(struct gcheap *heap, size_t size, unsigned int flags);
+
+/* gcheap_alloc() and gcheap_alloc_noscan(), for the inline functions of these names */
+void *gcheap_alloc_call(struct gcheap *heap, size_t size);
+void *gcheap_alloc_noscan_call(struct gcheap *heap, size_t size);
+
+/*
+ * What follows is no program's business.  It has gcheap_alloc() and gcheap_alloc_noscan()
+ * done in place, without a call, where the size is a constant: nearly each time the object
+ * is the next one of some that the thread has in a row.  Not done with GCHEAP_NO_INLINE
+ * defined, without optimization, in C89, or where the C library is not glibc.
+ *
+ * Programs that were compiled with it keep working with a library that does not have these
+ * things where they are here: that has new ones under other names, and leaves in
+ * gcheap_cache_1, for all threads, the address of a number that is no heap's.
+ */
+
+/* It is another struct to the library. */
+#define GCHEAP_ALIAS	__attribute__((may_alias))
+
+/**
+ * struct gcheap_inline_heap - what a heap begins with
+ * @id: its number
+ * @bin_at: for size n at (n + 7) / 8: where in a cache the bin of its class is, in bytes;
+ *	the next one is for objects that hold no pointers
+ */
+struct gcheap_inline_heap {
+	uint64_t id;
+	uint16_t bin_at[4097];
+} GCHEAP_ALIAS;
+
+/**
+ * struct gcheap_inline_cache - what a thread's cache begins with
+ * @id: number of its heap
+ */
+struct gcheap_inline_cache {
+	uint64_t id;
+} GCHEAP_ALIAS;
+
+/**
+ * struct gcheap_inline_bin - some free objects in a row
+ * @next: address of the first
+ * @end: address where they end
+ * @library: the library's own
+ * @object_size: bytes of each
+ * @library_too: the library's own
+ */
+struct gcheap_inline_bin {
+	uint64_t next;
+	uint64_t end;
+	uint64_t library[2];
+	uint64_t object_size;
+	uint64_t library_too[3];
+} GCHEAP_ALIAS;
+
+/* Sizes up to this are found in bin_at. */
+#define GCHEAP_INLINE_MAX	32768
+
+#ifdef __GLIBC__
+#define GCHEAP_TLS	__attribute__((tls_model("initial-exec")))
+#else
+#define GCHEAP_TLS
+#endif
+
+/* The calling thread's cache that it used last, or what is none */
+extern __thread const struct gcheap_inline_cache *gcheap_cache_1 GCHEAP_TLS;
+
+#if defined(__x86_64__) && defined(__LP64__) && defined(__GLIBC__) && \
+	defined(__OPTIMIZE__) && !defined(GCHEAP_NO_INLINE) && \
+	(defined(__cplusplus) || (defined(__STDC_VERSION__) && __STDC_VERSION__ >= 199901L))
+
+/*
+ * The object is the thread's as soon as the instruction has added its size, and the
+ * collector finds its address in the register.  Should the kernel take the thread's free
+ * objects back, it makes the end zero: so that is read afterwards.
+ */
+__attribute__((gnu_inline, always_inline)) extern inline
+void *gcheap_inline_alloc(struct gcheap *heap, size_t size, unsigned int noscan)
+{
+	const struct gcheap_inline_heap *of = (const struct gcheap_inline_heap *)heap;
+	const struct gcheap_inline_cache *cache = gcheap_cache_1;
+	struct gcheap_inline_bin *bin;
+	uint64_t object;
+
+	if (__builtin_expect(of->id == cache->id, 1)) {
+		bin = (struct gcheap_inline_bin *)((uintptr_t)cache + of->bin_at[(size + 7) / 8]);
+		bin += noscan;
+		object = bin->object_size;
+		__asm__ __volatile__("xaddq %0, %1" : "+r" (object), "+m" (bin->next) : :
+				     "memory", "cc");
+		if (__builtin_expect(object < bin->end, 1))
+			return (void *)object;
+	}
+	return gcheap_alloc_more(heap, size, noscan);
+}
+
+__attribute__((gnu_inline, always_inline)) extern inline
+void *gcheap_alloc(struct gcheap *heap, size_t size)
+{
+	if (__builtin_constant_p(size) && size <= GCHEAP_INLINE_MAX)
+		return gcheap_inline_alloc(heap, size, 0);
+	return gcheap_alloc_call(heap, size);
+}
+
+__attribute__((gnu_inline, always_inline)) extern inline
+void *gcheap_alloc_noscan(struct gcheap *heap, size_t size)
+{
+	if (__builtin_constant_p(size) && size <= GCHEAP_INLINE_MAX)
+		return gcheap_inline_alloc(heap, size, 1);
+	return gcheap_alloc_noscan_call(heap, size);
+}
+#endif
+
 #ifdef __cplusplus
 }
 #endif

@@ -401,6 +401,10 @@ static void draw_cache(struct stream *s, struct gcheap_ioc_refill *refill)
 	arena->cache.heap = s->base;
 	bin->word = draw(&s->random);
 	bin->base = s->slabs[below(&s->random, SLABS)];
+	bin->next = bin->base + 8 * below(&s->random, 512);
+	bin->end = bin->base + 8 * below(&s->random, 512);
+	if (spoil(s))
+		bin->end = draw(&s->random);
 	if (spoil(s))
 		arena->cache.bins = bad_pointer(s);
 	if (spoil(s))

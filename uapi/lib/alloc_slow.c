@@ -47,6 +47,15 @@ static void *alloc_direct(struct gcheap *heap, size_t size, unsigned int flags)
 	return object;
 }
 
+/* It is not out. */
+static inline void *take(struct gch_bin *bin)
+{
+	__u64 slot;
+
+	gch_bin_take(bin, &slot);
+	return (void *)(uintptr_t)slot;
+}
+
 static void *alloc_cached(struct gch_cache *cache, size_t size, unsigned int flags)
 {
 	struct gch_bin *bin = gch_cache_bin(cache, cache->heap, size, flags);
@@ -55,7 +64,7 @@ static void *alloc_cached(struct gch_cache *cache, size_t size, unsigned int fla
 
 	gch_cache_enter(cache);
 	err = gch_cache_fill(cache, bin);
-	object = err ? error_pointer(err) : gch_bin_take(bin);
+	object = err ? error_pointer(err) : take(bin);
 	gch_cache_leave(cache);
 	return object;
 }

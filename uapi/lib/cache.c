@@ -4,13 +4,13 @@
  *
  * A thread has one cache for each heap that it allocates from; nobody else
  * touches it, so there are no locks.  For each class of size, scanned or not, it
- * holds a bin: the word of the current slab's bitmap from which slots are being
- * taken, the rest of that slab, and more slabs.  A slab that is used up waits in
+ * holds a bin: the slots in a row that are being taken, the word of the current slab's
+ * bitmap that they are of, the rest of that slab, and more slabs.  A slab that is used up waits in
  * the list of retired ones, and goes back to the kernel with the next REFILL.
  * To the kernel all slots of a slab count as allocated until it comes back; so
  * any order in which slots are taken here is right (which is best: gch_bin_take()).
  *
- *	thread.cache -> cache -> bins[] -> word, current slab, further slabs
+ *	thread.cache -> cache -> bins[] -> row, word, current slab, further slabs
  *			      -> retired slabs -> back[] -> REFILL, RELEASE
  *
  * So the thread knows, of what lies in its slabs, where each object begins and how large
@@ -28,15 +28,13 @@
  * return to it in the child.)
  *
  * Recall: a collection takes slabs back from threads that do not use them.  The kernel
- * makes the words of their bins zero and sets "revoked", between two instructions of
- * the thread; never while the cache is busy, which it is wherever slabs are handled
+ * makes the ends and words of their bins zero and sets "revoked", between two instructions
+ * of the thread; never while the cache is busy, which it is wherever slabs are handled
  * here.  So whoever enters the cache looks first, and forgets all slabs if need be.
  *
  * vfork: the child works on its parent's cache, which is right as far as slots
  * go; but REFILL refuses it, and RELEASE says EPERM.  Both leave the slabs as they
- * are, for the parent to go on with; so does each other error of RELEASE.  The child may
- * end at any instruction: so what is taken out of one place is put into the next only
- * afterwards, gch_cache_order(), and the parent may miss it, but not find it twice.
+ * are, for the parent to go on with; so does each other error of RELEASE.
  *
  * A REFILL that fails may have taken slabs back before.  When nobody can tell, all are
  * forgotten: the kernel believes no stale bitmap against its marks, and finds them when
@@ -67,13 +65,33 @@
 #include "trace.h"
 
 /* To the kernel a bin is a struct gcheap_bin. */
+_Static_assert(offsetof(struct gch_bin, next) == offsetof(struct gcheap_bin, next), "next");
+_Static_assert(offsetof(struct gch_bin, end) == offsetof(struct gcheap_bin, end), "end");
 _Static_assert(offsetof(struct gch_bin, word) == offsetof(struct gcheap_bin, word), "word");
 _Static_assert(offsetof(struct gch_bin, base) == offsetof(struct gcheap_bin, base), "base");
 
-/* gcheap.bin_at has room for where the last one is. */
-_Static_assert(NR_BINS * sizeof(struct gch_bin) <= UINT16_MAX, "bins");
+/* To programs that were compiled with gcheap.h they all are what that says. */
+_Static_assert(offsetof(struct gcheap, id) == offsetof(struct gcheap_inline_heap, id) &&
+	       offsetof(struct gch_cache, id) == offsetof(struct gcheap_inline_cache, id), "id");
+_Static_assert(offsetof(struct gcheap, bin_at) == offsetof(struct gcheap_inline_heap, bin_at) &&
+	       sizeof(((struct gcheap *)0)->bin_at) ==
+	       sizeof(((struct gcheap_inline_heap *)0)->bin_at), "bin_at");
+_Static_assert(offsetof(struct gch_bin, next) == offsetof(struct gcheap_inline_bin, next) &&
+	       offsetof(struct gch_bin, end) == offsetof(struct gcheap_inline_bin, end) &&
+	       offsetof(struct gch_bin, object_size) ==
+	       offsetof(struct gcheap_inline_bin, object_size) &&
+	       sizeof(struct gch_bin) == sizeof(struct gcheap_inline_bin), "bin");
 
-__thread struct gch_thread gch_thread GCH_TLS = { .id = GCH_NO_HEAP };
+/* gcheap.bin_at has room for where the last one is. */
+_Static_assert(offsetof(struct gch_cache, bins) + NR_BINS * sizeof(struct gch_bin) <= UINT16_MAX,
+	       "bins");
+
+__thread struct gch_thread gch_thread GCHEAP_TLS;
+
+/* No heap has this id, open or closed. */
+static const struct gcheap_inline_cache no_cache = { ~(__u64)0 };
+
+__thread const struct gcheap_inline_cache *gcheap_cache_1 GCHEAP_TLS = &no_cache;
 
 /* Made with the first heap of the process, under the lock. */
 static pthread_key_t exit_key;
@@ -85,6 +103,28 @@ static bool exit_key_made;
 
 static struct gch_cache *idle_caches[IDLE_CACHES];
 
+/* The first bin from @from on that slabs were ever asked for, or NULL */
+static struct gch_bin *bin_from(struct gch_cache *cache, unsigned int from)
+{
+	for (; from < NR_BINS; from = (from | 63) + 1) {
+		const __u64 asked = cache->asked[from / 64] >> from % 64;
+
+		if (asked)
+			return &cache->bins[from + __builtin_ctzll(asked)];
+	}
+	return NULL;
+}
+
+static struct gch_bin *bin_first(struct gch_cache *cache)
+{
+	return bin_from(cache, 0);
+}
+
+static struct gch_bin *bin_next(struct gch_cache *cache, const struct gch_bin *bin)
+{
+	return bin_from(cache, bin - cache->bins + 1);
+}
+
 /* What the kernel is told of a heap that was closed is true no more, nor is it asked. */
 static void cache_unmap(struct gch_cache *cache)
 {
@@ -95,11 +135,11 @@ static void cache_unmap(struct gch_cache *cache)
 /* A new thread gets as little as any other at first. */
 static void forget_wants(struct gch_cache *cache)
 {
-	unsigned int i;
+	struct gch_bin *bin;
 
-	for (i = 0; i < NR_BINS; i++)
-		if (cache->bins[i].want)
-			cache->bins[i] = (struct gch_bin){};
+	for (bin = bin_first(cache); bin; bin = bin_next(cache, bin))
+		*bin = (struct gch_bin){};
+	memset(cache->asked, 0, sizeof(cache->asked));
 }
 
 static bool cache_keep(struct gch_cache *cache)
@@ -191,10 +231,16 @@ static void back_done(struct gch_cache *cache, unsigned int n)
 	}
 }
 
-/* Bins that never had a slab are not written to, and take no memory. */
-static bool bin_has_slabs(const struct gch_bin *bin)
+/* The free slots in a row, as bits of the word that they are of */
+static __u64 bin_row(const struct gch_bin *bin)
 {
-	return bin->current || bin->more;
+	__u64 first, nr;
+
+	if (gch_bin_is_out(bin))
+		return 0;
+	first = (bin->next - bin->base) / bin->object_size;
+	nr = (bin->end - bin->next) / bin->object_size;
+	return ~(__u64)0 >> (64 - nr) << first;
 }
 
 /* The next of the slabs to go on with, or NULL */
@@ -211,6 +257,8 @@ static struct gch_slab *bin_pop(struct gch_bin *bin)
 /* Nothing is taken from the current slab any more. */
 static void bin_stop(struct gch_bin *bin)
 {
+	bin->next = 0;
+	bin->end = 0;
 	bin->word = 0;
 	bin->base = 0;
 	bin->current = NULL;
@@ -221,7 +269,7 @@ static void bin_stop(struct gch_bin *bin)
 static void bin_empty(struct gch_cache *cache, struct gch_bin *bin)
 {
 	struct gch_slab *slab = bin->current;
-	const __u64 unused = bin->word;
+	const __u64 unused = bin->word | bin_row(bin);
 
 	bin_stop(bin);
 	if (slab) {
@@ -235,13 +283,10 @@ static void bin_empty(struct gch_cache *cache, struct gch_bin *bin)
 /* The slabs are the kernel's, now or soon, which needs not be told. */
 static void cache_forget(struct gch_cache *cache)
 {
+	struct gch_bin *bin;
 	unsigned int i;
 
-	for (i = 0; i < 2 * cache->heap->class_count; i++) {
-		struct gch_bin *bin = &cache->bins[i];
-
-		if (!bin_has_slabs(bin))
-			continue;
+	for (bin = bin_first(cache); bin; bin = bin_next(cache, bin)) {
 		bin_stop(bin);
 		bin->more = NULL;
 	}
@@ -274,12 +319,12 @@ void gch_cache_enter(struct gch_cache *cache)
 static int flush_busily(struct gch_cache *cache)
 {
 	struct gcheap_ioc_release request = { .size = sizeof(request) };
-	unsigned int i, n;
+	struct gch_bin *bin;
+	unsigned int n;
 	int err;
 
-	for (i = 0; i < 2 * cache->heap->class_count; i++)
-		if (bin_has_slabs(&cache->bins[i]))
-			bin_empty(cache, &cache->bins[i]);
+	for (bin = bin_first(cache); bin; bin = bin_next(cache, bin))
+		bin_empty(cache, bin);
 	if (!cache->retired)
 		return 0;
 	request.back = (uintptr_t)cache->back;
@@ -311,7 +356,7 @@ static void thread_exit(void *unused)
 
 	(void)unused;
 	gch_thread.leaving = true;
-	gch_thread.id = GCH_NO_HEAP;
+	gcheap_cache_1 = &no_cache;
 	while ((cache = gch_thread.cache)) {
 		bool open;
 
@@ -358,7 +403,7 @@ static struct gch_cache *cache_unlink(struct gcheap *heap)
 	struct gch_cache **link = &gch_thread.cache;
 	struct gch_cache *cache;
 
-	gch_thread.id = GCH_NO_HEAP;
+	gcheap_cache_1 = &no_cache;
 	while ((cache = *link)) {
 		if (!cache->id || gch_heap_is(heap, cache->id)) {
 			*link = cache->next;
@@ -391,7 +436,7 @@ struct gch_cache *gch_cache_get(struct gcheap *heap)
 	cache = gch_thread.cache;
 	if (likely(cache && cache->id && gch_heap_is(heap, cache->id))) {
 		/* Another heap's may have been dropped. */
-		gch_thread.id = cache->id;
+		gcheap_cache_1 = (const struct gcheap_inline_cache *)cache;
 		return cache;
 	}
 	cache = cache_unlink(heap);
@@ -414,7 +459,7 @@ struct gch_cache *gch_cache_get(struct gcheap *heap)
 	cache->id = __atomic_load_n(&heap->id, __ATOMIC_RELAXED);
 	cache->next = gch_thread.cache;
 	gch_thread.cache = cache;
-	gch_thread.id = cache->id;
+	gcheap_cache_1 = (const struct gcheap_inline_cache *)cache;
 	return cache;
 }
 
@@ -549,8 +594,9 @@ void gch_cache_drop(struct gcheap *heap)
 }
 
 /*
- * Go on to the next word of the bin's slabs that has free slots.  Only now, with
- * all its slots in the program's hands, is the kernel told of the last word.
+ * Go on to the next word of the bin's slabs that has free slots, and to the first in a row
+ * there.  Only now, with all its slots in the program's hands, is the kernel told of the
+ * last word.
  */
 static bool bin_advance(struct gch_cache *cache, struct gch_bin *bin)
 {
@@ -565,9 +611,11 @@ static bool bin_advance(struct gch_cache *cache, struct gch_bin *bin)
 
 			if (!slab->free[i])
 				continue;
+			bin->end = 0;
 			bin->base = slab->start + (__u64)i * 64 * bin->object_size;
 			gch_cache_order();
 			bin->word = slab->free[i];
+			gch_bin_next_row(bin);
 			return true;
 		}
 		bin->current = NULL;
@@ -595,7 +643,7 @@ static unsigned int bin_want(const struct gch_cache *cache, struct gch_bin *bin,
 {
 	unsigned int want = bin->want;
 
-	if (bin->cycle != cache->cycle) {
+	if (bin->cycle != (__u32)cache->cycle) {
 		if (bin->refills < 2)
 			want /= 2;
 		bin->cycle = cache->cycle;
@@ -701,6 +749,7 @@ static int bin_refill(struct gch_cache *cache, struct gch_bin *bin)
 	};
 	int err;
 
+	cache->asked[index / 64] |= (__u64)1 << index % 64;
 	bin_offer(cache, request.want);
 	err = gch_call(cache->heap, GCHEAP_IOC_REFILL, &request);
 	bin_offered(cache, err ? 0 : request.got, request.want);
@@ -717,9 +766,26 @@ static int bin_refill(struct gch_cache *cache, struct gch_bin *bin)
 }
 
 /**
- * gch_cache_fill() - make sure that a bin's word is not empty
- * @cache: the calling thread's cache, after gch_cache_enter()
+ * gch_cache_row() - find a bin free slots in a row without a system call
+ * @cache: the calling thread's cache, which is busy and has not been revoked
  * @bin: bin of it
+ *
+ * Return: false when it has none.
+ */
+bool gch_cache_row(struct gch_cache *cache, struct gch_bin *bin)
+{
+	if (!gch_bin_is_out(bin))
+		return true;
+	if (!bin->word)
+		return bin_advance(cache, bin);
+	gch_bin_next_row(bin);
+	return true;
+}
+
+/**
+ * gch_cache_fill() - make sure that a bin has free slots in a row
+ * @cache: the calling thread's cache, after gch_cache_enter()
+ * @bin: bin of it, which is of a class
  *
  * errno stays as it is.
  *
@@ -729,7 +795,7 @@ int gch_cache_fill(struct gch_cache *cache, struct gch_bin *bin)
 {
 	int err;
 
-	if (bin->word || bin_advance(cache, bin))
+	if (gch_cache_row(cache, bin))
 		return 0;
 	err = bin_refill(cache, bin);
 	if (err)

@@ -6,9 +6,11 @@
 #include <stdalign.h>
 
 #include "heap.h"
+#include "thread.h"
 
-/* Scanned and not */
-#define NR_BINS		(2 * GCH_CLASSES_MAX)
+/* Scanned and not; the last two, of no class, are always empty. */
+#define NR_BINS		(2 * (GCH_CLASSES_MAX + 1))
+_Static_assert(!(NR_BINS % 64), "gch_cache.asked");
 
 /*
  * Slabs in all bins and retired ones, and room for those that a REFILL may
@@ -40,49 +42,57 @@ struct gch_slab {
 
 /**
  * struct gch_bin - what a thread has of one class
- * @word: free slots among the 64 from @base on; to the kernel a struct gcheap_bin, as
- *	is @base
+ * @next: free slots in a row: address of the first.  To the kernel these four are a
+ *	struct gcheap_bin
+ * @end: address where they end; not above @next when there are none
+ * @word: further free slots among the 64 from @base on
  * @base: address of the slot of @word's lowest bit
- * @object_size: bytes of a slot
+ * @object_size: bytes of a slot.  To gcheap.h's inline functions a struct
+ *	gcheap_inline_bin ends here
+ * @current: slab that @word is of, or NULL
+ * @more: slabs to go on with
+ * @cycle: collection that was the last one at the last REFILL, its lower bits
  * @next_word: index of the word that follows @word in @current
  * @words: words of the slabs' bitmaps in use
  * @want: slabs to ask for in the next REFILL
  * @refills: REFILLs since the collection @cycle
- * @current: slab that @word is of, or NULL
- * @more: slabs to go on with
- * @cycle: collection that was the last one at the last REFILL
  */
 struct gch_bin {
-	alignas(64) __u64 word;
+	alignas(64) __u64 next;
+	__u64 end;
+	__u64 word;
 	__u64 base;
-	__u32 object_size;
-	__u32 next_word;
-	__u32 words;
-	__u16 want;
-	__u16 refills;
+	__u64 object_size;
 	struct gch_slab *current;
 	struct gch_slab *more;
-	__u64 cycle;
+	__u32 cycle;
+	__u8 next_word;
+	__u8 words;
+	__u8 want;
+	__u8 refills;
 };
 
 /**
  * struct gch_cache - a thread's slabs of one heap
- * @id: id of the heap, 0 when wiped
+ * @id: id of the heap, 0 when wiped.  gcheap.h's inline functions look at it, too
  * @told: what the kernel knows of it
  * @heap: heap
  * @next: the thread's next cache
  * @retired: slabs to give back
  * @spare: entries of @slabs not in use, that once were
- * @bins: the bins; two for each class
- * @nr_slabs: entries of @slabs that ever were in use
  * @cycle: last collection that the thread heard of
- * @back: argument for the kernel: the retired slabs
- * @arrived: argument for the kernel: new slabs
+ * @nr_slabs: entries of @slabs that ever were in use
+ * @asked: bins that slabs were ever asked for
+ * @bins: the bins; two for each class
  * @live: argument for the kernel: the bitmaps of @offered
  * @offered: entries of @slabs for new slabs
  * @by_page: for a page of the heap the slab that came last with such a page, of all
  *	pages that are the same modulo GCH_PAGES; the thread may have given it back
+ * @arrived: argument for the kernel: new slabs
  * @slabs: what the lists are made of
+ * @back: argument for the kernel: the retired slabs
+ *
+ * What a thread's first allocation touches lies on few pages.
  */
 struct gch_cache {
 	__u64 id;
@@ -91,20 +101,22 @@ struct gch_cache {
 	struct gch_cache *next;
 	struct gch_slab *retired;
 	struct gch_slab *spare;
-	struct gch_bin bins[NR_BINS];
-	__u32 nr_slabs;
 	__u64 cycle;
-	struct gcheap_slab_return back[GCHEAP_RELEASE_MAX];
-	struct gcheap_slab arrived[GCH_BIN_SLABS];
+	__u32 nr_slabs;
+	__u64 asked[NR_BINS / 64];
+	struct gch_bin bins[NR_BINS];
 	__u64 live[GCH_BIN_SLABS];
 	struct gch_slab *offered[GCH_BIN_SLABS];
 	struct gch_slab *by_page[GCH_PAGES];
+	struct gcheap_slab arrived[GCH_BIN_SLABS];
 	struct gch_slab slabs[NR_SLABS];
+	struct gcheap_slab_return back[GCHEAP_RELEASE_MAX];
 };
 
 int gch_cache_init(void);
 struct gch_cache *gch_cache_get(struct gcheap *heap);
 void gch_cache_enter(struct gch_cache *cache);
+bool gch_cache_row(struct gch_cache *cache, struct gch_bin *bin);
 int gch_cache_fill(struct gch_cache *cache, struct gch_bin *bin);
 int gch_cache_flush(struct gcheap *heap);
 int gch_cache_flush_all(struct gcheap *heap);
@@ -116,10 +128,10 @@ bool gch_cache_find(struct gcheap *heap, struct gcheap_ioc_object *object);
  * gch_cache_bin() - the bin that serves a size
  * @cache: the thread's cache of @heap
  * @heap: heap
- * @size: bytes, at most max_small
+ * @size: bytes, at most GCH_SMALL_MAX
  * @flags: GCHEAP_NOSCAN or zero
  *
- * Return: the bin.
+ * Return: the bin, which is of no class when @size is above the heap's max_small.
  */
 static inline struct gch_bin *gch_cache_bin(struct gch_cache *cache, const struct gcheap *heap,
 					    size_t size, unsigned int flags)
@@ -128,7 +140,7 @@ static inline struct gch_bin *gch_cache_bin(struct gch_cache *cache, const struc
 	/* GCHEAP_NOSCAN is 1: the bin after. */
 	const size_t at = heap->bin_at[steps] + flags * sizeof(struct gch_bin);
 
-	return (struct gch_bin *)((char *)cache->bins + at);
+	return (struct gch_bin *)((char *)cache + at);
 }
 
 /**
@@ -169,27 +181,58 @@ static inline void gch_cache_leave(struct gch_cache *cache)
 
 /**
  * gch_bin_take() - take a slot
- * @bin: bin of a cache that is busy, with a word that is not empty
+ * @bin: bin of the thread's cache
+ * @slot: out: its address
  *
- * It is the first one of the word.  A pointer on a stack keeps the object before it in
+ * The next one of those in a row.  A pointer on a stack keeps the object before it in
  * memory as well, as it may be all that a compiler has of one that ends there.  So that is
  * the one that was allocated before; were it the next, the header of a queue, which is
  * allocated first, would keep all that ever went through the queue.
  *
- * The compiler must not put off computing the address, so that the collector
- * finds it in a register as soon as the word that it reads says the slot is taken.
+ * A single instruction takes the slot and puts its address into a register, where the
+ * collector finds it.  When slabs are recalled before, @end is zero after it, and if
+ * that happens in between, the slot that nobody gets is garbage.
  *
- * Return: the slot.
+ * Return: false when there is none in the row.
  */
-static inline void *gch_bin_take(struct gch_bin *bin)
+static inline bool gch_bin_take(struct gch_bin *bin, __u64 *slot)
+{
+	__u64 was = bin->object_size;
+
+	/* Where gcheap_alloc() returns it, so that it need not be moved there. */
+	__asm__ __volatile__("xaddq %0, %1" : "+a" (was), "+m" (bin->next) : : "memory", "cc");
+	*slot = was;
+	return was < bin->end;
+}
+
+/**
+ * gch_bin_is_out() - whether a bin has no free slots in a row
+ * @bin: bin of a cache that is busy
+ *
+ * Return: true when it does not have any.
+ */
+static inline bool gch_bin_is_out(const struct gch_bin *bin)
+{
+	return bin->next >= bin->end;
+}
+
+/**
+ * gch_bin_next_row() - go on with the next free slots in a row
+ * @bin: bin of a cache that is busy, which is out, with a word that is not empty
+ */
+static inline void gch_bin_next_row(struct gch_bin *bin)
 {
 	const __u64 word = bin->word;
-	const __u32 slot = __builtin_ctzll(word);
-	uintptr_t address = bin->base + slot * bin->object_size;
+	/* The lowest bits in a row are zero here, and the one above them is set. */
+	const __u64 above = word + (word & -word);
+	const __u32 end = above ? __builtin_ctzll(above) : 64;
 
-	__asm__ __volatile__("" : "+r" (address) : : "memory");
-	bin->word &= word - 1;
-	return (void *)address;
+	bin->end = 0;
+	gch_cache_order();
+	bin->word = word & above;
+	bin->next = bin->base + __builtin_ctzll(word) * bin->object_size;
+	gch_cache_order();
+	bin->end = bin->base + end * bin->object_size;
 }
 
 #endif /* GCH_CACHE_H */

@@ -44,6 +44,12 @@ static __u32 slabs_wanted(__u64 heap_size, __u32 slab_size)
 	return slabs ? slabs : 1;
 }
 
+/* How many bytes from a cache's beginning a class's bins are */
+static __u16 bins_at(__u32 class_index)
+{
+	return offsetof(struct gch_cache, bins) + 2 * class_index * sizeof(struct gch_bin);
+}
+
 /* The tables by which a size becomes a class, from the kernel's own. */
 static void set_classes(struct gcheap *heap, const struct gcheap_class_info *info, __u32 count)
 {
@@ -59,10 +65,12 @@ static void set_classes(struct gcheap *heap, const struct gcheap_class_info *inf
 		heap->classes[i].words = (info[i].slots + 63) / 64;
 		heap->classes[i].want_max = slabs_wanted(heap->size, info[i].slab_size);
 		for (; size <= info[i].object_size; size += GCH_SIZE_STEP)
-			heap->bin_at[size / GCH_SIZE_STEP] = 2 * i * sizeof(struct gch_bin);
+			heap->bin_at[size / GCH_SIZE_STEP] = bins_at(i);
 		heap->max_small = info[i].object_size;
 		heap->class_count++;
 	}
+	for (; size <= GCH_SMALL_MAX; size += GCH_SIZE_STEP)
+		heap->bin_at[size / GCH_SIZE_STEP] = bins_at(GCH_CLASSES_MAX);
 }
 
 static int read_info(int fd, struct gcheap_ioc_info *info, struct gcheap_class_info *classes)

@@ -8,7 +8,7 @@
  *	pool	objects for reuse
  *	object	objects that exist
  *	collect, stats	collections, and how a heap is doing
- *	alloc	allocation, as nearly every time
+ *	alloc	allocation, as nearly every time where it is not inline
  *	alloc_slow	and with the kernel's help
  *	cache	each thread's slabs
  *	trace	a line for each collection
@@ -32,7 +32,8 @@
 
 #include <linux/gcheap.h>
 
-/* Everything is built hidden, except what gcheap.h declares. */
+/* Everything is built hidden, except what gcheap.h declares; the functions are here. */
+#define GCHEAP_NO_INLINE
 #pragma GCC visibility push(default)
 #include "gcheap.h"
 #pragma GCC visibility pop
@@ -42,7 +43,7 @@
 
 /* Classes beyond these are served by GCHEAP_IOC_ALLOC, as large objects are. */
 #define GCH_CLASSES_MAX		(GCHEAP_STATS_CLASSES - 1)
-#define GCH_SMALL_MAX		32768u
+#define GCH_SMALL_MAX		GCHEAP_INLINE_MAX
 
 /* All classes are multiples of this. */
 #define GCH_SIZE_STEP		8u
@@ -69,6 +70,8 @@ struct gch_class {
 /**
  * struct gcheap - a heap that this process has mapped
  * @id: unique in this process and never used again; 0 while closed
+ * @bin_at: for size n at (n + 7) / 8: how many bytes from a cache's beginning the
+ *	scanned bin of its class is, or that of no class when caches do not serve it
  * @max_small: largest size that the caches serve
  * @fd: the heap's descriptor, unless the program has closed it: see call.c
  * @class_count: entries of @classes in use
@@ -80,8 +83,8 @@ struct gch_class {
  *	fork; NULL when collections are not printed
  * @next: next in the list of all heaps
  * @classes: the size classes by ascending size
- * @bin_at: for size n at (n + 7) / 8: how many bytes from a cache's first bin the
- *	scanned bin of its class is
+ *
+ * To gcheap.h's inline functions it begins as a struct gcheap_inline_heap.
  *
  * The memory is never given back, only used for another heap: @id may be read
  * at any time, to see whether it is still the heap that one knew.  The rest
@@ -93,6 +96,7 @@ struct gch_class {
  */
 struct gcheap {
 	__u64 id;
+	__u16 bin_at[GCH_SMALL_MAX / GCH_SIZE_STEP + 1];
 	__u64 max_small;
 	int fd;
 	__u32 class_count;
@@ -103,7 +107,6 @@ struct gcheap {
 	struct gch_trace *traced;
 	struct gcheap *next;
 	struct gch_class classes[GCH_CLASSES_MAX];
-	__u16 bin_at[GCH_SMALL_MAX / GCH_SIZE_STEP + 1];
 };
 
 /**

@@ -62,7 +62,10 @@ struct gcheap *gch_heap_entry(void)
  */
 void gch_heap_publish(struct gcheap *heap)
 {
-	__atomic_store_n(&heap->id, ++last_id, __ATOMIC_RELEASE);
+	const __u64 of_copy = (uintptr_t)&last_id;
+
+	/* Should the process have two copies of the library, they may share variables. */
+	__atomic_store_n(&heap->id, (of_copy << 16) + ++last_id, __ATOMIC_RELEASE);
 }
 
 /**

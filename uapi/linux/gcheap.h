@@ -116,7 +116,9 @@
  *		   REOPEN; no GCHEAP_CONFIG_BEHAVIOUR and GCHEAP_SCAN_ALL, in
  *		   whose place there was a field that is zero; no field heap, and
  *		   gcheap_ioc_info ended before uid.
- *	2	   this one.  A program for version 1 gets EPERM from mmap.
+ *		   A program for it gets EPERM from mmap.
+ *	2	   had neither next nor end in struct gcheap_bin.
+ *	3	   this one.
  */
 #ifndef _UAPI_LINUX_GCHEAP_H
 #define _UAPI_LINUX_GCHEAP_H
@@ -124,7 +126,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define GCHEAP_ABI_VERSION	2
+#define GCHEAP_ABI_VERSION	3
 
 /* A slab has at most so many slots, hence so many words of bitmap. */
 #define GCHEAP_SLAB_SLOTS	1024
@@ -288,11 +290,16 @@ struct gcheap_slab_return {
 
 /**
  * struct gcheap_bin - what a thread has at hand of one class
- * @word: the free slots among the 64 from @base on
+ * @next: address of the first of some free slots in a row, which are among the 64 from
+ *	@base on
+ * @end: address where they end; there are none when @next is not below
+ * @word: further free slots among the 64 from @base on
  * @base: address of the slot of @word's lowest bit, which is the first one of a word
  *	of its slab's bitmap; 0 for none
  */
 struct gcheap_bin {
+	__aligned_u64 next;
+	__aligned_u64 end;
 	__aligned_u64 word;
 	__aligned_u64 base;
 };
@@ -300,7 +307,7 @@ struct gcheap_bin {
 /**
  * struct gcheap_cache - how a thread takes slots, in its own memory
  * @busy: the thread's: not 0 while it changes anything that the kernel reads here,
- *	or takes a slot, or is in a call that names its slabs
+ *	but for taking a slot as said below, or is in a call that names its slabs
  * @revoked: the kernel's: becomes 1 when the thread's slabs were recalled
  * @bins: address of an array of struct gcheap_bin: 2 * class_index, and the next one
  *	for GCHEAP_NOSCAN
@@ -311,15 +318,17 @@ struct gcheap_bin {
  * A collection recalls all slabs of a thread that holds more than 16 KiB of slots which
  * are in nobody's use, and has not called REFILL since the collection before; and of
  * as many other threads as hold, all together, more than a quarter of what lives.
- * Before its next instruction the thread finds @revoked, and zero in @word of each bin
- * that had a slab.  From then on none of its slabs is its own any more, and RELEASE of
+ * Before its next instruction the thread finds @revoked, and zero in @end and @word of each
+ * bin that had a slab.  From then on none of its slabs is its own any more, and RELEASE of
  * one is EPERM.  A process with a thread that cannot be told, as the memory cannot be
  * written any more, is killed; but not for want of memory, which the thread waits for.
  *
- * A slot that is free in its slab's @live bitmap, and in the bin's @word where that
- * stands for its part of the bitmap, goes to others.  So the thread sets @busy, loads
- * @word, stores it without a bit, and clears @busy, in this order, as a signal handler
- * of its own would see it.
+ * A slot that is free in its slab's @live bitmap, and from @next to @end or in @word of
+ * the bin where these stand for its part of the bitmap, goes to others.  So a thread that
+ * is not busy takes one by a single instruction, which adds the slot's size to @next and
+ * tells what that was before (xadd); it has a slot if that is below @end, which it reads
+ * only then.  Whatever else it does to a bin, it sets @busy, changes it, and clears @busy,
+ * in this order, as a signal handler of its own would see it.
  *
  * Nothing is recalled from a thread that is busy, in vfork(), clone() or clone3(),
  * whose child may use its slabs meanwhile, in any call by the numbers of another ABI,
