@@ -183,6 +183,11 @@ uint64_t allocate_and_look(struct gcheap *heap, size_t size, uint64_t token,
 }
 #pragma GCC diagnostic pop
 
+static void *collect_instead(struct gcheap *heap, size_t size)
+{
+	return (void *)(intptr_t)(size ? gcheap_release(heap) : gcheap_collect(heap));
+}
+
 /* One that stayed in a dead frame kept a list of 261,632 objects. */
 TEST_F(garbage, is_in_no_frame_of_who_fetched_slabs)
 {
@@ -199,6 +204,10 @@ TEST_F(garbage, is_in_no_frame_of_who_fetched_slabs)
 		EXPECT_EQ(0, allocate_and_look(self->heap, sizes[i], token, gcheap_alloc_noscan)) {
 			TH_LOG("size %zu, no pointers in it", sizes[i]);
 		}
+	}
+	for (i = 0; i < 2; i++) {
+		ASSERT_NE(NULL, gcheap_alloc(self->heap, 64));
+		EXPECT_EQ(0, allocate_and_look(self->heap, i, token, collect_instead));
 	}
 }
 

@@ -515,7 +515,7 @@ extern __thread const struct gcheap_inline_cache *gcheap_cache_1 GCHEAP_TLS;
  * collector finds its address in the register.  Should the kernel take the thread's free
  * objects back, it makes the end zero: so that is read afterwards.
  */
-__attribute__((gnu_inline, always_inline)) extern inline
+__attribute__((gnu_inline, always_inline, no_instrument_function)) extern inline
 void *gcheap_inline_alloc(struct gcheap *heap, size_t size, unsigned int noscan)
 {
 	const struct gcheap_inline_heap *of = (const struct gcheap_inline_heap *)heap;
@@ -535,7 +535,7 @@ void *gcheap_inline_alloc(struct gcheap *heap, size_t size, unsigned int noscan)
 	return gcheap_alloc_more(heap, size, noscan);
 }
 
-__attribute__((gnu_inline, always_inline)) extern inline
+__attribute__((gnu_inline, always_inline, no_instrument_function)) extern inline
 void *gcheap_alloc(struct gcheap *heap, size_t size)
 {
 	if (__builtin_constant_p(size) && size <= GCHEAP_INLINE_MAX)
@@ -543,7 +543,7 @@ void *gcheap_alloc(struct gcheap *heap, size_t size)
 	return gcheap_alloc_call(heap, size);
 }
 
-__attribute__((gnu_inline, always_inline)) extern inline
+__attribute__((gnu_inline, always_inline, no_instrument_function)) extern inline
 void *gcheap_alloc_noscan(struct gcheap *heap, size_t size)
 {
 	if (__builtin_constant_p(size) && size <= GCHEAP_INLINE_MAX)

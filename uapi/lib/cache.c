@@ -257,8 +257,9 @@ static struct gch_slab *bin_pop(struct gch_bin *bin)
 /* Nothing is taken from the current slab any more. */
 static void bin_stop(struct gch_bin *bin)
 {
-	bin->next = 0;
 	bin->end = 0;
+	gch_cache_order();
+	bin->next = 0;
 	bin->word = 0;
 	bin->base = 0;
 	bin->current = NULL;

@@ -15,7 +15,7 @@ static int fail(int err)
 	return -1;
 }
 
-static int collect(struct gcheap *heap, unsigned int flags)
+static __attribute__((noinline)) int collect(struct gcheap *heap, unsigned int flags)
 {
 	struct gcheap_ioc_collect request = {
 		.size = sizeof(request), .flags = flags,
@@ -39,14 +39,20 @@ static int collect(struct gcheap *heap, unsigned int flags)
 	return 0;
 }
 
+/* Who asks for it does so for the sake of what is gone. */
+static inline int collect_cleanly(struct gcheap *heap, unsigned int flags)
+{
+	return (intptr_t)gch_dead_stack((void *)(intptr_t)collect(heap, flags));
+}
+
 int gcheap_collect(struct gcheap *heap)
 {
-	return collect(heap, 0);
+	return collect_cleanly(heap, 0);
 }
 
 int gcheap_release(struct gcheap *heap)
 {
-	return collect(heap, GCHEAP_COLLECT_RELEASE);
+	return collect_cleanly(heap, GCHEAP_COLLECT_RELEASE);
 }
 
 void gcheap_thread_release(struct gcheap *heap)

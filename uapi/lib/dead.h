@@ -11,24 +11,18 @@
 #ifndef GCH_DEAD_H
 #define GCH_DEAD_H
 
-#include <string.h>
-
 /* More than the library's functions use on the way to the kernel and back, unless they print */
 #define GCH_DEAD_STACK	1024
-
-#define GCH_STRING_(x)	#x
-#define GCH_STRING(x)	GCH_STRING_(x)
 
 /**
  * gch_dead_vectors() - make the vector registers zero
  *
  * To be called on the way to the kernel, which may collect.  No vector register lives through
  * a call in the ABI.  Those beyond SSE's are let be, as they need other instructions on each
- * processor.
+ * processor: memcpy() uses some of them where there is AVX-512, and may use them next.
  */
 static inline void gch_dead_vectors(void)
 {
-#ifdef __x86_64__
 	__asm__ __volatile__("pxor %%xmm0, %%xmm0\n\tpxor %%xmm1, %%xmm1\n\t"
 			     "pxor %%xmm2, %%xmm2\n\tpxor %%xmm3, %%xmm3\n\t"
 			     "pxor %%xmm4, %%xmm4\n\tpxor %%xmm5, %%xmm5\n\t"
@@ -40,7 +34,6 @@ static inline void gch_dead_vectors(void)
 			     : : : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6",
 			       "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13",
 			       "xmm14", "xmm15");
-#endif
 }
 
 /**
@@ -52,38 +45,6 @@ static inline void gch_dead_vectors(void)
  *
  * Return: @object, which is in no memory meanwhile.
  */
-#ifdef __x86_64__
-/* A compiler's frame may have a gap at its top. */
-static __attribute__((naked, noinline, unused))
-void *gch_dead_stack(void *object __attribute__((unused)))
-{
-	__asm__("mov %rdi, %rax\n\t"
-		"pxor %xmm0, %xmm0\n\t"
-		"mov %rsp, %rdx\n\t"
-		"sub $" GCH_STRING(GCH_DEAD_STACK) ", %rsp\n\t"
-		".cfi_adjust_cfa_offset " GCH_STRING(GCH_DEAD_STACK) "\n\t"
-		"mov %rsp, %rcx\n"
-		"1:\n\t"
-		"movups %xmm0, (%rcx)\n\t"
-		"movups %xmm0, 16(%rcx)\n\t"
-		"movups %xmm0, 32(%rcx)\n\t"
-		"movups %xmm0, 48(%rcx)\n\t"
-		"add $64, %rcx\n\t"
-		"cmp %rdx, %rcx\n\t"
-		"jne 1b\n\t"
-		"mov %rdx, %rsp\n\t"
-		".cfi_adjust_cfa_offset -" GCH_STRING(GCH_DEAD_STACK) "\n\t"
-		"ret");
-}
-#else
-static __attribute__((noinline, unused)) void *gch_dead_stack(void *object)
-{
-	char dead[GCH_DEAD_STACK];
-
-	memset(dead, 0, sizeof(dead));
-	__asm__ __volatile__("" : : "r" (dead) : "memory");
-	return object;
-}
-#endif
+void *gch_dead_stack(void *object);
 
 #endif /* GCH_DEAD_H */

@@ -17,6 +17,7 @@
  *	list	the heaps of this process
  *	call	calls into the kernel, and the descriptor for them
  *	checker	programs that keep a program's pointers elsewhere
+ *	dead	what calls leave on the stack
  *	lock	the process's locks
  *	memory	the library's own memory
  *	error	what an errno means
