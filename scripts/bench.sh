@@ -176,7 +176,7 @@ without_results()
 core()
 {
 	local pointers pages
-	case " ${SUITE-mark} " in
+	case " ${SUITE:-mark} " in
 	*' mark '*) ;;
 	*) return 0 ;;
 	esac
