@@ -408,7 +408,7 @@ static u64 in_use(const struct gc_heap *heap)
 }
 
 /**
- * gc_heap_settle() - a collection is about to begin
+ * gc_heap_settle() - the collection that is due is about to begin
  * @heap: heap
  *
  * If the heap has taken memory to come so far, it has used up all that it held: it may
