@@ -5,8 +5,8 @@
  * A thread has one cache for each heap that it allocates from; nobody else
  * touches it, so there are no locks.  For each class of size, scanned or not, it
  * holds a bin: the slots in a row that are being taken, the word of the current slab's
- * bitmap that they are of, the rest of that slab, and more slabs.  A slab that is used up waits in
- * the list of retired ones, and goes back to the kernel with the next REFILL.
+ * bitmap that they are of, the rest of that slab, and more slabs.  A slab that is used up
+ * waits in the list of retired ones, and goes back to the kernel with the next REFILL.
  * To the kernel all slots of a slab count as allocated until it comes back; so
  * any order in which slots are taken here is right (which is best: gch_bin_take()).
  *
@@ -34,7 +34,9 @@
  *
  * vfork: the child works on its parent's cache, which is right as far as slots
  * go; but REFILL refuses it, and RELEASE says EPERM.  Both leave the slabs as they
- * are, for the parent to go on with; so does each other error of RELEASE.
+ * are, for the parent to go on with; so does each other error of RELEASE.  The child may
+ * end at any instruction: so what is taken out of one place is put into the next only
+ * afterwards, gch_cache_order(), and the parent may miss it, but not find it twice.
  *
  * A REFILL that fails may have taken slabs back before.  When nobody can tell, all are
  * forgotten: the kernel believes no stale bitmap against its marks, and finds them when
