@@ -228,7 +228,8 @@ void gcheap_close(struct gcheap *heap);
  * other refusals come without.  So a program that drops much after many of them
  * calls gcheap_collect() before it tries again.
  *
- * It takes up to 2 KiB of the stack, and makes zero 1 KiB of what it has taken.
+ * It takes up to 2 KiB of the stack, more where collections are printed, and makes zero
+ * 1 KiB of what it has taken.
  *
  * Return: zeroed memory, aligned to 16 bytes (8 when @size <= 8), or NULL with
  * errno ENOMEM when a collection could not help either.
@@ -451,7 +452,9 @@ void *gcheap_alloc_noscan_call(struct gcheap *heap, size_t size);
  * What follows is no program's business.  It has gcheap_alloc() and gcheap_alloc_noscan()
  * done in place, without a call, where the size is a constant: nearly each time the object
  * is the next one of some that the thread has in a row.  Not done with GCHEAP_NO_INLINE
- * defined, without optimization, in C89, or where the C library is not glibc.
+ * defined, without optimization, in C89, or where the C library is not glibc.  A file needs
+ * that definition if it has functions for less of a processor than the rest of it (the
+ * attribute target), or coroutines that change threads and -mno-tls-direct-seg-refs.
  *
  * Programs that were compiled with it keep working with a library that does not have these
  * things where they are here: that has new ones under other names, and leaves in

@@ -263,6 +263,7 @@ static void bin_stop(struct gch_bin *bin)
 	gch_cache_order();
 	bin->next = 0;
 	bin->word = 0;
+	gch_cache_order();
 	bin->base = 0;
 	bin->current = NULL;
 	gch_cache_order();
@@ -276,7 +277,9 @@ static void bin_empty(struct gch_cache *cache, struct gch_bin *bin)
 
 	bin_stop(bin);
 	if (slab) {
-		slab->free[bin->next_word - 1] = unused;
+		/* A child of vfork() may have ended before it took the first. */
+		if (bin->next_word)
+			slab->free[bin->next_word - 1] = unused;
 		slab_retire(cache, slab);
 	}
 	while ((slab = bin_pop(bin)))
