@@ -11,7 +11,8 @@
  * Blocks double with the heap, from 32 KiB to 2 MiB: a heap of one object is
  * small, and a large one costs few allocations.  Memory comes from
  * __GFP_NORETRY, so that an exhausted machine or memory cgroup gives an error
- * to the program instead of calling the OOM killer.
+ * to the program instead of calling the OOM killer.  Nor is the last of it taken for a
+ * moment, when others would be killed who want some: numbers tell before.
  *
  * A page that is given back leaves the tree first, under its own lock; who enters
  * pages into page tables looks whether it is there under the same lock, and does it
@@ -46,6 +47,10 @@
  * more for those.
  */
 #define HEADROOM_PAGES	512UL
+
+/* Blocks that are asked for to have others make way */
+#define ASK_ORDER_MIN	9
+#define ASK_ORDER_MAX	10
 
 /* So long half of it is taken for granted. */
 #define HEADROOM_TIME	(HZ / 50 + 1)
@@ -135,9 +140,11 @@ static struct page *take_block(struct gc_pages *gp, unsigned int order)
 	if (charge(gp, 1L << order))
 		return NULL;
 	block = alloc_pages(BLOCK_GFP, order);
-	if (!block)
-		charge(gp, -(1L << order));
-	return block;
+	if (block)
+		return block;
+	charge(gp, -(1L << order));
+	gp->scarce = true;
+	return NULL;
 }
 
 /* Pages that lie side by side, 1 << *@order or less, which *@order is then. */
@@ -183,13 +190,66 @@ static int back_block(struct gc_pages *gp, unsigned long nr, unsigned int order)
 	return order;
 }
 
-/* Whether the program would still get memory: take some, and give it back. */
+/*
+ * Have make way who would in the cgroup: files, other heaps.  It is more than there is
+ * room for: so nothing is taken, nor is anybody else short of memory meanwhile.
+ */
+static void ask_cgroup(void)
+{
+	unsigned long room = gc_cgroup_room(false, false);
+	unsigned int order = clamp(ilog2(room | 1) + 1, ASK_ORDER_MIN, ASK_ORDER_MAX);
+	struct page *block = alloc_pages(BLOCK_GFP & ~__GFP_ZERO, order);
+
+	if (block)
+		__free_pages(block, order);
+}
+
+/* There is none, which the caller's caller may change: see gc_shrink_make_way(). */
+static int no_memory(struct gc_pages *gp)
+{
+	gp->scarce = true;
+	return -ENOMEM;
+}
+
+/*
+ * Whether others would still get memory after so many pages were taken.  To take them
+ * and see would have somebody killed who wants some in that moment, if there is nothing
+ * that could be swapped out for him.  What the machine could give has been counted.
+ */
+static bool affordable(unsigned long nr)
+{
+	nr += HEADROOM_PAGES;
+	if (gc_room() >= nr || gc_swap_room() >= nr)
+		return true;
+	if (gc_machine_room() < nr)
+		return false;
+	ask_cgroup();
+	return gc_room() >= nr;
+}
+
+/* At most 1 << @order pages that are affordable: their order, or -ENOMEM */
+static int affordable_order(struct gc_pages *gp, unsigned int order)
+{
+	unsigned long room = max(gc_room(), gc_swap_room());
+
+	while (order && room < (1UL << order) + HEADROOM_PAGES)
+		order--;
+	return affordable(1UL << order) ? order : no_memory(gp);
+}
+
+/*
+ * Whether the program would still get memory: take some, and give it back.  What is
+ * affordable may yet be where the calling thread must not have it.  But not all of
+ * it is taken.
+ */
 static bool headroom(void)
 {
 	struct page *page, *next;
 	unsigned long nr;
 	LIST_HEAD(pages);
 
+	if (gc_room() < 2 * HEADROOM_PAGES && gc_swap_room() < HEADROOM_PAGES)
+		return true;
 	for (nr = 0; nr < HEADROOM_PAGES; nr++) {
 		page = alloc_page(BLOCK_GFP);
 		if (!page)
@@ -201,7 +261,7 @@ static bool headroom(void)
 	return nr == HEADROOM_PAGES;
 }
 
-/* Likewise, for a few pages that were taken; not tried for each few anew. */
+/* Likewise, for pages that were taken; not tried for each few anew. */
 static bool known_headroom(struct gc_pages *gp, unsigned long nr)
 {
 	if (gp->headroom < nr || time_after(jiffies, gp->headroom_until)) {
@@ -211,7 +271,7 @@ static bool known_headroom(struct gc_pages *gp, unsigned long nr)
 		gp->headroom = HEADROOM_PAGES / 2;
 		gp->headroom_until = jiffies + HEADROOM_TIME;
 	}
-	gp->headroom -= nr;
+	gp->headroom -= min(gp->headroom, nr);
 	return true;
 }
 
@@ -223,7 +283,7 @@ static bool scarce(const struct gc_pages *gp, unsigned long before,
 		   unsigned long got, unsigned long wanted)
 {
 	return (before >= CHUNK_PAGES && got < wanted) ||
-	       gc_cgroup_room(false, false) < HEADROOM_PAGES;
+	       gc_room() < HEADROOM_PAGES;
 }
 
 static unsigned int block_order(struct gc_pages *gp, unsigned long end)
@@ -242,12 +302,12 @@ static int advance(struct gc_pages *gp, unsigned long end)
 {
 	struct gc_chunk *chunk = chunk_make(gp, gp->frontier);
 	unsigned long before = gp->frontier, i;
-	unsigned int order = block_order(gp, end);
-	int got;
+	int got = affordable_order(gp, block_order(gp, end));
 
 	if (!chunk)
-		return -ENOMEM;
-	got = back_block(gp, gp->frontier, order);
+		return no_memory(gp);
+	if (got >= 0)
+		got = back_block(gp, gp->frontier, got);
 	if (got < 0)
 		return got;
 	for (i = 0; i < 1UL << got; i++) {
@@ -258,8 +318,8 @@ static int advance(struct gc_pages *gp, unsigned long end)
 		__clear_bit(nr % CHUNK_PAGES, chunk->used);
 		gp->free++;
 	}
-	return scarce(gp, before, 1UL << got, CHUNK_PAGES) && !headroom() ?
-	       -ENOMEM : 0;
+	return scarce(gp, before, 1UL << got, CHUNK_PAGES) &&
+	       !known_headroom(gp, 1UL << got) ? no_memory(gp) : 0;
 }
 
 /* Undo what was done beyond @frontier; none of it is in use. */
@@ -311,8 +371,10 @@ static int fill(struct gc_pages *gp, unsigned long nr)
 {
 	struct gc_chunk *chunk = gc_pages_chunk(gp, nr);
 	unsigned int order = hole_order(gp, nr);
-	int got = back_block(gp, nr, order);
+	int got = affordable_order(gp, order);
 
+	if (got >= 0)
+		got = back_block(gp, nr, got);
 	if (got < 0)
 		return got;
 	bitmap_clear(chunk->absent, nr % CHUNK_PAGES, 1UL << got);
@@ -320,7 +382,7 @@ static int fill(struct gc_pages *gp, unsigned long nr)
 	gp->absent -= 1UL << got;
 	gp->free += 1UL << got;
 	return scarce(gp, gp->frontier, 1UL << got, 1UL << order) &&
-	       !headroom() ? -ENOMEM : 0;
+	       !known_headroom(gp, 1UL << got) ? no_memory(gp) : 0;
 }
 
 /**
@@ -531,9 +593,9 @@ int gc_backing_get(struct gc_pages *gp, unsigned long holes,
 {
 	unsigned long left = holes;
 	bool short_of = false;
-	int err = 0;
+	int err = affordable(hweight_long(holes)) ? 0 : no_memory(gp);
 
-	while (left) {
+	while (left && !err) {
 		unsigned long first = __ffs(left), i;
 		unsigned int wanted = ilog2(ffz(left >> first)), order = wanted;
 		struct page *block = get_block(gp, &order);
@@ -549,7 +611,7 @@ int gc_backing_get(struct gc_pages *gp, unsigned long holes,
 		short_of |= scarce(gp, gp->frontier, 1UL << order, 1UL << wanted);
 	}
 	if (short_of && !err && !known_headroom(gp, hweight_long(holes)))
-		err = -ENOMEM;
+		err = no_memory(gp);
 	if (err) {
 		gp->headroom = 0;
 		gc_backing_put(gp, holes & ~left, pages);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the memory cgroup of the calling thread allows.  Nothing is owned here; the
- * kernel's RCU is all that is needed, and nobody is waited for.
+ * What the memory cgroup of the calling thread allows, and the machine has.  Nothing is
+ * owned here; the kernel's RCU is all that is needed, and nobody is waited for.
  *
  * The counters are the kernel's own (linux/page_counter.h), of the cgroup and of all
  * that it lies in, in cgroup v1 too.  They change all the time: an answer is a guess.
@@ -10,6 +10,9 @@
 #define GCHEAP_CGROUP_H
 
 #include <linux/memcontrol.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/swap.h>
 
 #ifdef CONFIG_MEMCG
 /* Pages of files that a cgroup has in memory, which its next charge could have instead. */
@@ -62,11 +65,69 @@ static inline unsigned long gc_cgroup_room(bool slowed, bool own)
 	rcu_read_unlock();
 	return room;
 }
+
+/**
+ * gc_cgroup_most() - pages that a cgroup may have, were nobody else in it
+ *
+ * Return: pages; more than any machine has when nothing limits them.
+ */
+static inline unsigned long gc_cgroup_most(void)
+{
+	unsigned long most = PAGE_COUNTER_MAX;
+	struct page_counter *counter;
+	struct mem_cgroup *memcg;
+
+	rcu_read_lock();
+	memcg = mem_cgroup_from_task(current);
+	for (counter = memcg ? &memcg->memory : NULL; counter; counter = counter->parent)
+		most = min(most, READ_ONCE(counter->max));
+	rcu_read_unlock();
+	return most;
+}
 #else
 static inline unsigned long gc_cgroup_room(bool slowed, bool own)
 {
 	return ULONG_MAX;
 }
+
+static inline unsigned long gc_cgroup_most(void)
+{
+	return ULONG_MAX;
+}
 #endif
+
+/**
+ * gc_machine_room() - pages that may be taken before the machine is short
+ *
+ * What the kernel calls available: less than it would give out before it kills somebody,
+ * and without what processors have at hand.  What may yet be swapped out is not among
+ * them: see gc_swap_room().
+ *
+ * Return: pages; a guess.
+ */
+static inline unsigned long gc_machine_room(void)
+{
+	return max(si_mem_available(), 0L);
+}
+
+/**
+ * gc_room() - pages that may be taken before anybody is short
+ *
+ * Return: pages, of the machine, and in the calling thread's cgroup; a guess.
+ */
+static inline unsigned long gc_room(void)
+{
+	return min(gc_machine_room(), gc_cgroup_room(false, false));
+}
+
+/**
+ * gc_swap_room() - pages that may yet be swapped out, whosever they are
+ *
+ * Return: pages; a guess.
+ */
+static inline unsigned long gc_swap_room(void)
+{
+	return max(get_nr_swap_pages(), 0L);
+}
 
 #endif /* GCHEAP_CGROUP_H */

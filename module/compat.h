@@ -84,6 +84,14 @@ static inline void gc_lru_walk(struct list_lru *list, struct shrink_control *sc,
 	list_lru_walk_one(list, sc->nid, sc->memcg, gc_lru_step, &walk, &nr);
 }
 
+/* The lists of all cgroups and nodes */
+static inline void gc_lru_walk_all(struct list_lru *list, gc_lru_visit visit, void *arg)
+{
+	struct gc_lru_walk walk = { .visit = visit, .arg = arg };
+
+	list_lru_walk(list, gc_lru_step, &walk, list_lru_count(list));
+}
+
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
 #define list_lru_add_obj	list_lru_add
 #define list_lru_del_obj	list_lru_del

@@ -29,7 +29,11 @@
 #include "roots.h"
 #include "rootset.h"
 #include "scavenge.h"
+#include "shrink.h"
 #include "stats.h"
+
+/* Bytes of an object that do no harm to anybody while it is tried whether they are there */
+#define LITTLE		(CHUNK_PAGES << PAGE_SHIFT)
 
 /**
  * struct reopening - a REOPEN under way
@@ -205,13 +209,20 @@ static int ioctl_config(struct gc_heap *heap, union ioctl_args *args)
 	return err;
 }
 
+static long try_alloc_object(struct gc_heap *heap, size_t bytes, bool noscan)
+{
+	if (bytes > LITTLE && !gc_shrink_may_have(DIV_ROUND_UP(bytes, PAGE_SIZE)))
+		return -ENOMEM;
+	return gc_slab_alloc_object(&heap->slabs, bytes, noscan);
+}
+
 static long alloc_object(struct gc_heap *heap, size_t bytes, bool noscan)
 {
-	long offset = gc_slab_alloc_object(&heap->slabs, bytes, noscan);
+	long offset = try_alloc_object(heap, bytes, noscan);
 
 	if (offset != -ENOMEM || !gc_collect_for_room(heap))
 		return offset;
-	offset = gc_slab_alloc_object(&heap->slabs, bytes, noscan);
+	offset = try_alloc_object(heap, bytes, noscan);
 	if (offset >= 0)
 		heap->fruitless = 0;
 	return offset;
@@ -251,7 +262,10 @@ static int alloc_locked(struct gc_heap *heap, struct gcheap_ioc_alloc *alloc)
 static int ioctl_alloc(struct gc_heap *heap, union ioctl_args *args)
 {
 	struct gcheap_ioc_alloc *alloc = &args->alloc;
+	const unsigned long pages = DIV_ROUND_UP(alloc->bytes, PAGE_SIZE);
 	struct gc_page_run run;
+	unsigned int round = 0;
+	bool scarce;
 	int err;
 
 	if (alloc->flags & ~GCHEAP_NOSCAN || !alloc->bytes)
@@ -262,10 +276,14 @@ static int ioctl_alloc(struct gc_heap *heap, union ioctl_args *args)
 	/* The first page is no object's: see gc_pages.reserved. */
 	if (alloc->bytes > heap->size - PAGE_SIZE)
 		return -ENOMEM;
-	if (mutex_lock_killable(&heap->lock))
-		return -EINTR;
-	err = alloc_locked(heap, alloc);
-	gc_heap_unlock(heap);
+	do {
+		if (mutex_lock_killable(&heap->lock))
+			return -EINTR;
+		heap->slabs.pages.scarce = false;
+		err = alloc_locked(heap, alloc);
+		scarce = err == -ENOMEM && heap->slabs.pages.scarce;
+		gc_heap_unlock(heap);
+	} while (scarce && gc_shrink_make_way(heap, pages, &round));
 	if (err)
 		return err;
 	run.first = (alloc->address - heap->base) >> PAGE_SHIFT;

@@ -92,8 +92,9 @@ struct gc_region {
  * @payer: its first argument
  * @unmaps_left: ranges that may yet be unmapped to give pages back: ULONG_MAX but in
  *	gc_slabs_release()
- * @headroom: pages that holes may yet get before it is tried whether there are more
+ * @headroom: pages that may yet be taken before it is tried whether there are more
  * @headroom_until: in jiffies; then it is tried in any case
+ * @scarce: the machine or the cgroup refused memory since it was last cleared
  * @near_from: chunk where memory of the thread's own NUMA node is looked for first
  * @far_until: in jiffies; up to then memory of other NUMA nodes is as good
  */
@@ -117,6 +118,7 @@ struct gc_pages {
 	unsigned long unmaps_left;
 	unsigned long headroom;
 	unsigned long headroom_until;
+	bool scarce;
 	unsigned long near_from;
 	unsigned long far_until;
 };

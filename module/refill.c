@@ -24,6 +24,7 @@
 #include "mutator.h"
 #include "refill.h"
 #include "scavenge.h"
+#include "shrink.h"
 
 /* As many slabs as a call may name or get without memory being allocated for it */
 #define FEW		2
@@ -151,6 +152,9 @@ static int give_back(struct gc_heap *heap, struct giving_back *g,
 				  (unsigned long *)g->unused[nr++] : NULL);
 		cond_resched();
 	}
+	/* Once, whatever comes. */
+	if (!err)
+		g->nr = 0;
 	return err;
 }
 
@@ -370,12 +374,18 @@ static int refill_to_user(struct gc_heap *heap,
 			  struct giving_back *g, struct refilling *r)
 {
 	struct gc_mutator *m;
+	unsigned int round = 0;
+	bool scarce;
 	int err;
 
-	if (mutex_lock_killable(&heap->lock))
-		return -EINTR;
-	err = refill_busily(heap, &m, refill, g, r);
-	gc_heap_unlock(heap);
+	do {
+		if (mutex_lock_killable(&heap->lock))
+			return -EINTR;
+		heap->slabs.pages.scarce = false;
+		err = refill_busily(heap, &m, refill, g, r);
+		scarce = err == -ENOMEM && heap->slabs.pages.scarce;
+		gc_heap_unlock(heap);
+	} while (scarce && gc_shrink_make_way(heap, 0, &round));
 	if (err)
 		return err;
 	clear_slabs(heap, r->slabs, refill->got);

@@ -32,6 +32,7 @@
 #include <linux/workqueue.h>
 
 #include "backing.h"
+#include "cgroup.h"
 #include "compat.h"
 #include "expose.h"
 #include "gfp.h"
@@ -59,6 +60,9 @@
  */
 #define PATIENCE	(5 * HZ)
 #define DISTRUST	4
+
+/* A heap that makes way may be followed by others; but somebody else may be faster. */
+#define ROUNDS		8
 
 /**
  * struct gc_pressed - a heap, as the shrinker sees it
@@ -135,12 +139,16 @@ static unsigned long pages_of(struct gc_heap *heap)
  * @nr: entries of @found
  * @found: some heaps that have any, each with a reference
  * @take: put them there
+ * @but: heap that is not looked at
+ * @pressed_only: nor are heaps that nobody asked lately
  */
 struct glance {
 	unsigned long pages;
 	unsigned int nr;
 	struct gc_pressed *found[HEAPS];
 	bool take;
+	const struct gc_heap *but;
+	bool pressed_only;
 };
 
 /* The list's lock is held: the heap has not ended. */
@@ -148,8 +156,11 @@ static enum lru_status look_at(struct list_head *item, void *arg)
 {
 	struct gc_pressed *p = container_of(item, struct gc_pressed, node);
 	struct glance *g = arg;
-	unsigned long pages = pages_of(p->heap);
+	unsigned long pages;
 
+	if (p->heap == g->but || (g->pressed_only && !READ_ONCE(p->pressing)))
+		return LRU_SKIP;
+	pages = pages_of(p->heap);
 	g->pages += pages;
 	if (!g->take || !pages || g->nr == HEAPS)
 		return LRU_SKIP;
@@ -183,14 +194,18 @@ static void have_pressed(struct gc_pressed *p)
 		WRITE_ONCE(p->pressing, false);
 }
 
+static bool trusting(void)
+{
+	return !time_before(jiffies, READ_ONCE(distrust_until));
+}
+
 /* p->lock is held. */
 static bool may_wait(struct gc_pressed *p, gfp_t gfp)
 {
 	bool member;
 
 	if (!(gfp & __GFP_FS) || gfp & __GFP_NORETRY ||
-	    current->flags & PF_KTHREAD || !current->mm ||
-	    time_before(jiffies, READ_ONCE(distrust_until)))
+	    current->flags & PF_KTHREAD || !current->mm || !trusting())
 		return false;
 	rcu_read_lock();
 	member = gc_member_find(p->heap->world, current->mm);
@@ -204,17 +219,22 @@ static bool is_over(struct gc_pressed *p)
 	return !smp_load_acquire(&p->pressing);
 }
 
-/* Returns how many pages the work has given back. */
-static unsigned long pressed_wait(struct gc_pressed *p, unsigned long before)
+/* Returns how many pages the work has given back, up to PATIENCE after @start. */
+static unsigned long pressed_wait(struct gc_pressed *p, unsigned long before,
+				  unsigned long start)
 {
-	unsigned long done, start = jiffies;
+	const unsigned long waited = jiffies - start;
 
-	wait_event_killable_timeout(pressed, is_over(p), PATIENCE);
-	done = atomic_long_read(&p->released) - before;
+	if (waited < PATIENCE)
+		wait_event_killable_timeout(pressed, is_over(p), PATIENCE - waited);
+	return atomic_long_read(&p->released) - before;
+}
+
+/* Whoever waited since @start got so many pages for it. */
+static void have_waited(unsigned long start, unsigned long done)
+{
 	if (done < LEAST)
-		WRITE_ONCE(distrust_until,
-			   jiffies + DISTRUST * (jiffies - start));
-	return done;
+		WRITE_ONCE(distrust_until, jiffies + DISTRUST * (jiffies - start));
 }
 
 /* Whoever it is that wants memory: it takes a short time. */
@@ -230,32 +250,42 @@ static unsigned long give(struct gc_heap *heap, unsigned long nr)
 	return gc_slabs_release(&heap->slabs, &most);
 }
 
+/* Returns how many pages were given back; more may be after a while.  p->lock is held. */
+static unsigned long ask(struct gc_pressed *p, unsigned long nr)
+{
+	unsigned long done = 0;
+
+	if (mutex_trylock(&p->heap->lock)) {
+		done = give(p->heap, nr);
+		gc_heap_unlock(p->heap);
+	}
+	if (done < nr)
+		have_pressed(p);
+	return done;
+}
+
 /* Returns how many pages were given back; *@wait: may wait, and has not yet. */
 static unsigned long shrink(struct gc_pressed *p, unsigned long nr, gfp_t gfp,
 			    bool *wait)
 {
 	unsigned long before = atomic_long_read(&p->released), done = 0;
+	unsigned long start = jiffies;
 	bool waits = false;
 
 	if (!mutex_trylock(&p->lock))
 		return 0;
 	if (p->ended)
 		goto unlock;
-	if (mutex_trylock(&p->heap->lock)) {
-		done = give(p->heap, nr);
-		gc_heap_unlock(p->heap);
-	}
-	if (done < nr) {
-		have_pressed(p);
-		waits = *wait && !done && READ_ONCE(p->pressing) &&
-			may_wait(p, gfp);
-	}
+	done = ask(p, nr);
+	waits = *wait && !done && READ_ONCE(p->pressing) && may_wait(p, gfp);
 unlock:
 	mutex_unlock(&p->lock);
 	if (!waits)
 		return done;
 	*wait = false;
-	return pressed_wait(p, before);
+	done = pressed_wait(p, before, start);
+	have_waited(start, done);
+	return done;
 }
 
 static unsigned long scan(struct shrinker *unused, struct shrink_control *sc)
@@ -276,6 +306,102 @@ static unsigned long scan(struct shrinker *unused, struct shrink_control *sc)
 		kref_put(&g.found[i]->ref, pressed_free);
 	}
 	return done ? done : SHRINK_STOP;
+}
+
+/**
+ * gc_shrink_may_have() - whether so much memory may be had, if all heaps make way
+ * @pages: how much
+ *
+ * To take what there is until there is no more would have somebody killed for it.  What
+ * others in the cgroup could make way with is not known: up to all that it may have.
+ *
+ * Context: may sleep; a guess.
+ *
+ * Return: false when it is in vain to try.
+ */
+bool gc_shrink_may_have(unsigned long pages)
+{
+	struct glance g = { .take = false };
+
+	if (pages > gc_cgroup_most())
+		return false;
+	if (pages <= gc_machine_room())
+		return true;
+	gc_lru_walk_all(&list, look_at, &g);
+	return pages <= gc_machine_room() + gc_swap_room() + g.pages;
+}
+
+/* Free pages at once, a little at a time; what is garbage comes later. */
+static unsigned long ask_one(struct gc_pressed *p, unsigned long nr)
+{
+	unsigned long done = 0, got;
+
+	do {
+		got = 0;
+		mutex_lock(&p->lock);
+		if (!p->ended)
+			got = ask(p, LEAST);
+		mutex_unlock(&p->lock);
+		done += got;
+		cond_resched();
+	} while (got && done < nr);
+	return done;
+}
+
+/* All of them; returns how many pages they gave back. */
+static unsigned long ask_all(const struct glance *g, unsigned long nr)
+{
+	unsigned long before[HEAPS], start = jiffies, done = 0;
+	unsigned int i;
+
+	for (i = 0; i < g->nr; i++) {
+		struct gc_pressed *p = g->found[i];
+
+		before[i] = atomic_long_read(&p->released);
+		done += ask_one(p, nr);
+	}
+	for (i = 0; i < g->nr && done < nr; i++)
+		done += pressed_wait(g->found[i], before[i], start);
+	have_waited(start, done);
+	return done;
+}
+
+/**
+ * gc_shrink_make_way() - have other heaps give back what they do not need
+ * @heap: heap that the caller wants memory for
+ * @nr: pages that it wants; LEAST or more are made room for
+ * @round: how often that was done for this wish; counted
+ *
+ * Where the calling thread's cgroup is short of it, only those that the kernel has asked
+ * already, which are of that cgroup; they may be over with it.  Whose thread it is makes no
+ * difference: it waits where it may be stopped.  For some time after that was in vain
+ * nobody waits.
+ *
+ * Context: sleeps for up to PATIENCE; no lock held.
+ *
+ * Return: true when so much was given back that it is worth another try.
+ */
+bool gc_shrink_make_way(struct gc_heap *heap, unsigned long nr, unsigned int *round)
+{
+	struct glance g = {
+		.take = true,
+		.but = heap,
+		.pressed_only = gc_cgroup_room(false, false) < gc_machine_room(),
+	};
+	unsigned long done;
+
+	if ((*round)++ == ROUNDS)
+		return false;
+	nr = max(nr, LEAST);
+	if (gc_room() >= nr)
+		return true;
+	if (!trusting())
+		return false;
+	gc_lru_walk_all(&list, look_at, &g);
+	done = ask_all(&g, nr);
+	while (g.nr--)
+		kref_put(&g.found[g.nr]->ref, pressed_free);
+	return done >= LEAST;
 }
 
 /**

@@ -3,6 +3,8 @@
 #ifndef GCHEAP_SHRINK_H
 #define GCHEAP_SHRINK_H
 
+#include <linux/types.h>
+
 struct gc_heap;
 
 int gc_shrink_init(void);
@@ -10,5 +12,8 @@ void gc_shrink_exit(void);
 
 int gc_shrink_begin(struct gc_heap *heap);
 void gc_shrink_end(struct gc_heap *heap);
+
+bool gc_shrink_may_have(unsigned long pages);
+bool gc_shrink_make_way(struct gc_heap *heap, unsigned long nr, unsigned int *round);
 
 #endif /* GCHEAP_SHRINK_H */

@@ -69,4 +69,52 @@ helper void faults_disable(void)
 		write_file(settings[i].path, settings[i].old);
 }
 
+/* One file of a kind: FAULTS "failslab/" or another */
+helper void faults_set(const char *kind, const char *name, const char *value)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s%s", kind, name);
+	write_file(path, value);
+}
+
+/* Only of threads that faults_begin(), as often as it may be; the program's pages never. */
+helper void faults_choose(const char *kind)
+{
+	faults_set(FAULTS "fail_page_alloc/", "ignore-gfp-highmem", "Y");
+	faults_set(kind, "task-filter", "Y");
+	faults_set(kind, "interval", "1");
+	faults_set(kind, "space", "0");
+	faults_set(kind, "times", "-1");
+}
+
+helper void faults_of_a_hundred(const char *kind, unsigned int nr)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", nr);
+	faults_set(kind, "probability", text);
+}
+
+/* Opened before, as opening it may fail. */
+static __thread int faulty = -1;
+
+/* From here on the calling thread's allocations may fail. */
+helper void faults_begin(void)
+{
+	if (faulty < 0)
+		faulty = open("/proc/thread-self/make-it-fail", O_RDWR | O_CLOEXEC);
+	must(pwrite(faulty, "1", 1, 0) == 1);
+}
+
+/* Up to here */
+helper void faults_end(void)
+{
+	int saved = errno;
+
+	while (pwrite(faulty, "0", 1, 0) != 1)
+		must(errno == ENOMEM || errno == EFAULT);
+	errno = saved;
+}
+
 #endif /* GCHEAP_TEST_INJECTION_H */

@@ -46,6 +46,46 @@ helper long used_memory(void)
 	return used - memory_at_hand();
 }
 
+/* What programs could have without anybody being killed, in bytes */
+helper size_t available_memory(void)
+{
+	FILE *file = fopen("/proc/meminfo", "r");
+	char line[128];
+	size_t kib = 0;
+
+	must(file);
+	while (!kib && fgets(line, sizeof(line), file))
+		if (sscanf(line, "MemAvailable: %zu", &kib) == 1)
+			break;
+	fclose(file);
+	return kib * KIB;
+}
+
+helper void set_huge_pages(size_t nr)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%zu", nr);
+	must(write_to("/proc/sys/vm/nr_hugepages", text));
+}
+
+/*
+ * Have so much of the machine left, until give_memory_back().  Huge pages that nobody
+ * has are taken in no time, and are nobody's who is killed.
+ */
+helper void leave_memory(size_t bytes)
+{
+	size_t all = available_memory();
+
+	if (all > bytes)
+		set_huge_pages((all - bytes) / (2 * MIB));
+}
+
+helper void give_memory_back(void)
+{
+	set_huge_pages(0);
+}
+
 /*
  * What is freed after a grace period, or by a worker, is freed soon; nothing says
  * when.  So measure until it is as it should be, or too much time has passed.

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A heap that is full says so, harms nobody, and works on when there is room. */
-#include <sys/stat.h>
-
 #include "common.h"
+#include "group.h"
 
 #define HEAP_SIZE	(4 * MIB)
-#define GROUP		"/sys/fs/cgroup/gcheap-test"
 
 /* The debug kernel takes sixty times as long to fill it. */
 static size_t group_max(void)
@@ -315,39 +313,13 @@ TEST(one_who_asks_for_too_much_does_not_starve_the_others)
 	gcheap_close(heap);
 }
 
-/* A memory cgroup of our own, below the root */
-static bool make_group(void)
-{
-	char max[32];
-
-	snprintf(max, sizeof(max), "%lu", group_max());
-	write_to("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
-	if (mkdir(GROUP, 0700) && errno != EEXIST)
-		return false;
-	write_to(GROUP "/memory.swap.max", "0");
-	return write_to(GROUP "/memory.max", max);
-}
-
-static bool killed_for_memory(void)
-{
-	char text[512] = "";
-	int fd = open(GROUP "/memory.events", O_RDONLY | O_CLOEXEC);
-	char *line;
-
-	must(fd >= 0);
-	must(read(fd, text, sizeof(text) - 1) > 0);
-	close(fd);
-	line = strstr(text, "oom_kill ");
-	return line && atol(line + strlen("oom_kill "));
-}
-
 static void fill_group(size_t object_size)
 {
 	struct gcheap *heap;
 	size_t bytes;
 	int round;
 
-	must(write_to(GROUP "/cgroup.procs", "0"));
+	group_enter();
 	heap = gcheap_open(NULL);
 	must(heap);
 	for (round = 0; round < (on_debug_kernel() ? 2 : 3); round++) {
@@ -387,15 +359,14 @@ TEST_F(cgroup, when_full_refuses_and_kills_nobody)
 {
 	pid_t pid;
 
-	if (!make_group())
+	if (!group_make("memory.max", group_max()))
 		SKIP(return, "no memory cgroup at /sys/fs/cgroup");
 	pid = fork_child();
 	if (!pid)
 		fill_group(variant->object_size);
 	EXPECT_TRUE(child_succeeded(pid));
-	EXPECT_FALSE(killed_for_memory());
-	while (rmdir(GROUP) && errno == EBUSY)
-		sched_yield();
+	EXPECT_EQ(0, group_events("oom_kill"));
+	group_remove();
 }
 
 TEST_HARNESS_MAIN

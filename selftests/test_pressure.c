@@ -4,11 +4,11 @@
  * cgroup is short of memory, and when the heap is left alone, it goes back.
  */
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #include "common.h"
+#include "group.h"
+#include "machine.h"
 
-#define GROUP		"/sys/fs/cgroup/gcheap-pressure"
 #define IDLE		"/sys/module/gcheap/parameters/idle_ms"
 
 /* How long a heap is left alone before it gives memory back, in milliseconds */
@@ -293,20 +293,7 @@ FIXTURE_SETUP(pressure)
 FIXTURE_TEARDOWN(pressure)
 {
 	set_idle(2000);
-	while (rmdir(GROUP) && errno == EBUSY)
-		sched_yield();
-}
-
-static bool make_group(const char *file, size_t bytes)
-{
-	char text[32];
-
-	write_to("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
-	if (mkdir(GROUP, 0700) && errno != EEXIST)
-		return false;
-	write_to(GROUP "/memory.swap.max", "0");
-	snprintf(text, sizeof(text), "%zu", bytes);
-	return write_to(file, text);
+	group_remove();
 }
 
 /* Somebody else's wish for memory */
@@ -339,7 +326,7 @@ static pid_t start_owner(struct meeting *meeting, size_t bytes, bool grouped)
 	if (pid)
 		return pid;
 	if (grouped)
-		must(write_to(GROUP "/cgroup.procs", "0"));
+		group_enter();
 	heap = heap_with_garbage(bytes);
 	must(stats_of(heap).heap_sys >= bytes);
 	meeting->ready = true;
@@ -350,27 +337,43 @@ static pid_t start_owner(struct meeting *meeting, size_t bytes, bool grouped)
 	_exit(KSFT_PASS);
 }
 
-static pid_t start_other(size_t bytes, bool grouped)
+/* Somebody else's wish for memory in a heap of his own */
+static void fill_heap(size_t bytes)
+{
+	struct gcheap *heap = gcheap_open(NULL);
+	char **volatile last = NULL;
+	char **piece;
+
+	must(heap);
+	for (; bytes >= 64 * KIB; bytes -= 64 * KIB) {
+		piece = gcheap_alloc(heap, 64 * KIB);
+		must(piece);
+		*piece = (char *)last;
+		last = piece;
+	}
+}
+
+static pid_t start_other(void (*want)(size_t bytes), size_t bytes, bool grouped)
 {
 	pid_t pid = fork_child();
 
 	if (pid)
 		return pid;
 	if (grouped)
-		must(write_to(GROUP "/cgroup.procs", "0"));
-	touch(bytes);
+		group_enter();
+	want(bytes);
 	_exit(KSFT_PASS);
 }
 
 static void have_them_meet(struct __test_metadata *_metadata, size_t garbage,
-			   size_t wish, bool grouped)
+			   void (*want)(size_t bytes), size_t wish, bool grouped)
 {
 	struct meeting *meeting = shared_page();
 	pid_t owner = start_owner(meeting, garbage, grouped);
 
 	while (!meeting->ready)
 		usleep(1000);
-	EXPECT_TRUE(child_succeeded(start_other(wish, grouped)));
+	EXPECT_TRUE(child_succeeded(start_other(want, wish, grouped)));
 	meeting->over = true;
 	EXPECT_TRUE(child_succeeded(owner));
 }
@@ -429,7 +432,7 @@ static pid_t start_hiding(struct meeting *meeting, size_t bytes)
 
 	if (pid)
 		return pid;
-	must(write_to(GROUP "/cgroup.procs", "0"));
+	group_enter();
 	heap = gcheap_open(NULL);
 	must(heap);
 	set_idle(200);
@@ -461,12 +464,12 @@ TEST_F(pressure, that_cannot_be_helped_kills_who_hides_memory)
 	pid_t hiding;
 	int status;
 
-	if (!make_group(GROUP "/memory.max", some(128 * MIB)))
+	if (!group_make("memory.max", some(128 * MIB)))
 		SKIP(return, "no memory cgroup at /sys/fs/cgroup");
 	hiding = start_hiding(meeting, some(75 * MIB));
 	while (!meeting->ready)
 		usleep(1000);
-	await_child(start_other(some(65 * MIB), true));
+	await_child(start_other(touch, some(65 * MIB), true));
 	meeting->over = true;
 	status = await_child(hiding);
 	EXPECT_TRUE(WIFSIGNALED(status));
@@ -475,12 +478,18 @@ TEST_F(pressure, that_cannot_be_helped_kills_who_hides_memory)
 
 TEST_F(pressure, of_a_sibling_in_the_container_gets_garbage_back)
 {
-	if (!make_group(GROUP "/memory.max", some(128 * MIB)))
+	if (!group_make("memory.max", some(128 * MIB)))
 		SKIP(return, "no memory cgroup at /sys/fs/cgroup");
-	have_them_meet(_metadata, some(75 * MIB), some(75 * MIB), true);
+	have_them_meet(_metadata, some(75 * MIB), touch, some(75 * MIB), true);
 }
 
-/* Garbage makes way for what comes next, before the cgroup slows its owner down. */
+TEST_F(pressure, of_a_heap_in_the_container_gets_garbage_back)
+{
+	if (!group_make("memory.max", some(128 * MIB)))
+		SKIP(return, "no memory cgroup at /sys/fs/cgroup");
+	have_them_meet(_metadata, some(75 * MIB), fill_heap, some(75 * MIB), true);
+}
+
 /* Of a heap that the program has just collected itself: there is no garbage. */
 TEST_F(pressure, takes_pages_between_survivors)
 {
@@ -496,13 +505,14 @@ TEST_F(pressure, takes_pages_between_survivors)
 	gcheap_close(peak.heap);
 }
 
+/* Garbage makes way for what comes next, before the cgroup slows its owner down. */
 static void churn_slowed_down(void)
 {
 	static struct piece *volatile ring[2048];
 	struct gcheap *heap;
 	long i;
 
-	must(write_to(GROUP "/cgroup.procs", "0"));
+	group_enter();
 	heap = gcheap_open(NULL);
 	must(heap);
 	for (i = 0; i < scaled(128 * 1024); i++) {
@@ -515,67 +525,59 @@ static void churn_slowed_down(void)
 	_exit(KSFT_PASS);
 }
 
-/* How often somebody in the cgroup was slowed down */
-static long times_slowed_down(void)
-{
-	FILE *file = fopen(GROUP "/memory.events", "r");
-	char line[64];
-	long times = -1;
-
-	must(file);
-	while (times < 0 && fgets(line, sizeof(line), file))
-		if (sscanf(line, "high %ld", &times) == 1)
-			break;
-	fclose(file);
-	return times;
-}
-
 /* The heap is collected before it grows that far. */
 TEST_F(pressure, of_a_cgroup_that_slows_down_is_heard_in_time)
 {
 	pid_t pid;
 
-	if (!make_group(GROUP "/memory.high", 18 * MIB))
+	if (!group_make("memory.high", 18 * MIB))
 		SKIP(return, "no memory cgroup at /sys/fs/cgroup");
 	pid = fork_child();
 	if (!pid)
 		churn_slowed_down();
 	EXPECT_TRUE(child_succeeded(pid));
-	EXPECT_EQ(0, times_slowed_down());
-}
-
-static size_t available(void)
-{
-	FILE *file = fopen("/proc/meminfo", "r");
-	char line[128];
-	size_t kib = 0;
-
-	must(file);
-	while (!kib && fgets(line, sizeof(line), file))
-		if (sscanf(line, "MemAvailable: %zu", &kib) == 1)
-			break;
-	fclose(file);
-	return kib * KIB;
-}
-
-/* Huge pages that nobody has are taken in no time, and are nobody's who is killed. */
-static void set_huge_pages(size_t nr)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), "%zu", nr);
-	must(write_to("/proc/sys/vm/nr_hugepages", text));
+	EXPECT_EQ(0, group_events("high"));
 }
 
 TEST_F(pressure, of_the_machine_gets_garbage_back)
 {
-	size_t all = available(), left = some(320 * MIB);
+	size_t all;
 
-	if (all > left)
-		set_huge_pages((all - left) / (2 * MIB));
-	all = available();
-	have_them_meet(_metadata, all / 2, all / 4 * 3, false);
-	set_huge_pages(0);
+	leave_memory(some(320 * MIB));
+	all = available_memory();
+	have_them_meet(_metadata, all / 2, touch, all / 4 * 3, false);
+	give_memory_back();
+}
+
+TEST_F(pressure, of_a_heap_on_the_machine_gets_garbage_back)
+{
+	size_t all;
+
+	leave_memory(some(320 * MIB));
+	all = available_memory();
+	have_them_meet(_metadata, all / 2, fill_heap, all / 4 * 3, false);
+	give_memory_back();
+}
+
+static void want_beside_garbage(size_t all)
+{
+	struct gcheap *other = heap_with_garbage(all / 2);
+
+	must(stats_of(other).heap_sys >= all / 2);
+	fill_heap(all / 4 * 3);
+	_exit(KSFT_PASS);
+}
+
+TEST_F(pressure, of_another_heap_of_the_process_gets_garbage_back)
+{
+	pid_t pid;
+
+	leave_memory(some(320 * MIB));
+	pid = fork_child();
+	if (!pid)
+		want_beside_garbage(available_memory());
+	EXPECT_TRUE(child_succeeded(pid));
+	give_memory_back();
 }
 
 TEST_HARNESS_MAIN

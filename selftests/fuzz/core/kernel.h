@@ -13,6 +13,7 @@
 #define GCHEAP_FUZZ_KERNEL_H
 
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,6 +108,15 @@ void memory_put(const void *memory);
 
 #define alloc_page(gfp)		alloc_pages(gfp, 0)
 #define __free_page(page)	put_page(page)
+
+static inline void __free_pages(struct page *page, unsigned int order)
+{
+	unsigned long i;
+
+	for (i = 0; i < 1UL << order; i++)
+		put_page(page + i);
+}
+
 #define clear_highpage(page)	memset(page_address(page), 0, PAGE_SIZE)
 
 static inline unsigned long __get_free_page(unsigned int gfp)
@@ -165,6 +175,17 @@ struct machine {
 };
 
 extern struct machine machine;
+
+/* When it refuses memory it has none, and nothing to swap. */
+static inline long si_mem_available(void)
+{
+	bool refuses = machine.refuse_from && machine.asked + 1 >= machine.refuse_from &&
+		       machine.asked + 1 < machine.refuse_to;
+
+	return refuses ? 0 : LONG_MAX;
+}
+
+#define get_nr_swap_pages()	0L
 
 #define nr_online_nodes		machine.nodes
 #define numa_mem_id()		machine.node
