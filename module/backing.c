@@ -42,15 +42,11 @@
 #define RELEASE_BATCH	64UL
 
 /*
- * What must be left for the program after the heap has grown: its stacks and
- * page tables come from the same memory cgroup, and it is killed if there is no
- * more for those.
+ * The largest block that is asked for to have others make way, and not by waking up who
+ * looks for such blocks.
  */
-#define HEADROOM_PAGES	512UL
-
-/* Blocks that are asked for to have others make way */
-#define ASK_ORDER_MIN	9
 #define ASK_ORDER_MAX	10
+#define ASK_GFP		(BLOCK_GFP & ~(__GFP_ZERO | __GFP_KSWAPD_RECLAIM))
 
 /* So long half of it is taken for granted. */
 #define HEADROOM_TIME	(HZ / 50 + 1)
@@ -143,7 +139,8 @@ static struct page *take_block(struct gc_pages *gp, unsigned int order)
 	if (block)
 		return block;
 	charge(gp, -(1L << order));
-	gp->scarce = true;
+	if (!order)
+		gp->scarce = true;
 	return NULL;
 }
 
@@ -191,14 +188,14 @@ static int back_block(struct gc_pages *gp, unsigned long nr, unsigned int order)
 }
 
 /*
- * Have make way who would in the cgroup: files, other heaps.  It is more than there is
- * room for: so nothing is taken, nor is anybody else short of memory meanwhile.
+ * Have make way who would in the cgroup: files, other heaps.  It is more than what nobody
+ * has: so nothing is taken, nor is anybody else short of memory meanwhile.
  */
 static void ask_cgroup(void)
 {
-	unsigned long room = gc_cgroup_room(false, false);
-	unsigned int order = clamp(ilog2(room | 1) + 1, ASK_ORDER_MIN, ASK_ORDER_MAX);
-	struct page *block = alloc_pages(BLOCK_GFP & ~__GFP_ZERO, order);
+	unsigned long left = gc_cgroup_left();
+	unsigned int order = left ? min(ilog2(left) + 1, ASK_ORDER_MAX) : 0;
+	struct page *block = alloc_pages(ASK_GFP, order);
 
 	if (block)
 		__free_pages(block, order);
@@ -218,7 +215,7 @@ static int no_memory(struct gc_pages *gp)
  */
 static bool affordable(unsigned long nr)
 {
-	nr += HEADROOM_PAGES;
+	nr += GC_HEADROOM_PAGES;
 	if (gc_room() >= nr || gc_swap_room() >= nr)
 		return true;
 	if (gc_machine_room() < nr)
@@ -232,7 +229,7 @@ static int affordable_order(struct gc_pages *gp, unsigned int order)
 {
 	unsigned long room = max(gc_room(), gc_swap_room());
 
-	while (order && room < (1UL << order) + HEADROOM_PAGES)
+	while (order && room < (1UL << order) + GC_HEADROOM_PAGES)
 		order--;
 	return affordable(1UL << order) ? order : no_memory(gp);
 }
@@ -244,13 +241,14 @@ static int affordable_order(struct gc_pages *gp, unsigned int order)
  */
 static bool headroom(void)
 {
+	unsigned long room = gc_room(), nr;
 	struct page *page, *next;
-	unsigned long nr;
 	LIST_HEAD(pages);
 
-	if (gc_room() < 2 * HEADROOM_PAGES && gc_swap_room() < HEADROOM_PAGES)
-		return true;
-	for (nr = 0; nr < HEADROOM_PAGES; nr++) {
+	/* Others were as fast.  Each processor has some that are counted as taken. */
+	if (room < 2 * GC_HEADROOM_PAGES && gc_swap_room() < GC_HEADROOM_PAGES)
+		return room >= GC_HEADROOM_PAGES / 2;
+	for (nr = 0; nr < GC_HEADROOM_PAGES; nr++) {
 		page = alloc_page(BLOCK_GFP);
 		if (!page)
 			break;
@@ -258,7 +256,7 @@ static bool headroom(void)
 	}
 	list_for_each_entry_safe(page, next, &pages, lru)
 		__free_page(page);
-	return nr == HEADROOM_PAGES;
+	return nr == GC_HEADROOM_PAGES;
 }
 
 /* Likewise, for pages that were taken; not tried for each few anew. */
@@ -268,7 +266,7 @@ static bool known_headroom(struct gc_pages *gp, unsigned long nr)
 		gp->headroom = 0;
 		if (!headroom())
 			return false;
-		gp->headroom = HEADROOM_PAGES / 2;
+		gp->headroom = GC_HEADROOM_PAGES / 2;
 		gp->headroom_until = jiffies + HEADROOM_TIME;
 	}
 	gp->headroom -= min(gp->headroom, nr);
@@ -283,7 +281,7 @@ static bool scarce(const struct gc_pages *gp, unsigned long before,
 		   unsigned long got, unsigned long wanted)
 {
 	return (before >= CHUNK_PAGES && got < wanted) ||
-	       gc_room() < HEADROOM_PAGES;
+	       gc_room() < GC_HEADROOM_PAGES;
 }
 
 static unsigned int block_order(struct gc_pages *gp, unsigned long end)

@@ -5,6 +5,13 @@
 
 #include "pages.h"
 
+/*
+ * What must be left for the program after the heap has grown: its stacks and
+ * page tables come from the same memory cgroup, and it is killed if there is no
+ * more for those.
+ */
+#define GC_HEADROOM_PAGES	512UL
+
 int gc_backing_take(struct gc_pages *gp, unsigned long first, unsigned long nr);
 unsigned long gc_backing_release(struct gc_pages *gp, unsigned long nr);
 unsigned long gc_backing_vacate(struct gc_pages *gp, unsigned long first,

@@ -13,6 +13,7 @@
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/swap.h>
+#include <linux/vmstat.h>
 
 #ifdef CONFIG_MEMCG
 /* Pages of files that a cgroup has in memory, which its next charge could have instead. */
@@ -31,6 +32,24 @@ static inline unsigned long gc_cgroup_cache(const struct mem_cgroup *memcg)
 	return pages;
 }
 
+static inline unsigned long gc_cgroup_least(struct mem_cgroup *memcg, bool slowed, bool own)
+{
+	unsigned long room = ULONG_MAX;
+	struct page_counter *counter;
+
+	for (counter = memcg ? &memcg->memory : NULL; counter;
+	     counter = own ? NULL : counter->parent) {
+		unsigned long max = READ_ONCE(counter->max);
+		unsigned long usage = page_counter_read(counter);
+
+		if (slowed)
+			max = min(max, READ_ONCE(counter->high));
+		if (max < PAGE_COUNTER_MAX)
+			room = min(room, max > usage ? max - usage : 0);
+	}
+	return room;
+}
+
 /**
  * gc_cgroup_room() - pages that may still be charged before some limit is reached
  * @slowed: memory.high is a limit, beyond which the program is slowed down; else
@@ -44,24 +63,55 @@ static inline unsigned long gc_cgroup_cache(const struct mem_cgroup *memcg)
  */
 static inline unsigned long gc_cgroup_room(bool slowed, bool own)
 {
+	struct mem_cgroup *memcg;
+	unsigned long room;
+
+	rcu_read_lock();
+	memcg = mem_cgroup_from_task(current);
+	room = gc_cgroup_least(memcg, slowed, own);
+	if (room < PAGE_COUNTER_MAX)
+		room += gc_cgroup_cache(memcg);
+	rcu_read_unlock();
+	return room;
+}
+
+/**
+ * gc_cgroup_left() - pages that may be charged before anybody has to make way
+ *
+ * Return: pages; ULONG_MAX when nothing limits them.
+ */
+static inline unsigned long gc_cgroup_left(void)
+{
+	unsigned long left;
+
+	rcu_read_lock();
+	left = gc_cgroup_least(mem_cgroup_from_task(current), false, false);
+	rcu_read_unlock();
+	return left;
+}
+
+/**
+ * gc_cgroup_swap_room() - pages of the cgroup that may yet be swapped out
+ *
+ * In cgroup v1 the counter is of memory and swap, and stands in the same place.
+ *
+ * Return: pages; ULONG_MAX when nothing limits them.
+ */
+static inline unsigned long gc_cgroup_swap_room(void)
+{
 	unsigned long room = ULONG_MAX;
 	struct page_counter *counter;
 	struct mem_cgroup *memcg;
 
 	rcu_read_lock();
 	memcg = mem_cgroup_from_task(current);
-	for (counter = memcg ? &memcg->memory : NULL; counter;
-	     counter = own ? NULL : counter->parent) {
+	for (counter = memcg ? &memcg->swap : NULL; counter; counter = counter->parent) {
 		unsigned long max = READ_ONCE(counter->max);
 		unsigned long usage = page_counter_read(counter);
 
-		if (slowed)
-			max = min(max, READ_ONCE(counter->high));
 		if (max < PAGE_COUNTER_MAX)
 			room = min(room, max > usage ? max - usage : 0);
 	}
-	if (room < PAGE_COUNTER_MAX)
-		room += gc_cgroup_cache(memcg);
 	rcu_read_unlock();
 	return room;
 }
@@ -86,6 +136,16 @@ static inline unsigned long gc_cgroup_most(void)
 }
 #else
 static inline unsigned long gc_cgroup_room(bool slowed, bool own)
+{
+	return ULONG_MAX;
+}
+
+static inline unsigned long gc_cgroup_left(void)
+{
+	return ULONG_MAX;
+}
+
+static inline unsigned long gc_cgroup_swap_room(void)
 {
 	return ULONG_MAX;
 }
@@ -123,11 +183,18 @@ static inline unsigned long gc_room(void)
 /**
  * gc_swap_room() - pages that may yet be swapped out, whosever they are
  *
+ * A heap's pages never are.
+ *
  * Return: pages; a guess.
  */
 static inline unsigned long gc_swap_room(void)
 {
-	return max(get_nr_swap_pages(), 0L);
+	unsigned long room = max(get_nr_swap_pages(), 0L);
+	unsigned long anon = global_node_page_state(NR_INACTIVE_ANON) +
+			     global_node_page_state(NR_ACTIVE_ANON);
+
+	room = min(room, anon);
+	return min(room, gc_cgroup_swap_room());
 }
 
 #endif /* GCHEAP_CGROUP_H */

@@ -306,7 +306,7 @@ int gc_collect_if_due(struct gc_heap *heap, u64 more)
  */
 bool gc_collect_for_room(struct gc_heap *heap)
 {
-	if (gc_heap_may_help(heap)) {
+	if (!heap->tried && gc_heap_may_help(heap)) {
 		heap->fruitless++;
 		return !gc_collect(heap, true);
 	}

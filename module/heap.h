@@ -102,6 +102,7 @@ struct gc_scavenger {
  * @tight_since: bytes allocated since the last marking before the heap is due since its
  *	cgroup is short, when a collection could not be had
  * @fruitless: collections in a row for a full heap that were of no use
+ * @tried: the caller's wish was refused before, and the heap collected for it
  * @born: when the heap was made
  * @cycles: the last collections, by number modulo GCHEAP_CYCLES
  * @pause_total_ns: sum of all pauses
@@ -153,6 +154,7 @@ struct gc_heap {
 	u64 held_ns;
 	s64 tight_since;
 	unsigned int fruitless;
+	bool tried;
 	ktime_t born;
 	struct gcheap_cycle cycles[GCHEAP_CYCLES];
 	u64 pause_total_ns;

@@ -211,7 +211,7 @@ static int ioctl_config(struct gc_heap *heap, union ioctl_args *args)
 
 static long try_alloc_object(struct gc_heap *heap, size_t bytes, bool noscan)
 {
-	if (bytes > LITTLE && !gc_shrink_may_have(DIV_ROUND_UP(bytes, PAGE_SIZE)))
+	if (bytes > LITTLE && !gc_shrink_may_have(heap, DIV_ROUND_UP(bytes, PAGE_SIZE)))
 		return -ENOMEM;
 	return gc_slab_alloc_object(&heap->slabs, bytes, noscan);
 }
@@ -262,9 +262,11 @@ static int alloc_locked(struct gc_heap *heap, struct gcheap_ioc_alloc *alloc)
 static int ioctl_alloc(struct gc_heap *heap, union ioctl_args *args)
 {
 	struct gcheap_ioc_alloc *alloc = &args->alloc;
-	const unsigned long pages = DIV_ROUND_UP(alloc->bytes, PAGE_SIZE);
 	struct gc_page_run run;
-	unsigned int round = 0;
+	struct gc_wish wish = {
+		.pages = DIV_ROUND_UP(alloc->bytes, PAGE_SIZE),
+		.start = jiffies,
+	};
 	bool scarce;
 	int err;
 
@@ -280,10 +282,11 @@ static int ioctl_alloc(struct gc_heap *heap, union ioctl_args *args)
 		if (mutex_lock_killable(&heap->lock))
 			return -EINTR;
 		heap->slabs.pages.scarce = false;
+		heap->tried = wish.round;
 		err = alloc_locked(heap, alloc);
 		scarce = err == -ENOMEM && heap->slabs.pages.scarce;
 		gc_heap_unlock(heap);
-	} while (scarce && gc_shrink_make_way(heap, pages, &round));
+	} while (scarce && gc_shrink_make_way(heap, &wish));
 	if (err)
 		return err;
 	run.first = (alloc->address - heap->base) >> PAGE_SHIFT;

@@ -374,7 +374,10 @@ static int refill_to_user(struct gc_heap *heap,
 			  struct giving_back *g, struct refilling *r)
 {
 	struct gc_mutator *m;
-	unsigned int round = 0;
+	struct gc_wish wish = {
+		.pages = size_classes[refill->class_index].pages,
+		.start = jiffies,
+	};
 	bool scarce;
 	int err;
 
@@ -382,10 +385,11 @@ static int refill_to_user(struct gc_heap *heap,
 		if (mutex_lock_killable(&heap->lock))
 			return -EINTR;
 		heap->slabs.pages.scarce = false;
+		heap->tried = wish.round;
 		err = refill_busily(heap, &m, refill, g, r);
 		scarce = err == -ENOMEM && heap->slabs.pages.scarce;
 		gc_heap_unlock(heap);
-	} while (scarce && gc_shrink_make_way(heap, 0, &round));
+	} while (scarce && gc_shrink_make_way(heap, &wish));
 	if (err)
 		return err;
 	clear_slabs(heap, r->slabs, refill->got);

@@ -61,8 +61,8 @@
 #define PATIENCE	(5 * HZ)
 #define DISTRUST	4
 
-/* A heap that makes way may be followed by others; but somebody else may be faster. */
-#define ROUNDS		8
+/* Others may be faster to take what a heap makes way with. */
+#define ROUNDS		4
 
 /**
  * struct gc_pressed - a heap, as the shrinker sees it
@@ -74,6 +74,7 @@
  * @work: collects, and gives back
  * @pressing: the work is queued, or runs
  * @released: pages that the works have given back
+ * @distrust_until: until when threads of other heaps do not wait for it, in jiffies
  */
 struct gc_pressed {
 	struct list_head node;
@@ -84,6 +85,7 @@ struct gc_pressed {
 	struct work_struct work;
 	bool pressing;
 	atomic_long_t released;
+	unsigned long distrust_until;
 };
 
 /* Until when nobody waits, in jiffies */
@@ -139,16 +141,12 @@ static unsigned long pages_of(struct gc_heap *heap)
  * @nr: entries of @found
  * @found: some heaps that have any, each with a reference
  * @take: put them there
- * @but: heap that is not looked at
- * @pressed_only: nor are heaps that nobody asked lately
  */
 struct glance {
 	unsigned long pages;
 	unsigned int nr;
 	struct gc_pressed *found[HEAPS];
 	bool take;
-	const struct gc_heap *but;
-	bool pressed_only;
 };
 
 /* The list's lock is held: the heap has not ended. */
@@ -156,11 +154,8 @@ static enum lru_status look_at(struct list_head *item, void *arg)
 {
 	struct gc_pressed *p = container_of(item, struct gc_pressed, node);
 	struct glance *g = arg;
-	unsigned long pages;
+	unsigned long pages = pages_of(p->heap);
 
-	if (p->heap == g->but || (g->pressed_only && !READ_ONCE(p->pressing)))
-		return LRU_SKIP;
-	pages = pages_of(p->heap);
 	g->pages += pages;
 	if (!g->take || !pages || g->nr == HEAPS)
 		return LRU_SKIP;
@@ -310,6 +305,7 @@ static unsigned long scan(struct shrinker *unused, struct shrink_control *sc)
 
 /**
  * gc_shrink_may_have() - whether so much memory may be had, if all heaps make way
+ * @heap: heap that wants it
  * @pages: how much
  *
  * To take what there is until there is no more would have somebody killed for it.  What
@@ -319,16 +315,71 @@ static unsigned long scan(struct shrinker *unused, struct shrink_control *sc)
  *
  * Return: false when it is in vain to try.
  */
-bool gc_shrink_may_have(unsigned long pages)
+bool gc_shrink_may_have(struct gc_heap *heap, unsigned long pages)
 {
 	struct glance g = { .take = false };
 
+	pages -= min(pages, READ_ONCE(heap->slabs.pages.free));
 	if (pages > gc_cgroup_most())
 		return false;
 	if (pages <= gc_machine_room())
 		return true;
 	gc_lru_walk_all(&list, look_at, &g);
 	return pages <= gc_machine_room() + gc_swap_room() + g.pages;
+}
+
+/**
+ * struct way - heaps that might make way
+ * @but: not that one
+ * @pressed_only: only those that the kernel has asked
+ * @nr: entries of @found
+ * @found: those that have most, each with a reference
+ * @pages: how much that may be
+ * @before: how much each had ever given back
+ */
+struct way {
+	const struct gc_heap *but;
+	bool pressed_only;
+	unsigned int nr;
+	struct gc_pressed *found[HEAPS];
+	unsigned long pages[HEAPS];
+	unsigned long before[HEAPS];
+};
+
+static unsigned int least_of(const struct way *way)
+{
+	unsigned int i, least = 0;
+
+	for (i = 1; i < way->nr; i++)
+		if (way->pages[i] < way->pages[least])
+			least = i;
+	return least;
+}
+
+/* The list's lock is held: no heap that is in the list ends. */
+static enum lru_status find(struct list_head *item, void *arg)
+{
+	struct gc_pressed *p = container_of(item, struct gc_pressed, node);
+	unsigned long pages = pages_of(p->heap);
+	struct way *way = arg;
+	unsigned int i;
+
+	if (!pages || p->heap == way->but ||
+	    (way->pressed_only && !READ_ONCE(p->pressing)))
+		return LRU_SKIP;
+	if (way->nr < HEAPS) {
+		i = way->nr++;
+	} else {
+		i = least_of(way);
+		if (pages <= way->pages[i])
+			return LRU_SKIP;
+		kref_put(&way->found[i]->ref, pressed_free);
+	}
+	kref_get(&p->ref);
+	way->found[i] = p;
+	way->pages[i] = pages;
+	/* Each is looked at once: in its place, as others follow in this walk. */
+	return LRU_SKIP;
 }
 
 /* Free pages at once, a little at a time; what is garbage comes later. */
@@ -338,70 +389,77 @@ static unsigned long ask_one(struct gc_pressed *p, unsigned long nr)
 
 	do {
 		got = 0;
-		mutex_lock(&p->lock);
+		if (mutex_lock_killable(&p->lock))
+			break;
 		if (!p->ended)
 			got = ask(p, LEAST);
 		mutex_unlock(&p->lock);
 		done += got;
 		cond_resched();
-	} while (got && done < nr);
+	} while (got && done < nr && !fatal_signal_pending(current));
+	return done;
+}
+
+/* Who keeps others waiting for nothing is not waited for, for some time. */
+static unsigned long wait_for(struct gc_pressed *p, unsigned long before,
+			      unsigned long start)
+{
+	unsigned long done;
+
+	if (time_before(jiffies, READ_ONCE(p->distrust_until)))
+		return 0;
+	done = pressed_wait(p, before, start);
+	if (!is_over(p) && done < LEAST)
+		WRITE_ONCE(p->distrust_until, jiffies + DISTRUST * PATIENCE);
 	return done;
 }
 
 /* All of them; returns how many pages they gave back. */
-static unsigned long ask_all(const struct glance *g, unsigned long nr)
+static unsigned long ask_all(struct way *way, unsigned long nr, unsigned long start)
 {
-	unsigned long before[HEAPS], start = jiffies, done = 0;
+	unsigned long done = 0;
 	unsigned int i;
 
-	for (i = 0; i < g->nr; i++) {
-		struct gc_pressed *p = g->found[i];
-
-		before[i] = atomic_long_read(&p->released);
-		done += ask_one(p, nr);
+	for (i = 0; i < way->nr; i++) {
+		way->before[i] = atomic_long_read(&way->found[i]->released);
+		if (done < nr)
+			done += ask_one(way->found[i], nr - done);
 	}
-	for (i = 0; i < g->nr && done < nr; i++)
-		done += pressed_wait(g->found[i], before[i], start);
-	have_waited(start, done);
+	for (i = 0; i < way->nr && done < nr; i++)
+		done += wait_for(way->found[i], way->before[i], start);
 	return done;
 }
 
 /**
  * gc_shrink_make_way() - have other heaps give back what they do not need
  * @heap: heap that the caller wants memory for
- * @nr: pages that it wants; LEAST or more are made room for
- * @round: how often that was done for this wish; counted
+ * @wish: what it wants; how often that was tried is counted
  *
- * Where the calling thread's cgroup is short of it, only those that the kernel has asked
- * already, which are of that cgroup; they may be over with it.  Whose thread it is makes no
- * difference: it waits where it may be stopped.  For some time after that was in vain
- * nobody waits.
+ * Where only the calling thread's cgroup is short of it, only those that the kernel has
+ * asked already, which are of a cgroup that is short; they may be over with it.  Whose thread
+ * it is makes no difference: it waits where it may be stopped.
  *
- * Context: sleeps for up to PATIENCE; no lock held.
+ * Context: sleeps for up to PATIENCE in all calls for a wish; no lock held.
  *
- * Return: true when so much was given back that it is worth another try.
+ * Return: true when it is worth another try.
  */
-bool gc_shrink_make_way(struct gc_heap *heap, unsigned long nr, unsigned int *round)
+bool gc_shrink_make_way(struct gc_heap *heap, struct gc_wish *wish)
 {
-	struct glance g = {
-		.take = true,
-		.but = heap,
-		.pressed_only = gc_cgroup_room(false, false) < gc_machine_room(),
-	};
+	const unsigned long wanted = wish->pages + GC_HEADROOM_PAGES;
+	struct way way = { .but = heap };
 	unsigned long done;
 
-	if ((*round)++ == ROUNDS)
+	if (wish->round == ROUNDS)
 		return false;
-	nr = max(nr, LEAST);
-	if (gc_room() >= nr)
+	/* Somebody may have made way meanwhile. */
+	if (!wish->round++ && gc_room() >= wanted + wish->pages / 8)
 		return true;
-	if (!trusting())
-		return false;
-	gc_lru_walk_all(&list, look_at, &g);
-	done = ask_all(&g, nr);
-	while (g.nr--)
-		kref_put(&g.found[g.nr]->ref, pressed_free);
-	return done >= LEAST;
+	way.pressed_only = gc_machine_room() >= wanted;
+	gc_lru_walk_all(&list, find, &way);
+	done = ask_all(&way, max(wish->pages, LEAST), wish->start);
+	while (way.nr--)
+		kref_put(&way.found[way.nr]->ref, pressed_free);
+	return done >= LEAST || (done && gc_room() >= wanted);
 }
 
 /**
@@ -418,7 +476,7 @@ int gc_shrink_begin(struct gc_heap *heap)
 
 	if (!p)
 		return -ENOMEM;
-	*p = (struct gc_pressed) { .heap = heap };
+	*p = (struct gc_pressed) { .heap = heap, .distrust_until = jiffies };
 	INIT_LIST_HEAD(&p->node);
 	kref_init(&p->ref);
 	mutex_init(&p->lock);

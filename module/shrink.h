@@ -7,13 +7,25 @@
 
 struct gc_heap;
 
+/**
+ * struct gc_wish - memory that a heap's thread wants
+ * @pages: at least so many
+ * @start: since when, in jiffies
+ * @round: how often others were asked for it
+ */
+struct gc_wish {
+	unsigned long pages;
+	unsigned long start;
+	unsigned int round;
+};
+
 int gc_shrink_init(void);
 void gc_shrink_exit(void);
 
 int gc_shrink_begin(struct gc_heap *heap);
 void gc_shrink_end(struct gc_heap *heap);
 
-bool gc_shrink_may_have(unsigned long pages);
-bool gc_shrink_make_way(struct gc_heap *heap, unsigned long nr, unsigned int *round);
+bool gc_shrink_may_have(struct gc_heap *heap, unsigned long pages);
+bool gc_shrink_make_way(struct gc_heap *heap, struct gc_wish *wish);
 
 #endif /* GCHEAP_SHRINK_H */

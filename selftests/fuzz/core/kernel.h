@@ -186,6 +186,7 @@ static inline long si_mem_available(void)
 }
 
 #define get_nr_swap_pages()	0L
+#define global_node_page_state(item)	0UL
 
 #define nr_online_nodes		machine.nodes
 #define numa_mem_id()		machine.node
