@@ -31,6 +31,7 @@
 #define VM_MAP		0
 
 #define __GFP_NORETRY		0
+#define __GFP_KSWAPD_RECLAIM	0
 #define __GFP_NOWARN		0
 #define __GFP_RETRY_MAYFAIL	0
 #ifndef __GFP_ZERO
