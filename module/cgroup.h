@@ -156,6 +156,22 @@ static inline unsigned long gc_cgroup_most(void)
 }
 #endif
 
+/*
+ * Pages that the kernel keeps free for a while beyond what it does always, since memory
+ * has become fragmented: it does not count them in si_mem_available(), and kills somebody
+ * when there are fewer.
+ */
+static inline long gc_machine_boost(void)
+{
+	long pages = 0;
+	int node, zone;
+
+	for_each_online_node(node)
+		for (zone = 0; zone < MAX_NR_ZONES; zone++)
+			pages += READ_ONCE(NODE_DATA(node)->node_zones[zone].watermark_boost);
+	return pages;
+}
+
 /**
  * gc_machine_room() - pages that may be taken before the machine is short
  *
@@ -167,7 +183,7 @@ static inline unsigned long gc_cgroup_most(void)
  */
 static inline unsigned long gc_machine_room(void)
 {
-	return max(si_mem_available(), 0L);
+	return max(si_mem_available() - gc_machine_boost(), 0L);
 }
 
 /**

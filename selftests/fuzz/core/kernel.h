@@ -189,6 +189,19 @@ static inline long si_mem_available(void)
 #define get_nr_swap_pages()	0L
 #define global_node_page_state(item)	0UL
 
+struct zone {
+	unsigned long watermark_boost;
+};
+
+struct pglist_data {
+	struct zone node_zones[1];
+};
+
+#define MAX_NR_ZONES		1
+#define NODE_DATA(node)		(&(const struct pglist_data) {})
+#define for_each_online_node(node) \
+	for ((node) = 0; (node) < (int)machine.nodes; (node)++)
+
 #define nr_online_nodes		machine.nodes
 #define numa_mem_id()		machine.node
 
