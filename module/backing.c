@@ -20,6 +20,8 @@
  * and another one may take its place: no process has the old one there.  That is how
  * the kernel truncates files.
  */
+#include <linux/atomic.h>
+#include <linux/hash.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -42,14 +44,31 @@
 #define RELEASE_BATCH	64UL
 
 /*
- * The largest block that is asked for to have others make way, and not by waking up who
- * looks for such blocks.
+ * The blocks that are asked for to have others make way: what is smaller than the least
+ * comes of what a processor has at hand of the cgroup's.  Not by waking up who looks for
+ * such blocks.
  */
+#define ASK_ORDER_MIN	7
 #define ASK_ORDER_MAX	10
 #define ASK_GFP		(BLOCK_GFP & ~(__GFP_ZERO | __GFP_KSWAPD_RECLAIM))
 
 /* So long half of it is taken for granted. */
 #define HEADROOM_TIME	(HZ / 50 + 1)
+
+#define TAKING_BITS	6
+
+/* Pages that threads are just taking: all, and by the limit that is next */
+static atomic_long_t taking_all, taking_below[1 << TAKING_BITS];
+
+/**
+ * struct taking - pages that the calling thread is just taking
+ * @nr: how many
+ * @below: one of taking_below; NULL: nothing limits the thread's cgroup
+ */
+struct taking {
+	unsigned long nr;
+	atomic_long_t *below;
+};
 
 static struct gc_region *region_make(struct gc_pages *gp, unsigned long nr)
 {
@@ -129,6 +148,13 @@ static void page_release(struct gc_pages *gp, struct page *page)
 	charge(gp, -1);
 }
 
+/* There is none, which the caller's caller may change: see gc_shrink_make_way(). */
+static int no_memory(struct gc_pages *gp)
+{
+	gp->scarce = true;
+	return -ENOMEM;
+}
+
 static struct page *take_block(struct gc_pages *gp, unsigned int order)
 {
 	struct page *block;
@@ -140,7 +166,7 @@ static struct page *take_block(struct gc_pages *gp, unsigned int order)
 		return block;
 	charge(gp, -(1L << order));
 	if (!order)
-		gp->scarce = true;
+		no_memory(gp);
 	return NULL;
 }
 
@@ -187,25 +213,76 @@ static int back_block(struct gc_pages *gp, unsigned long nr, unsigned int order)
 	return order;
 }
 
-/*
- * Have make way who would in the cgroup: files, other heaps.  It is more than what nobody
- * has: so nothing is taken, nor is anybody else short of memory meanwhile.
- */
-static void ask_cgroup(void)
+/* Others see that, who are about to take some, too: or this thread sees them. */
+static struct taking taking_begin(unsigned long nr)
 {
-	unsigned long left = gc_cgroup_left();
-	unsigned int order = left ? min(ilog2(left) + 1, ASK_ORDER_MAX) : 0;
-	struct page *block = alloc_pages(ASK_GFP, order);
+	const void *tightest = gc_cgroup_tightest();
+	struct taking t = { .nr = nr };
 
-	if (block)
-		__free_pages(block, order);
+	if (tightest) {
+		t.below = &taking_below[hash_ptr(tightest, TAKING_BITS)];
+		atomic_long_add_return(nr, t.below);
+	}
+	atomic_long_add_return(nr, &taking_all);
+	return t;
 }
 
-/* There is none, which the caller's caller may change: see gc_shrink_make_way(). */
-static int no_memory(struct gc_pages *gp)
+static void taking_reduce(struct taking *t, unsigned long nr)
 {
-	gp->scarce = true;
-	return -ENOMEM;
+	if (t->below)
+		atomic_long_sub(t->nr - nr, t->below);
+	atomic_long_sub(t->nr - nr, &taking_all);
+	t->nr = nr;
+}
+
+/* What the machine could give, if it swapped; that it does both is not expected of it. */
+static unsigned long machine_room(void)
+{
+	return max(gc_machine_room(), gc_swap_room());
+}
+
+/* Likewise the cgroup; not counted beyond @enough. */
+static unsigned long group_room(unsigned long enough)
+{
+	return gc_cgroup_room(false, false, gc_swap_room(), enough);
+}
+
+static unsigned long whole_room(unsigned long enough)
+{
+	return min(machine_room(), group_room(enough));
+}
+
+/* Beside what others are just taking */
+static bool has_room(const struct taking *t)
+{
+	unsigned long nr = t->nr + GC_HEADROOM_PAGES;
+	unsigned long below = t->below ? atomic_long_read(t->below) - t->nr : 0;
+	unsigned long all = atomic_long_read(&taking_all) - t->nr;
+
+	return group_room(nr + below) >= nr + below && machine_room() >= nr + all;
+}
+
+/*
+ * Have make way who would in the cgroup: files, other heaps.  It is more each time than
+ * what nobody has: so nothing is taken, nor is anybody else short of memory meanwhile.
+ */
+static bool ask_cgroup(const struct taking *t)
+{
+	unsigned int order;
+
+	for (order = ASK_ORDER_MIN; order <= ASK_ORDER_MAX; order++) {
+		struct page *block;
+
+		if (gc_cgroup_room(false, false, 0, 0) >> order)
+			continue;
+		block = alloc_pages(ASK_GFP, order);
+		if (!block)
+			break;
+		__free_pages(block, order);
+		if (has_room(t))
+			return true;
+	}
+	return has_room(t);
 }
 
 /*
@@ -213,25 +290,31 @@ static int no_memory(struct gc_pages *gp)
  * and see would have somebody killed who wants some in that moment, if there is nothing
  * that could be swapped out for him.  What the machine could give has been counted.
  */
-static bool affordable(unsigned long nr)
+static bool affordable(const struct taking *t)
 {
-	nr += GC_HEADROOM_PAGES;
-	if (gc_room() >= nr || gc_swap_room() >= nr)
+	if (has_room(t))
 		return true;
-	if (gc_machine_room() < nr)
-		return false;
-	ask_cgroup();
-	return gc_room() >= nr;
+	return machine_room() >= t->nr + GC_HEADROOM_PAGES && ask_cgroup(t);
 }
 
 /* At most 1 << @order pages that are affordable: their order, or -ENOMEM */
-static int affordable_order(struct gc_pages *gp, unsigned int order)
+static int affordable_order(struct gc_pages *gp, struct taking *t, unsigned int order)
 {
-	unsigned long room = max(gc_room(), gc_swap_room());
+	while (order && !has_room(t))
+		taking_reduce(t, 1UL << --order);
+	return affordable(t) ? order : no_memory(gp);
+}
 
-	while (order && room < (1UL << order) + GC_HEADROOM_PAGES)
-		order--;
-	return affordable(1UL << order) ? order : no_memory(gp);
+/* As back_block(), if it is affordable. */
+static int back_affordable(struct gc_pages *gp, unsigned long nr, unsigned int order)
+{
+	struct taking t = taking_begin(1UL << order);
+	int got = affordable_order(gp, &t, order);
+
+	if (got >= 0)
+		got = back_block(gp, nr, got);
+	taking_reduce(&t, 0);
+	return got;
 }
 
 /*
@@ -241,12 +324,12 @@ static int affordable_order(struct gc_pages *gp, unsigned int order)
  */
 static bool headroom(void)
 {
-	unsigned long room = gc_room(), nr;
+	unsigned long room = whole_room(2 * GC_HEADROOM_PAGES), nr;
 	struct page *page, *next;
 	LIST_HEAD(pages);
 
 	/* Others were as fast.  Each processor has some that are counted as taken. */
-	if (room < 2 * GC_HEADROOM_PAGES && gc_swap_room() < GC_HEADROOM_PAGES)
+	if (room < 2 * GC_HEADROOM_PAGES)
 		return room >= GC_HEADROOM_PAGES / 2;
 	for (nr = 0; nr < GC_HEADROOM_PAGES; nr++) {
 		page = alloc_page(BLOCK_GFP);
@@ -262,7 +345,8 @@ static bool headroom(void)
 /* Likewise, for pages that were taken; not tried for each few anew. */
 static bool known_headroom(struct gc_pages *gp, unsigned long nr)
 {
-	if (gp->headroom < nr || time_after(jiffies, gp->headroom_until)) {
+	if (gp->headroom < nr || time_after(jiffies, gp->headroom_until) ||
+	    whole_room(GC_HEADROOM_PAGES) < GC_HEADROOM_PAGES) {
 		gp->headroom = 0;
 		if (!headroom())
 			return false;
@@ -281,7 +365,7 @@ static bool scarce(const struct gc_pages *gp, unsigned long before,
 		   unsigned long got, unsigned long wanted)
 {
 	return (before >= CHUNK_PAGES && got < wanted) ||
-	       gc_room() < GC_HEADROOM_PAGES;
+	       gc_room(GC_HEADROOM_PAGES) < GC_HEADROOM_PAGES;
 }
 
 static unsigned int block_order(struct gc_pages *gp, unsigned long end)
@@ -300,12 +384,11 @@ static int advance(struct gc_pages *gp, unsigned long end)
 {
 	struct gc_chunk *chunk = chunk_make(gp, gp->frontier);
 	unsigned long before = gp->frontier, i;
-	int got = affordable_order(gp, block_order(gp, end));
+	int got;
 
 	if (!chunk)
 		return no_memory(gp);
-	if (got >= 0)
-		got = back_block(gp, gp->frontier, got);
+	got = back_affordable(gp, before, block_order(gp, end));
 	if (got < 0)
 		return got;
 	for (i = 0; i < 1UL << got; i++) {
@@ -369,10 +452,8 @@ static int fill(struct gc_pages *gp, unsigned long nr)
 {
 	struct gc_chunk *chunk = gc_pages_chunk(gp, nr);
 	unsigned int order = hole_order(gp, nr);
-	int got = affordable_order(gp, order);
+	int got = back_affordable(gp, nr, order);
 
-	if (got >= 0)
-		got = back_block(gp, nr, got);
 	if (got < 0)
 		return got;
 	bitmap_clear(chunk->absent, nr % CHUNK_PAGES, 1UL << got);
@@ -589,9 +670,10 @@ void gc_backing_put(struct gc_pages *gp, unsigned long holes,
 int gc_backing_get(struct gc_pages *gp, unsigned long holes,
 		   struct page **pages)
 {
+	struct taking t = taking_begin(hweight_long(holes));
+	int err = affordable(&t) ? 0 : no_memory(gp);
 	unsigned long left = holes;
 	bool short_of = false;
-	int err = affordable(hweight_long(holes)) ? 0 : no_memory(gp);
 
 	while (left && !err) {
 		unsigned long first = __ffs(left), i;
@@ -608,6 +690,7 @@ int gc_backing_get(struct gc_pages *gp, unsigned long holes,
 		}
 		short_of |= scarce(gp, gp->frontier, 1UL << order, 1UL << wanted);
 	}
+	taking_reduce(&t, 0);
 	if (short_of && !err && !known_headroom(gp, hweight_long(holes)))
 		err = no_memory(gp);
 	if (err) {

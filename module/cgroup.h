@@ -16,8 +16,11 @@
 #include <linux/vmstat.h>
 
 #ifdef CONFIG_MEMCG
-/* Pages of files that a cgroup has in memory, which its next charge could have instead. */
-static inline unsigned long gc_cgroup_cache(const struct mem_cgroup *memcg)
+#include "compat.h"
+
+/* Pages of a cgroup that the kernel takes away: LRU_INACTIVE_FILE or LRU_INACTIVE_ANON */
+static inline unsigned long gc_cgroup_own_lru(const struct mem_cgroup *memcg,
+					      enum lru_list kind)
 {
 	unsigned long pages = 0;
 	int node, zone;
@@ -26,27 +29,52 @@ static inline unsigned long gc_cgroup_cache(const struct mem_cgroup *memcg)
 		const struct mem_cgroup_per_node *here = memcg->nodeinfo[node];
 
 		for (zone = 0; here && zone < MAX_NR_ZONES; zone++)
-			pages += READ_ONCE(here->lru_zone_size[zone][LRU_INACTIVE_FILE]) +
-				 READ_ONCE(here->lru_zone_size[zone][LRU_ACTIVE_FILE]);
+			pages += READ_ONCE(here->lru_zone_size[zone][kind]) +
+				 READ_ONCE(here->lru_zone_size[zone][kind + LRU_ACTIVE]);
 	}
 	return pages;
 }
 
-static inline unsigned long gc_cgroup_least(struct mem_cgroup *memcg, bool slowed, bool own)
+/*
+ * Likewise, of all that lie in it, but for what they need not give; not counted further
+ * when it is @enough.  RCU is held.
+ */
+static inline unsigned long gc_cgroup_lru(struct mem_cgroup *top, enum lru_list kind,
+					  unsigned long enough)
 {
-	unsigned long room = ULONG_MAX;
-	struct page_counter *counter;
+	struct cgroup_subsys_state *css;
+	unsigned long pages = 0;
 
-	for (counter = memcg ? &memcg->memory : NULL; counter;
-	     counter = own ? NULL : counter->parent) {
-		unsigned long max = READ_ONCE(counter->max);
-		unsigned long usage = page_counter_read(counter);
+	css_for_each_descendant_pre(css, &top->css) {
+		struct mem_cgroup *memcg = mem_cgroup_from_css(css);
+		unsigned long usage = page_counter_read(&memcg->memory);
+		unsigned long least = memcg == top ? 0 : READ_ONCE(memcg->memory.min);
 
-		if (slowed)
-			max = min(max, READ_ONCE(counter->high));
-		if (max < PAGE_COUNTER_MAX)
-			room = min(room, max > usage ? max - usage : 0);
+		if (pages >= enough)
+			break;
+		if (usage > least)
+			pages += min(usage - least, gc_cgroup_own_lru(memcg, kind));
 	}
+	return pages;
+}
+
+/* What may be charged to one cgroup and those in it.  RCU is held. */
+static inline unsigned long gc_cgroup_room_in(struct page_counter *counter, bool slowed,
+					      unsigned long swap, unsigned long enough)
+{
+	struct mem_cgroup *memcg = container_of(counter, struct mem_cgroup, memory);
+	unsigned long max = READ_ONCE(counter->max);
+	unsigned long usage = page_counter_read(counter), room;
+
+	if (slowed)
+		max = min(max, READ_ONCE(counter->high));
+	if (max >= PAGE_COUNTER_MAX)
+		return ULONG_MAX;
+	room = max > usage ? max - usage : 0;
+	if (room < enough)
+		room += gc_cgroup_lru(memcg, LRU_INACTIVE_FILE, enough - room);
+	if (room < enough && swap > room)
+		room = max(room, min(swap, gc_cgroup_lru(memcg, LRU_INACTIVE_ANON, enough)));
 	return room;
 }
 
@@ -55,39 +83,57 @@ static inline unsigned long gc_cgroup_least(struct mem_cgroup *memcg, bool slowe
  * @slowed: memory.high is a limit, beyond which the program is slowed down; else
  *	memory.max alone
  * @own: the limits of the cgroup itself only; else also of those that it lies in
+ * @swap: so many pages may be swapped out
+ * @enough: what makes way is not counted any further
  *
- * The cgroup's own files in memory count as room, as they make way.  What others below
- * the same limit could make way with is not seen from here, and counts as taken.
+ * What the kernel takes away of a cgroup that is at its limit, and of those in it,
+ * counts as room: files, and what may be swapped out if that is more.
  *
  * Return: pages; ULONG_MAX when nothing limits them.
  */
-static inline unsigned long gc_cgroup_room(bool slowed, bool own)
+static inline unsigned long gc_cgroup_room(bool slowed, bool own, unsigned long swap,
+					   unsigned long enough)
 {
+	unsigned long room = ULONG_MAX;
+	struct page_counter *counter;
 	struct mem_cgroup *memcg;
-	unsigned long room;
 
+	/* Nobody pays for the kernel's memory, which a heap's is: cgroup.memory=nokmem. */
+	if (!memcg_kmem_online())
+		return ULONG_MAX;
 	rcu_read_lock();
 	memcg = mem_cgroup_from_task(current);
-	room = gc_cgroup_least(memcg, slowed, own);
-	if (room < PAGE_COUNTER_MAX)
-		room += gc_cgroup_cache(memcg);
+	for (counter = memcg ? &memcg->memory : NULL; counter;
+	     counter = own ? NULL : counter->parent)
+		room = min(room, gc_cgroup_room_in(counter, slowed, swap, enough));
 	rcu_read_unlock();
 	return room;
 }
 
 /**
- * gc_cgroup_left() - pages that may be charged before anybody has to make way
+ * gc_cgroup_tightest() - where the next limit is
  *
- * Return: pages; ULONG_MAX when nothing limits them.
+ * Return: what can be compared, and nothing else; NULL when there is none.
  */
-static inline unsigned long gc_cgroup_left(void)
+static inline const void *gc_cgroup_tightest(void)
 {
-	unsigned long left;
+	struct page_counter *counter, *tightest = NULL;
+	struct mem_cgroup *memcg;
+	long least = LONG_MAX;
 
 	rcu_read_lock();
-	left = gc_cgroup_least(mem_cgroup_from_task(current), false, false);
+	memcg = mem_cgroup_from_task(current);
+	for (counter = memcg ? &memcg->memory : NULL; counter; counter = counter->parent) {
+		unsigned long max = READ_ONCE(counter->max);
+		long left = max - page_counter_read(counter);
+
+		if (max >= PAGE_COUNTER_MAX || left >= least)
+			continue;
+		least = left;
+		tightest = counter;
+	}
 	rcu_read_unlock();
-	return left;
+	return tightest;
 }
 
 /**
@@ -127,6 +173,8 @@ static inline unsigned long gc_cgroup_most(void)
 	struct page_counter *counter;
 	struct mem_cgroup *memcg;
 
+	if (!memcg_kmem_online())
+		return most;
 	rcu_read_lock();
 	memcg = mem_cgroup_from_task(current);
 	for (counter = memcg ? &memcg->memory : NULL; counter; counter = counter->parent)
@@ -135,14 +183,15 @@ static inline unsigned long gc_cgroup_most(void)
 	return most;
 }
 #else
-static inline unsigned long gc_cgroup_room(bool slowed, bool own)
+static inline unsigned long gc_cgroup_room(bool slowed, bool own, unsigned long swap,
+					   unsigned long enough)
 {
 	return ULONG_MAX;
 }
 
-static inline unsigned long gc_cgroup_left(void)
+static inline const void *gc_cgroup_tightest(void)
 {
-	return ULONG_MAX;
+	return NULL;
 }
 
 static inline unsigned long gc_cgroup_swap_room(void)
@@ -188,12 +237,13 @@ static inline unsigned long gc_machine_room(void)
 
 /**
  * gc_room() - pages that may be taken before anybody is short
+ * @enough: no need to count any further
  *
  * Return: pages, of the machine, and in the calling thread's cgroup; a guess.
  */
-static inline unsigned long gc_room(void)
+static inline unsigned long gc_room(unsigned long enough)
 {
-	return min(gc_machine_room(), gc_cgroup_room(false, false));
+	return min(gc_machine_room(), gc_cgroup_room(false, false, 0, enough));
 }
 
 /**

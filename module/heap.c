@@ -492,7 +492,7 @@ static bool is_tight(const struct gc_heap *heap, u64 more, bool own)
 	       gs->since >= max_t(s64, gs->live / 4, SZ_1M) &&
 	       gs->since >= heap->tight_since &&
 	       gs->pages.free < pages && !gs->nr_unswept &&
-	       gc_cgroup_room(true, own) < pages;
+	       gc_cgroup_room(true, own, 0, pages) < pages;
 }
 
 /**

@@ -281,10 +281,12 @@ static long find_near(struct gc_pages *gp, unsigned long nr)
  */
 static bool prefers_near(const struct gc_pages *gp, unsigned long nr)
 {
+	const unsigned long least = ROOM_PAGES + gp->free;
+
 	return nr_online_nodes > 1 && nr <= CHUNK_PAGES &&
 	       gp->free <= gc_pages_backed(gp) / FAR_PART + CHUNK_PAGES &&
 	       !time_before(jiffies, gp->far_until) &&
-	       gc_cgroup_room(true, false) > ROOM_PAGES + gp->free;
+	       gc_cgroup_room(true, false, 0, least + 1) > least;
 }
 
 /**

@@ -452,14 +452,14 @@ bool gc_shrink_make_way(struct gc_heap *heap, struct gc_wish *wish)
 	if (wish->round == ROUNDS)
 		return false;
 	/* Somebody may have made way meanwhile. */
-	if (!wish->round++ && gc_room() >= wanted + wish->pages / 8)
+	if (!wish->round++ && gc_room(ULONG_MAX) >= wanted + wish->pages / 8)
 		return true;
 	way.pressed_only = gc_machine_room() >= wanted;
 	gc_lru_walk_all(&list, find, &way);
 	done = ask_all(&way, max(wish->pages, LEAST), wish->start);
 	while (way.nr--)
 		kref_put(&way.found[way.nr]->ref, pressed_free);
-	return done >= LEAST || (done && gc_room() >= wanted);
+	return done >= LEAST || (done && gc_room(wanted) >= wanted);
 }
 
 /**

@@ -202,6 +202,18 @@ struct pglist_data {
 #define for_each_online_node(node) \
 	for ((node) = 0; (node) < (int)machine.nodes; (node)++)
 
+static inline long atomic_long_read(const atomic_long_t *v)
+{
+	return v->counter;
+}
+
+static inline long atomic_long_add_return(long i, atomic_long_t *v)
+{
+	return v->counter += i;
+}
+
+#define atomic_long_sub(i, v)	atomic_long_add_return(-(long)(i), v)
+
 #define nr_online_nodes		machine.nodes
 #define numa_mem_id()		machine.node
 
