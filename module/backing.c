@@ -152,6 +152,7 @@ static void page_release(struct gc_pages *gp, struct page *page)
 static int no_memory(struct gc_pages *gp)
 {
 	gp->scarce = true;
+	gp->scarce_all = gc_machine_room() < CHUNK_PAGES + GC_HEADROOM_PAGES;
 	return -ENOMEM;
 }
 

@@ -263,10 +263,7 @@ static int ioctl_alloc(struct gc_heap *heap, union ioctl_args *args)
 {
 	struct gcheap_ioc_alloc *alloc = &args->alloc;
 	struct gc_page_run run;
-	struct gc_wish wish = {
-		.pages = DIV_ROUND_UP(alloc->bytes, PAGE_SIZE),
-		.start = jiffies,
-	};
+	struct gc_wish wish = { .pages = DIV_ROUND_UP(alloc->bytes, PAGE_SIZE) };
 	bool scarce;
 	int err;
 
@@ -281,10 +278,9 @@ static int ioctl_alloc(struct gc_heap *heap, union ioctl_args *args)
 	do {
 		if (mutex_lock_killable(&heap->lock))
 			return -EINTR;
-		heap->slabs.pages.scarce = false;
-		heap->tried = wish.round;
+		gc_shrink_try(heap, &wish);
 		err = alloc_locked(heap, alloc);
-		scarce = err == -ENOMEM && heap->slabs.pages.scarce;
+		scarce = gc_shrink_tried(heap, &wish, err);
 		gc_heap_unlock(heap);
 	} while (scarce && gc_shrink_make_way(heap, &wish));
 	if (err)

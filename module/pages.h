@@ -95,6 +95,7 @@ struct gc_region {
  * @headroom: pages that may yet be taken before it is tried whether there are more
  * @headroom_until: in jiffies; then it is tried in any case
  * @scarce: the machine or the cgroup refused memory since it was last cleared
+ * @scarce_all: it was the machine, the last time
  * @near_from: chunk where memory of the thread's own NUMA node is looked for first
  * @far_until: in jiffies; up to then memory of other NUMA nodes is as good
  */
@@ -119,6 +120,7 @@ struct gc_pages {
 	unsigned long headroom;
 	unsigned long headroom_until;
 	bool scarce;
+	bool scarce_all;
 	unsigned long near_from;
 	unsigned long far_until;
 };

@@ -374,20 +374,16 @@ static int refill_to_user(struct gc_heap *heap,
 			  struct giving_back *g, struct refilling *r)
 {
 	struct gc_mutator *m;
-	struct gc_wish wish = {
-		.pages = size_classes[refill->class_index].pages,
-		.start = jiffies,
-	};
+	struct gc_wish wish = { .pages = size_classes[refill->class_index].pages };
 	bool scarce;
 	int err;
 
 	do {
 		if (mutex_lock_killable(&heap->lock))
 			return -EINTR;
-		heap->slabs.pages.scarce = false;
-		heap->tried = wish.round;
+		gc_shrink_try(heap, &wish);
 		err = refill_busily(heap, &m, refill, g, r);
-		scarce = err == -ENOMEM && heap->slabs.pages.scarce;
+		scarce = gc_shrink_tried(heap, &wish, err);
 		gc_heap_unlock(heap);
 	} while (scarce && gc_shrink_make_way(heap, &wish));
 	if (err)

@@ -39,6 +39,7 @@
 #include "collect.h"
 #include "heap.h"
 #include "scavenge.h"
+#include "shrink.h"
 
 /* Slabs swept or looked at before others may have the lock. */
 #define SWEEP_BATCH	64
@@ -333,26 +334,25 @@ static bool lock_within_reason(struct gc_heap *heap)
 }
 
 /* One look at slabs, and what is free then.  Returns whether there is more. */
-static bool give_back(struct gc_heap *heap, atomic_long_t *released)
+static bool give_back(struct gc_heap *heap)
 {
 	bool unswept = sweep_some(heap);
 	unsigned long done = 0;
 	bool more = release(heap, ULONG_MAX, gc_scavenge_old(heap), &done);
 
-	atomic_long_add(done, released);
+	gc_shrink_gave(heap, done);
 	return unswept || more;
 }
 
 /**
  * gc_scavenge_all() - collect if it is worth it, and give back what no object is on
  * @heap: heap
- * @released: pages given back are added here, as soon as they are
  *
  * Others may have the lock in between.  What becomes free meanwhile need not go.
  *
  * Context: a kernel thread's; may sleep.
  */
-void gc_scavenge_all(struct gc_heap *heap, atomic_long_t *released)
+void gc_scavenge_all(struct gc_heap *heap)
 {
 	unsigned long rounds;
 
@@ -363,7 +363,7 @@ void gc_scavenge_all(struct gc_heap *heap, atomic_long_t *released)
 		leave();
 	}
 	rounds = gc_scavenge_rounds(heap);
-	while (give_back(heap, released) && rounds--) {
+	while (give_back(heap) && rounds--) {
 		gc_heap_unlock(heap);
 		cond_resched();
 		if (!lock_within_reason(heap))

@@ -17,6 +17,6 @@ u64 gc_scavenge_guess(const struct gc_heap *heap);
 u64 gc_scavenge_old(const struct gc_heap *heap);
 unsigned long gc_scavenge_rounds(const struct gc_heap *heap);
 bool gc_scavenge_some(struct gc_heap *heap);
-void gc_scavenge_all(struct gc_heap *heap, atomic_long_t *released);
+void gc_scavenge_all(struct gc_heap *heap);
 
 #endif /* GCHEAP_SCAVENGE_H */

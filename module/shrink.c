@@ -61,8 +61,14 @@
 #define PATIENCE	(5 * HZ)
 #define DISTRUST	4
 
+/* What is no time for a collection to be over in: it tells nothing of the heap. */
+#define WAITED_LEAST	HZ
+
 /* Others may be faster to take what a heap makes way with. */
 #define ROUNDS		4
+
+/* How often in each of them so many HEAPS are asked */
+#define TURNS		16
 
 /**
  * struct gc_pressed - a heap, as the shrinker sees it
@@ -75,6 +81,7 @@
  * @pressing: the work is queued, or runs
  * @released: pages that the works have given back
  * @distrust_until: until when threads of other heaps do not wait for it, in jiffies
+ * @asked: the last call of gc_shrink_make_way() that asked it, by number
  */
 struct gc_pressed {
 	struct list_head node;
@@ -86,6 +93,7 @@ struct gc_pressed {
 	bool pressing;
 	atomic_long_t released;
 	unsigned long distrust_until;
+	long asked;
 };
 
 /* Until when nobody waits, in jiffies */
@@ -95,6 +103,7 @@ static struct kmem_cache *cache;
 static struct list_lru list;
 static struct workqueue_struct *pressing;
 static DECLARE_WAIT_QUEUE_HEAD(pressed);
+static atomic_long_t calls;
 static struct shrinker *shrinker;
 static bool ready;
 
@@ -117,8 +126,22 @@ static void press(struct work_struct *work)
 
 	/* First, as whoever wants memory may not wait to the end. */
 	gc_expose(heap);
-	gc_scavenge_all(heap, &p->released);
+	gc_scavenge_all(heap);
 	no_more_pressing(p);
+}
+
+/**
+ * gc_shrink_gave() - the work has given back pages
+ * @heap: its heap
+ * @nr: how many
+ *
+ * Context: any.
+ */
+void gc_shrink_gave(struct gc_heap *heap, unsigned long nr)
+{
+	atomic_long_add(nr, &heap->pressed->released);
+	if (nr && wq_has_sleeper(&pressed))
+		wake_up_all(&pressed);
 }
 
 /*
@@ -208,7 +231,7 @@ static bool may_wait(struct gc_pressed *p, gfp_t gfp)
 	return !member;
 }
 
-static bool is_over(struct gc_pressed *p)
+static bool is_over(const struct gc_pressed *p)
 {
 	/* Pairs with the release in no_more_pressing(). */
 	return !smp_load_acquire(&p->pressing);
@@ -329,9 +352,47 @@ bool gc_shrink_may_have(struct gc_heap *heap, unsigned long pages)
 }
 
 /**
+ * gc_shrink_try() - a wish is about to be tried
+ * @heap: heap that it is for
+ * @wish: wish
+ *
+ * The heap is not collected again for it, unless there is more by now that may have
+ * become garbage.
+ *
+ * Context: heap's lock held, up to gc_shrink_tried().
+ */
+void gc_shrink_try(struct gc_heap *heap, const struct gc_wish *wish)
+{
+	s64 enough = heap->slabs.live / 16;
+
+	heap->slabs.pages.scarce = false;
+	heap->tried = wish->round && heap->slabs.since <= enough;
+}
+
+/**
+ * gc_shrink_tried() - a wish was tried
+ * @heap: heap that it is for
+ * @wish: wish
+ * @err: what came of it
+ *
+ * Context: heap's lock held.
+ *
+ * Return: whether memory was not to be had, for which others could make way.
+ */
+bool gc_shrink_tried(struct gc_heap *heap, struct gc_wish *wish, int err)
+{
+	wish->machine = heap->slabs.pages.scarce_all;
+	if (!err && wish->round)
+		heap->fruitless = 0;
+	return err == -ENOMEM && heap->slabs.pages.scarce;
+}
+
+/**
  * struct way - heaps that might make way
  * @but: not that one
+ * @call: nor any that this call has asked already
  * @pressed_only: only those that the kernel has asked
+ * @wanted: room that ends all waiting, in pages
  * @nr: entries of @found
  * @found: those that have most, each with a reference
  * @pages: how much that may be
@@ -339,7 +400,9 @@ bool gc_shrink_may_have(struct gc_heap *heap, unsigned long pages)
  */
 struct way {
 	const struct gc_heap *but;
+	long call;
 	bool pressed_only;
+	unsigned long wanted;
 	unsigned int nr;
 	struct gc_pressed *found[HEAPS];
 	unsigned long pages[HEAPS];
@@ -356,15 +419,21 @@ static unsigned int least_of(const struct way *way)
 	return least;
 }
 
+static bool is_distrusted(const struct gc_pressed *p)
+{
+	return time_before(jiffies, READ_ONCE(p->distrust_until));
+}
+
 /* The list's lock is held: no heap that is in the list ends. */
 static enum lru_status find(struct list_head *item, void *arg)
 {
 	struct gc_pressed *p = container_of(item, struct gc_pressed, node);
-	unsigned long pages = pages_of(p->heap);
+	unsigned long pages = is_distrusted(p) ? READ_ONCE(p->heap->slabs.pages.free) :
+						 pages_of(p->heap);
 	struct way *way = arg;
 	unsigned int i;
 
-	if (!pages || p->heap == way->but ||
+	if (!pages || p->heap == way->but || READ_ONCE(p->asked) == way->call ||
 	    (way->pressed_only && !READ_ONCE(p->pressing)))
 		return LRU_SKIP;
 	if (way->nr < HEAPS) {
@@ -400,33 +469,92 @@ static unsigned long ask_one(struct gc_pressed *p, unsigned long nr)
 	return done;
 }
 
-/* Who keeps others waiting for nothing is not waited for, for some time. */
-static unsigned long wait_for(struct gc_pressed *p, unsigned long before,
-			      unsigned long start)
+/* Nobody waits for it. */
+static bool is_idle(const struct gc_pressed *p)
 {
-	unsigned long done;
+	return is_over(p) || is_distrusted(p);
+}
 
-	if (time_before(jiffies, READ_ONCE(p->distrust_until)))
-		return 0;
-	done = pressed_wait(p, before, start);
-	if (!is_over(p) && done < LEAST)
-		WRITE_ONCE(p->distrust_until, jiffies + DISTRUST * PATIENCE);
-	return done;
+static unsigned long given(const struct way *way, unsigned int i)
+{
+	return atomic_long_read(&way->found[i]->released) - way->before[i];
+}
+
+static unsigned long all_given(const struct way *way)
+{
+	unsigned long pages = 0;
+	unsigned int i;
+
+	for (i = 0; i < way->nr; i++)
+		pages += given(way, i);
+	return pages;
+}
+
+static bool is_settled(const struct way *way, unsigned long nr)
+{
+	unsigned int i = 0;
+
+	while (i < way->nr && is_idle(way->found[i]))
+		i++;
+	return i == way->nr || all_given(way) >= nr || gc_room(way->wanted) >= way->wanted;
+}
+
+/* Who keeps others waiting for nothing is not waited for, for some time. */
+static void distrust(const struct way *way)
+{
+	unsigned int i;
+
+	for (i = 0; i < way->nr; i++)
+		if (!is_idle(way->found[i]) && given(way, i) < LEAST)
+			WRITE_ONCE(way->found[i]->distrust_until,
+				   jiffies + DISTRUST * PATIENCE);
+}
+
+/* For all of them together; returns how many pages their works gave back. */
+static unsigned long wait_for(const struct way *way, unsigned long nr,
+			      unsigned long patience)
+{
+	const unsigned long start = jiffies;
+
+	if (!wait_event_killable_timeout(pressed, is_settled(way, nr), patience) &&
+	    jiffies - start >= WAITED_LEAST)
+		distrust(way);
+	return all_given(way);
 }
 
 /* All of them; returns how many pages they gave back. */
-static unsigned long ask_all(struct way *way, unsigned long nr, unsigned long start)
+static unsigned long ask_all(struct way *way, unsigned long nr, unsigned long patience)
 {
 	unsigned long done = 0;
 	unsigned int i;
 
 	for (i = 0; i < way->nr; i++) {
 		way->before[i] = atomic_long_read(&way->found[i]->released);
+		WRITE_ONCE(way->found[i]->asked, way->call);
 		if (done < nr)
 			done += ask_one(way->found[i], nr - done);
 	}
-	for (i = 0; i < way->nr && done < nr; i++)
-		done += wait_for(way->found[i], way->before[i], start);
+	return done < nr ? done + wait_for(way, nr - done, patience) : done;
+}
+
+/* Those that have most first; who comes later is left half of the time, if that many. */
+static unsigned long ask_in_turns(struct way *way, unsigned long nr, unsigned long start)
+{
+	unsigned int turns = TURNS;
+	unsigned long done = 0;
+	bool more;
+
+	do {
+		unsigned long left = PATIENCE - min(jiffies - start, PATIENCE);
+
+		way->nr = 0;
+		gc_lru_walk_all(&list, find, way);
+		more = way->nr == HEAPS;
+		done += ask_all(way, nr - done, more ? left / 2 : left);
+		while (way->nr--)
+			kref_put(&way->found[way->nr]->ref, pressed_free);
+	} while (more && done < nr && gc_room(way->wanted) < way->wanted && --turns &&
+		 !fatal_signal_pending(current));
 	return done;
 }
 
@@ -446,20 +574,23 @@ static unsigned long ask_all(struct way *way, unsigned long nr, unsigned long st
 bool gc_shrink_make_way(struct gc_heap *heap, struct gc_wish *wish)
 {
 	const unsigned long wanted = wish->pages + GC_HEADROOM_PAGES;
-	struct way way = { .but = heap };
-	unsigned long done;
+	const unsigned long plenty = wanted + wish->pages / 8;
+	struct way way = {
+		.but = heap,
+		.call = atomic_long_inc_return(&calls),
+		.pressed_only = !wish->machine,
+		.wanted = wanted,
+	};
 
 	if (wish->round == ROUNDS)
 		return false;
+	if (!wish->round)
+		wish->start = jiffies;
 	/* Somebody may have made way meanwhile. */
-	if (!wish->round++ && gc_room(ULONG_MAX) >= wanted + wish->pages / 8)
+	if (!wish->round++ && gc_room(plenty) >= plenty)
 		return true;
-	way.pressed_only = gc_machine_room() >= wanted;
-	gc_lru_walk_all(&list, find, &way);
-	done = ask_all(&way, max(wish->pages, LEAST), wish->start);
-	while (way.nr--)
-		kref_put(&way.found[way.nr]->ref, pressed_free);
-	return done >= LEAST || (done && gc_room(wanted) >= wanted);
+	return ask_in_turns(&way, max(wish->pages, LEAST), wish->start) >= LEAST ||
+	       gc_room(wanted) >= wanted;
 }
 
 /**

@@ -10,13 +10,15 @@ struct gc_heap;
 /**
  * struct gc_wish - memory that a heap's thread wants
  * @pages: at least so many
- * @start: since when, in jiffies
- * @round: how often others were asked for it
+ * @start: since when others are asked for it, in jiffies
+ * @round: how often they were
+ * @machine: the machine had none, the last time; else the cgroup
  */
 struct gc_wish {
 	unsigned long pages;
 	unsigned long start;
 	unsigned int round;
+	bool machine;
 };
 
 int gc_shrink_init(void);
@@ -24,8 +26,11 @@ void gc_shrink_exit(void);
 
 int gc_shrink_begin(struct gc_heap *heap);
 void gc_shrink_end(struct gc_heap *heap);
+void gc_shrink_gave(struct gc_heap *heap, unsigned long nr);
 
 bool gc_shrink_may_have(struct gc_heap *heap, unsigned long pages);
+void gc_shrink_try(struct gc_heap *heap, const struct gc_wish *wish);
+bool gc_shrink_tried(struct gc_heap *heap, struct gc_wish *wish, int err);
 bool gc_shrink_make_way(struct gc_heap *heap, struct gc_wish *wish);
 
 #endif /* GCHEAP_SHRINK_H */
