@@ -25,6 +25,16 @@ static struct setting {
 	{ .path = FAULTS "fail_usercopy/verbose", .value = "0" },
 };
 
+/* What faults_choose() sets, of the kind that was chosen last */
+static struct setting chosen[] = {
+	{ .path = "task-filter", .value = "Y" },
+	{ .path = "interval", .value = "1" },
+	{ .path = "space", .value = "0" },
+	{ .path = "times", .value = "-1" },
+};
+
+static const char *chosen_kind;
+
 helper bool read_file(const char *path, char *to, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -61,14 +71,6 @@ helper bool faults_enable(void)
 	return true;
 }
 
-helper void faults_disable(void)
-{
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(settings); i++)
-		write_file(settings[i].path, settings[i].old);
-}
-
 /* One file of a kind: FAULTS "failslab/" or another */
 helper void faults_set(const char *kind, const char *name, const char *value)
 {
@@ -81,11 +83,28 @@ helper void faults_set(const char *kind, const char *name, const char *value)
 /* Only of threads that faults_begin(), as often as it may be; the program's pages never. */
 helper void faults_choose(const char *kind)
 {
+	char path[128];
+	size_t i;
+
 	faults_set(FAULTS "fail_page_alloc/", "ignore-gfp-highmem", "Y");
-	faults_set(kind, "task-filter", "Y");
-	faults_set(kind, "interval", "1");
-	faults_set(kind, "space", "0");
-	faults_set(kind, "times", "-1");
+	for (i = 0; i < ARRAY_SIZE(chosen); i++) {
+		snprintf(path, sizeof(path), "%s%s", kind, chosen[i].path);
+		must(read_file(path, chosen[i].old, sizeof(chosen[i].old)));
+		write_file(path, chosen[i].value);
+	}
+	chosen_kind = kind;
+}
+
+/* All is as it was before faults_enable(). */
+helper void faults_disable(void)
+{
+	size_t i;
+
+	for (i = 0; chosen_kind && i < ARRAY_SIZE(chosen); i++)
+		faults_set(chosen_kind, chosen[i].path, chosen[i].old);
+	chosen_kind = NULL;
+	for (i = 0; i < ARRAY_SIZE(settings); i++)
+		write_file(settings[i].path, settings[i].old);
 }
 
 helper void faults_of_a_hundred(const char *kind, unsigned int nr)

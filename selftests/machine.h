@@ -69,21 +69,58 @@ helper void set_huge_pages(size_t nr)
 	must(write_to("/proc/sys/vm/nr_hugepages", text));
 }
 
+helper size_t nr_huge_pages(void)
+{
+	FILE *file = fopen("/proc/sys/vm/nr_hugepages", "r");
+	size_t nr;
+
+	must(file && fscanf(file, "%zu", &nr) == 1);
+	fclose(file);
+	return nr;
+}
+
+/*
+ * What the kernel keeps free for a while, since memory is fragmented: MemAvailable does
+ * not tell of it.  Setting the least that it keeps free ends that.
+ */
+helper void keep_free_when_fragmented(const char *factor)
+{
+	char least[32] = "";
+	FILE *file;
+
+	must(write_to("/proc/sys/vm/watermark_boost_factor", factor));
+	file = fopen("/proc/sys/vm/min_free_kbytes", "r");
+	must(file && fgets(least, sizeof(least), file));
+	fclose(file);
+	must(write_to("/proc/sys/vm/min_free_kbytes", least));
+}
+
 /*
  * Have so much of the machine left, until give_memory_back().  Huge pages that nobody
- * has are taken in no time, and are nobody's who is killed.
+ * has are taken in no time, and are nobody's who is killed.  False: it is more, as there
+ * is no memory for huge pages that lies side by side.
  */
-helper void leave_memory(size_t bytes)
+helper bool leave_memory(size_t bytes)
 {
-	size_t all = available_memory();
+	size_t all;
+	int tries;
 
-	if (all > bytes)
-		set_huge_pages((all - bytes) / (2 * MIB));
+	keep_free_when_fragmented("0");
+	for (tries = 0; tries < 3; tries++) {
+		all = available_memory();
+		if (all < bytes + 4 * MIB)
+			return true;
+		if (tries)
+			must(write_to("/proc/sys/vm/compact_memory", "1"));
+		set_huge_pages(nr_huge_pages() + (all - bytes) / (2 * MIB));
+	}
+	return available_memory() < bytes + bytes / 2;
 }
 
 helper void give_memory_back(void)
 {
 	set_huge_pages(0);
+	keep_free_when_fragmented("15000");
 }
 
 /*

@@ -255,16 +255,20 @@ static bool begin_group(void)
 
 static void end_group(void)
 {
-	must(!group_events("oom_kill"));
-	group_remove();
+	long kills = group_events("oom_kill");
+
+	must(group_remove());
+	must(!kills);
 }
 
 static bool begin_machine(void)
 {
 	if (geteuid())
 		return false;
-	leave_memory(on_debug_kernel() ? 16 * MIB : 40 * MIB);
-	return true;
+	if (leave_memory(on_debug_kernel() ? 16 * MIB : 40 * MIB))
+		return true;
+	give_memory_back();
+	return false;
 }
 
 FIXTURE(enomem) {
@@ -330,7 +334,7 @@ FIXTURE_VARIANT_ADD(enomem, by_the_machine) {
 FIXTURE_SETUP(enomem)
 {
 	if (variant->begin && !variant->begin())
-		SKIP(return, "not root, or without memory cgroups");
+		SKIP(return, "not root, or without memory cgroups, or memory in pieces");
 	self->begun = true;
 	self->company = shared_page();
 	/* Less than is left to others whoever grows, see HEADROOM_PAGES in backing.c */
@@ -452,16 +456,29 @@ static pid_t start_watch(struct watch *watch)
 	_exit(KSFT_PASS);
 }
 
+FIXTURE(machine) {
+};
+
+FIXTURE_SETUP(machine)
+{
+	if (geteuid())
+		SKIP(return, "only root can make memory scarce");
+	leave_memory(128 * MIB);
+}
+
+FIXTURE_TEARDOWN(machine)
+{
+	if (!geteuid())
+		give_memory_back();
+}
+
 /* One that the heap may have and the machine does not: nothing is taken to find out. */
-TEST(more_than_the_machine_has_is_not_taken_from_others)
+TEST_F(machine, does_not_take_from_others_what_is_more_than_it_has)
 {
 	struct watch *watch = shared_page();
 	struct wish wish = { .times = 2 };
 	pid_t watcher, pid;
 
-	if (geteuid())
-		SKIP(return, "only root can make memory scarce");
-	leave_memory(128 * MIB);
 	watcher = start_watch(watch);
 	wish.bytes = available_memory() + 64 * MIB;
 	pid = fork_child();
@@ -471,7 +488,6 @@ TEST(more_than_the_machine_has_is_not_taken_from_others)
 	watch->over = true;
 	EXPECT_TRUE(child_succeeded(watcher));
 	EXPECT_LT(64 * MIB, watch->least);
-	give_memory_back();
 }
 
 static void write_much(const char *path, size_t bytes)
@@ -486,13 +502,16 @@ static void write_much(const char *path, size_t bytes)
 	close(fd);
 }
 
+/* All that the container may have */
+#define FILES_MAX	(16 * MIB)
+
 #define INNER		GROUP "/inner"
 #define OTHER		GROUP "/other"
 
 static void have_files(const char *path)
 {
 	group_enter_inner(OTHER);
-	write_much(path, 12 * MIB);
+	write_much(path, FILES_MAX);
 	_exit(KSFT_PASS);
 }
 
@@ -515,7 +534,7 @@ TEST(what_a_sibling_in_the_container_keeps_of_files_makes_way)
 	char path[64];
 	pid_t pid;
 
-	if (!disk || !group_make("memory.max", 16 * MIB))
+	if (!disk || !group_make("memory.max", FILES_MAX))
 		SKIP(return, "no disk, or no memory cgroup at /sys/fs/cgroup");
 	group_make_inner(INNER);
 	group_make_inner(OTHER);
@@ -530,9 +549,7 @@ TEST(what_a_sibling_in_the_container_keeps_of_files_makes_way)
 	EXPECT_TRUE(child_succeeded(pid));
 	EXPECT_EQ(0, group_events("oom_kill"));
 	unlink(path);
-	group_remove_inner(INNER);
-	group_remove_inner(OTHER);
-	group_remove();
+	EXPECT_TRUE(group_remove());
 }
 
 /* As many of the smallest large objects as there is room for, side by side */

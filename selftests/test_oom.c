@@ -366,7 +366,7 @@ TEST_F(cgroup, when_full_refuses_and_kills_nobody)
 		fill_group(variant->object_size);
 	EXPECT_TRUE(child_succeeded(pid));
 	EXPECT_EQ(0, group_events("oom_kill"));
-	group_remove();
+	EXPECT_TRUE(group_remove());
 }
 
 TEST_HARNESS_MAIN

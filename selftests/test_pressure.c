@@ -293,7 +293,8 @@ FIXTURE_SETUP(pressure)
 FIXTURE_TEARDOWN(pressure)
 {
 	set_idle(2000);
-	group_remove();
+	give_memory_back();
+	EXPECT_TRUE(group_remove());
 }
 
 /* Somebody else's wish for memory */
@@ -546,7 +547,6 @@ TEST_F(pressure, of_the_machine_gets_garbage_back)
 	leave_memory(some(320 * MIB));
 	all = available_memory();
 	have_them_meet(_metadata, all / 2, touch, all / 4 * 3, false);
-	give_memory_back();
 }
 
 TEST_F(pressure, of_a_heap_on_the_machine_gets_garbage_back)
@@ -556,7 +556,6 @@ TEST_F(pressure, of_a_heap_on_the_machine_gets_garbage_back)
 	leave_memory(some(320 * MIB));
 	all = available_memory();
 	have_them_meet(_metadata, all / 2, fill_heap, all / 4 * 3, false);
-	give_memory_back();
 }
 
 static void want_beside_garbage(size_t all)
@@ -577,7 +576,6 @@ TEST_F(pressure, of_another_heap_of_the_process_gets_garbage_back)
 	if (!pid)
 		want_beside_garbage(available_memory());
 	EXPECT_TRUE(child_succeeded(pid));
-	give_memory_back();
 }
 
 TEST_HARNESS_MAIN
