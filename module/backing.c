@@ -318,20 +318,12 @@ static int back_affordable(struct gc_pages *gp, unsigned long nr, unsigned int o
 	return got;
 }
 
-/*
- * Whether the program would still get memory: take some, and give it back.  What is
- * affordable may yet be where the calling thread must not have it.  But not all of
- * it is taken.
- */
-static bool headroom(void)
+static bool can_take_headroom(void)
 {
-	unsigned long room = whole_room(2 * GC_HEADROOM_PAGES), nr;
 	struct page *page, *next;
 	LIST_HEAD(pages);
+	unsigned long nr;
 
-	/* Others were as fast.  Each processor has some that are counted as taken. */
-	if (room < 2 * GC_HEADROOM_PAGES)
-		return room >= GC_HEADROOM_PAGES / 2;
 	for (nr = 0; nr < GC_HEADROOM_PAGES; nr++) {
 		page = alloc_page(BLOCK_GFP);
 		if (!page)
@@ -341,6 +333,25 @@ static bool headroom(void)
 	list_for_each_entry_safe(page, next, &pages, lru)
 		__free_page(page);
 	return nr == GC_HEADROOM_PAGES;
+}
+
+/*
+ * Whether the program would still get memory: take some, and give it back.  What is
+ * affordable may yet be where the calling thread must not have it.  But not all of
+ * it is taken.
+ */
+static bool headroom(void)
+{
+	struct taking t = taking_begin(GC_HEADROOM_PAGES);
+	bool there;
+
+	/* Others were as fast.  Each processor has some that are counted as taken. */
+	if (has_room(&t))
+		there = can_take_headroom();
+	else
+		there = whole_room(GC_HEADROOM_PAGES / 2) >= GC_HEADROOM_PAGES / 2;
+	taking_reduce(&t, 0);
+	return there;
 }
 
 /* Likewise, for pages that were taken; not tried for each few anew. */

@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/swap.h>
 
 #include "common.h"
 #include "group.h"
@@ -192,7 +193,7 @@ static void be_short(struct gcheap *heap, size_t least, size_t tenths)
 }
 
 /**
- * struct company - somebody who has nothing to do with it
+ * struct company - somebody who has nothing to do with it, and has nothing to swap
  * @rounds: how often he had the memory that he wanted
  * @over: he may end
  */
@@ -215,7 +216,7 @@ static pid_t start_company(struct company *company, size_t wish, bool grouped)
 		group_enter();
 	while (!company->over) {
 		memory = mmap(NULL, wish, PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0);
 		must(memory != MAP_FAILED);
 		memset(memory, 1, wish);
 		must(!munmap(memory, wish));
@@ -259,6 +260,67 @@ static void end_group(void)
 
 	must(group_remove());
 	must(!kills);
+}
+
+static void write_much(const char *path, size_t bytes)
+{
+	static const char zeros[MIB];
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	must(fd >= 0);
+	for (; bytes; bytes -= MIB)
+		must(write(fd, zeros, MIB) == MIB);
+	must(!fsync(fd));
+	close(fd);
+}
+
+#define SWAP_SIZE	(16 * MIB)
+
+/* What mkswap writes: version 1, and the last page, in the header; and what it is. */
+static bool swap_on(const char *path)
+{
+	const uint32_t header[] = { 1, SWAP_SIZE / 4096 - 1 };
+	int fd, err;
+
+	write_much(path, SWAP_SIZE);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	must(fd >= 0);
+	must(pwrite(fd, header, sizeof(header), 1024) == sizeof(header));
+	must(pwrite(fd, "SWAPSPACE2", 10, 4086) == 10);
+	must(!fsync(fd));
+	close(fd);
+	err = swapon(path, 0);
+	if (err)
+		unlink(path);
+	return !err;
+}
+
+static const char *swap_file(void)
+{
+	static char path[64];
+	const char *disk = getenv("GCHEAP_DISK");
+
+	snprintf(path, sizeof(path), "%s/swap", disk ? disk : "");
+	return disk ? path : NULL;
+}
+
+/* Others, not in the cgroup, have much that could be swapped. */
+static bool begin_group_with_swap(void)
+{
+	const char *path = swap_file();
+
+	if (!path || geteuid() || !swap_on(path))
+		return false;
+	if (begin_group() && write_to(GROUP "/memory.swap.max", "max"))
+		return true;
+	must(!swapoff(path) && !unlink(path));
+	return false;
+}
+
+static void end_group_with_swap(void)
+{
+	must(!swapoff(swap_file()) && !unlink(swap_file()));
+	end_group();
 }
 
 static bool begin_machine(void)
@@ -322,6 +384,11 @@ FIXTURE_VARIANT_ADD(enomem, by_the_cgroup) {
 	.begin = begin_group, .enter = group_enter, .end = end_group,
 };
 
+FIXTURE_VARIANT_ADD(enomem, by_the_cgroup_with_swap) {
+	.least = 2 * MIB,
+	.begin = begin_group_with_swap, .enter = group_enter, .end = end_group_with_swap,
+};
+
 /*
  * What is given back of the little that the machine has may be what its processors keep
  * at hand: the kernel does not call it available, and would rather kill than look there.
@@ -334,7 +401,7 @@ FIXTURE_VARIANT_ADD(enomem, by_the_machine) {
 FIXTURE_SETUP(enomem)
 {
 	if (variant->begin && !variant->begin())
-		SKIP(return, "not root, or without memory cgroups, or memory in pieces");
+		SKIP(return, "not root, or no memory cgroup, swap or huge pages");
 	self->begun = true;
 	self->company = shared_page();
 	/* Less than is left to others whoever grows, see HEADROOM_PAGES in backing.c */
@@ -490,20 +557,53 @@ TEST_F(machine, does_not_take_from_others_what_is_more_than_it_has)
 	EXPECT_LT(64 * MIB, watch->least);
 }
 
-static void write_much(const char *path, size_t bytes)
-{
-	static const char zeros[MIB];
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	must(fd >= 0);
-	for (; bytes; bytes -= MIB)
-		must(write(fd, zeros, MIB) == MIB);
-	must(!fsync(fd));
-	close(fd);
-}
-
 /* All that the container may have */
 #define FILES_MAX	(16 * MIB)
+
+#define TOGETHER	6
+
+/* Whoever comes first: each has what it gets, and gives it back. */
+static void be_short_together(void)
+{
+	int rounds;
+
+	group_enter();
+	for (rounds = on_debug_kernel() ? 2 : 6; rounds; rounds--) {
+		struct gcheap *heap = gcheap_open(NULL);
+
+		if (!heap) {
+			must(errno == ENOMEM);
+			continue;
+		}
+		while (keep(heap, MIB))
+			;
+		nr_things = 0;
+		gcheap_close(heap);
+	}
+	_exit(KSFT_PASS);
+}
+
+/* None of them takes what another one has just counted on. */
+TEST(heaps_that_fill_a_cgroup_together_leave_some_to_others)
+{
+	struct company *company = shared_page();
+	pid_t others, pids[TOGETHER];
+	int i;
+
+	if (!begin_group())
+		SKIP(return, "no memory cgroup at /sys/fs/cgroup");
+	others = start_company(company, 512 * KIB, true);
+	for (i = 0; i < TOGETHER; i++) {
+		pids[i] = fork_child();
+		if (!pids[i])
+			be_short_together();
+	}
+	for (i = 0; i < TOGETHER; i++)
+		EXPECT_TRUE(child_succeeded(pids[i]));
+	company->over = true;
+	EXPECT_TRUE(child_succeeded(others));
+	end_group();
+}
 
 #define INNER		GROUP "/inner"
 #define OTHER		GROUP "/other"
