@@ -264,8 +264,9 @@ static bool has_room(const struct taking *t)
 }
 
 /*
- * Have make way who would in the cgroup: files, other heaps.  It is more each time than
- * what nobody has: so nothing is taken, nor is anybody else short of memory meanwhile.
+ * Have make way who would in the cgroup: other heaps, what the kernel has in slabs.  It is
+ * more each time than what nobody has: so nothing is had unless somebody makes way, and
+ * what is had goes back at once.
  */
 static bool ask_cgroup(const struct taking *t)
 {

@@ -39,7 +39,6 @@
 #include "collect.h"
 #include "heap.h"
 #include "scavenge.h"
-#include "shrink.h"
 
 /* Slabs swept or looked at before others may have the lock. */
 #define SWEEP_BATCH	64
@@ -334,25 +333,26 @@ static bool lock_within_reason(struct gc_heap *heap)
 }
 
 /* One look at slabs, and what is free then.  Returns whether there is more. */
-static bool give_back(struct gc_heap *heap)
+static bool give_back(struct gc_heap *heap, gc_scavenge_gave gave)
 {
 	bool unswept = sweep_some(heap);
 	unsigned long done = 0;
 	bool more = release(heap, ULONG_MAX, gc_scavenge_old(heap), &done);
 
-	gc_shrink_gave(heap, done);
+	gave(heap, done);
 	return unswept || more;
 }
 
 /**
  * gc_scavenge_all() - collect if it is worth it, and give back what no object is on
  * @heap: heap
+ * @gave: is told of pages given back, as soon as they are
  *
  * Others may have the lock in between.  What becomes free meanwhile need not go.
  *
  * Context: a kernel thread's; may sleep.
  */
-void gc_scavenge_all(struct gc_heap *heap)
+void gc_scavenge_all(struct gc_heap *heap, gc_scavenge_gave gave)
 {
 	unsigned long rounds;
 
@@ -363,7 +363,7 @@ void gc_scavenge_all(struct gc_heap *heap)
 		leave();
 	}
 	rounds = gc_scavenge_rounds(heap);
-	while (give_back(heap) && rounds--) {
+	while (give_back(heap, gave) && rounds--) {
 		gc_heap_unlock(heap);
 		cond_resched();
 		if (!lock_within_reason(heap))

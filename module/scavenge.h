@@ -7,6 +7,9 @@
 
 struct gc_heap;
 
+/* Who is told how many pages of a heap have just been given back; its lock is held */
+typedef void (*gc_scavenge_gave)(struct gc_heap *heap, unsigned long nr);
+
 int gc_scavenge_init(void);
 void gc_scavenge_exit(void);
 
@@ -17,6 +20,6 @@ u64 gc_scavenge_guess(const struct gc_heap *heap);
 u64 gc_scavenge_old(const struct gc_heap *heap);
 unsigned long gc_scavenge_rounds(const struct gc_heap *heap);
 bool gc_scavenge_some(struct gc_heap *heap);
-void gc_scavenge_all(struct gc_heap *heap);
+void gc_scavenge_all(struct gc_heap *heap, gc_scavenge_gave gave);
 
 #endif /* GCHEAP_SCAVENGE_H */

@@ -119,6 +119,14 @@ static void no_more_pressing(struct gc_pressed *p)
 	wake_up_all(&pressed);
 }
 
+/* Who waits may have enough. */
+static void gave(struct gc_heap *heap, unsigned long nr)
+{
+	atomic_long_add(nr, &heap->pressed->released);
+	if (nr && wq_has_sleeper(&pressed))
+		wake_up_all(&pressed);
+}
+
 static void press(struct work_struct *work)
 {
 	struct gc_pressed *p = container_of(work, struct gc_pressed, work);
@@ -126,22 +134,8 @@ static void press(struct work_struct *work)
 
 	/* First, as whoever wants memory may not wait to the end. */
 	gc_expose(heap);
-	gc_scavenge_all(heap);
+	gc_scavenge_all(heap, gave);
 	no_more_pressing(p);
-}
-
-/**
- * gc_shrink_gave() - the work has given back pages
- * @heap: its heap
- * @nr: how many
- *
- * Context: any.
- */
-void gc_shrink_gave(struct gc_heap *heap, unsigned long nr)
-{
-	atomic_long_add(nr, &heap->pressed->released);
-	if (nr && wq_has_sleeper(&pressed))
-		wake_up_all(&pressed);
 }
 
 /*

@@ -26,7 +26,6 @@ void gc_shrink_exit(void);
 
 int gc_shrink_begin(struct gc_heap *heap);
 void gc_shrink_end(struct gc_heap *heap);
-void gc_shrink_gave(struct gc_heap *heap, unsigned long nr);
 
 bool gc_shrink_may_have(struct gc_heap *heap, unsigned long pages);
 void gc_shrink_try(struct gc_heap *heap, const struct gc_wish *wish);

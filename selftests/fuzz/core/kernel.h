@@ -187,18 +187,28 @@ static inline long si_mem_available(void)
 }
 
 #define get_nr_swap_pages()	0L
-#define global_node_page_state(item)	0UL
+
+enum node_stat_item {
+	NR_INACTIVE_ANON,
+	NR_ACTIVE_ANON,
+};
+
+static inline unsigned long global_node_page_state(enum node_stat_item item)
+{
+	return 0;
+}
+
+#define MAX_NR_ZONES		1
 
 struct zone {
 	unsigned long watermark_boost;
 };
 
 struct pglist_data {
-	struct zone node_zones[1];
+	struct zone node_zones[MAX_NR_ZONES];
 };
 
-#define MAX_NR_ZONES		1
-#define NODE_DATA(node)		(&(const struct pglist_data) {})
+#define NODE_DATA(node)		((void)(node), &(const struct pglist_data) {})
 #define for_each_online_node(node) \
 	for ((node) = 0; (node) < (int)machine.nodes; (node)++)
 
