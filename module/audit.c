@@ -19,6 +19,7 @@
  * @pages: pages of slabs
  * @holes: of these, the ones that were given back
  * @absent: pages of the heap that were given back and are in no slab
+ * @listed: slabs that nobody owns, with an object, and swept
  * @unswept: slabs that are to be swept
  * @empty: slabs without an object
  * @empty_pages: pages of these, which are free
@@ -39,6 +40,7 @@ struct audit {
 	unsigned long pages;
 	unsigned long holes;
 	unsigned long absent;
+	unsigned long listed;
 	unsigned long unswept;
 	unsigned long empty;
 	unsigned long empty_pages;
@@ -98,8 +100,6 @@ static void audit_bits(struct audit *a, struct gc_slab *slab)
 
 	expect(a, "slots allocated", slab->nr_alloc,
 	       bitmap_weight(alloc, slab->slots));
-	expect(a, "slots marked", slab->nr_marked,
-	       bitmap_weight(mark, slab->slots));
 	expect(a, "held slots are allocated",
 	       slab->nr_held <= slab->nr_alloc, true);
 	expect(a, "marked slots are allocated",
@@ -113,21 +113,23 @@ static void audit_bits(struct audit *a, struct gc_slab *slab)
 
 static void audit_state(struct audit *a, struct gc_slab *slab)
 {
-	bool owned = slab->state == SLAB_OWNED;
+	enum gc_slab_state state = gc_slab_state(a->gs, slab);
+	bool owned = state == SLAB_OWNED;
 
 	expect(a, "it has an owner", !!slab->owner, owned);
-	if (slab->state != SLAB_UNSWEPT)
-		expect(a, "slots marked, though swept", slab->nr_marked, 0);
+	if (state != SLAB_UNSWEPT)
+		expect(a, "slots marked, though swept",
+		       bitmap_weight(gc_slab_mark_bits(slab), slab->slots), 0);
 	if (!owned)
 		expect(a, "it has an allocated slot", !!slab->nr_alloc,
-		       slab->state != SLAB_EMPTY);
-	if (slab->state == SLAB_PARTIAL || slab->state == SLAB_SPARSE)
+		       state != SLAB_EMPTY);
+	if (state == SLAB_PARTIAL || state == SLAB_SPARSE)
 		expect(a, "it has a free slot", slab->nr_alloc < slab->slots,
 		       true);
-	if (slab->state != SLAB_UNSWEPT)
+	if (state != SLAB_UNSWEPT)
 		expect(a, "it has holes", !!slab->holes,
-		       slab->state == SLAB_SPARSE);
-	if (slab->state == SLAB_FULL)
+		       state == SLAB_SPARSE);
+	if (state == SLAB_FULL)
 		expect(a, "it has no free slot", slab->nr_alloc, slab->slots);
 }
 
@@ -190,9 +192,18 @@ static void add_up(struct audit *a, struct gc_slab *slab)
 	if (slab->state == SLAB_OWNED)
 		objects -= bitmap_weight(gc_slab_handed_bits(slab),
 					 slab->slots);
-	if (slab->state == SLAB_UNSWEPT) {
-		in_use = slab->nr_marked;
+	switch (gc_slab_state(a->gs, slab)) {
+	case SLAB_UNSWEPT:
+		in_use = bitmap_weight(gc_slab_mark_bits(slab), slab->slots);
 		a->unswept++;
+		break;
+	case SLAB_PARTIAL:
+	case SLAB_SPARSE:
+	case SLAB_FULL:
+		a->listed++;
+		break;
+	default:
+		break;
 	}
 	if (slab->state == SLAB_EMPTY) {
 		a->empty++;
@@ -224,7 +235,9 @@ static void audit_slab(struct audit *a, struct gc_slab *slab)
 /* Who was looked at comes last; returns whether one was. */
 static bool audit_looks(struct audit *a, struct gc_slab *slab, bool before)
 {
-	if (slab->state != SLAB_PARTIAL && slab->state != SLAB_SPARSE)
+	enum gc_slab_state state = gc_slab_state(a->gs, slab);
+
+	if (state != SLAB_PARTIAL && state != SLAB_SPARSE)
 		return false;
 	expect(a, "looked at, and another one behind it not",
 	       before && !slab->looked_at, false);
@@ -243,7 +256,7 @@ static void audit_list(struct audit *a, struct list_head *list,
 	list_for_each_entry(slab, list, node) {
 		a->slab = slab;
 		looked_at = audit_looks(a, slab, looked_at);
-		expect(a, "state, by its list", slab->state, state);
+		expect(a, "state, by its list", gc_slab_state(a->gs, slab), state);
 		expect(a, "kind, by its list",
 		       2 * slab->class_index + slab->noscan, kind);
 		audit_slab(a, slab);
@@ -276,6 +289,7 @@ static void audit_sums(struct audit *a)
 	struct gc_slabs *gs = a->gs;
 	unsigned int i;
 
+	expect(a, "slabs that are swept", gs->nr_listed, a->listed);
 	expect(a, "slabs to be swept", gs->nr_unswept, a->unswept);
 	expect(a, "empty slabs", gs->nr_empty, a->empty);
 	expect(a, "pages of empty slabs", gs->empty_pages, a->empty_pages);
@@ -378,6 +392,7 @@ void gc_audit(struct gc_slabs *gs)
 {
 	struct audit a = { .gs = gs };
 
+	gc_slabs_settle(gs);
 	audit_slabs(&a);
 	audit_sums(&a);
 	audit_tree(&a);

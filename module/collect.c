@@ -16,8 +16,13 @@
  * that is killed, or is to be frozen, gives up: marks are forgotten, the world runs
  * on.
  *
- * The marker, the second marker and what reads the roots are the collector's, and
- * end with the collection.  The collector waits for the threads of the world, and
+ * Where that would take long, the world is stopped twice or more often, and marking goes on
+ * in between, in parts, with the heap's lock free between them: then whoever has it may go
+ * on.  What is written meanwhile is looked at again: see dirty.c, and README.md for why no
+ * object is lost.
+ *
+ * The second marker and what reads the roots are the collector's, and end with the
+ * stop; the marker ends with the collection.  The collector waits for the threads of the world, and
  * for the memory of their processes, with patience that ends; so nobody whom it
  * stops may hold the heap's lock, and what is locked below that is in heap.h.
  *
@@ -29,13 +34,20 @@
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/printk.h>
+#include <linux/math64.h>
 #include <linux/sched.h>
+#include <linux/sizes.h>
 #include <linux/timekeeping.h>
+#include <linux/workqueue.h>
 
 #include "audit.h"
 #include "collect.h"
+#include "collection.h"
+#include "dirty.h"
 #include "fetch.h"
+#include "given_up.h"
 #include "heap.h"
+#include "map.h"
 #include "mark.h"
 #include "member.h"
 #include "mutator.h"
@@ -48,6 +60,32 @@
 /* Stops in a row that a storm of new threads may spoil. */
 #define ATTEMPTS	4
 
+/* Words and pages looked at before others may have the heap's lock */
+#define PART_WORDS	16384UL
+#define PART_PAGES	64U
+
+/* As many words may be looked at for one allocation. */
+#define HELP_WORDS	(8 * PART_WORDS)
+
+/* Words looked at between two looks at the clock */
+#define SLICE_WORDS	1024UL
+
+/* Pauses that may take too long, and end; the next one takes what it needs. */
+#define PAUSES_MAX	5
+
+/* Looks for what was written before a pause, and what of it is left to that */
+#define LOOKS_MAX	8
+#define FEW_PAGES	64
+
+/* What a heap may allocate beside a collection, at least */
+#define ROOM_MIN	((u64)SZ_64K)
+
+/* A look for what was written takes this part of the marking at most, or it is not worth it. */
+#define LOOKS_WORTH	4
+
+/* It is not known yet how long marking takes: but of so little, not long. */
+#define SMALL_BYTES	((u64)SZ_256K)
+
 static bool trace;
 module_param(trace, bool, 0644);
 MODULE_PARM_DESC(trace, "print a line for each collection");
@@ -56,40 +94,71 @@ static bool verify;
 module_param(verify, bool, 0644);
 MODULE_PARM_DESC(verify, "check each collection: mark once more in another way, audit all slabs (slow)");
 
-static int drain(struct gc_roots *roots)
+static bool concurrent = true;
+module_param(concurrent, bool, 0644);
+MODULE_PARM_DESC(concurrent, "mark while the program runs, where the kernel tells what it writes (default 1)");
+
+static unsigned int pause_us = 500;
+module_param(pause_us, uint, 0644);
+MODULE_PARM_DESC(pause_us, "microseconds of marking in a pause, beyond which the program runs on (default 500)");
+
+/* Returns 0 when all is marked, 1 when time is over, or an error. */
+static int mark_until(struct gc_marker *m, u64 budget_ns)
+{
+	u64 start = ktime_get_ns();
+
+	if (budget_ns == U64_MAX)
+		return gc_mark_drain(m);
+	while (gc_mark_some(m, SLICE_WORDS))
+		if (ktime_get_ns() - start >= budget_ns)
+			return 1;
+	/* That takes long, and is for when the program runs. */
+	return m->overflowed;
+}
+
+static int drain(struct gc_roots *roots, u64 budget_ns)
 {
 	struct gc_verify *v = roots->verify;
 	int err = v ? gc_verify_walk(v) : 0;
 
 	if (!err)
-		err = gc_mark_drain(roots->marker);
+		err = mark_until(roots->marker, budget_ns);
 	if (!err && v)
 		err = gc_verify_walk(v);
 	return err;
 }
 
-static int mark(struct gc_heap *heap, struct gc_roots *roots)
+static void look(struct gc_collection *c, bool stopped)
 {
-	u64 unused;
-	int err;
+	gc_dirty_look(&c->dirty, stopped);
+	c->cycle.looks++;
+	c->cycle.dirty_pages += c->dirty.found;
+}
 
-	gc_mutators_reap(heap, gc_world_round(heap->world));
-	gc_members_reap(heap);
-	if (roots->verify)
-		gc_verify_begin(roots->verify);
-	err = gc_roots_mark(roots);
-	if (!err)
-		err = drain(roots);
-	if (!err && gc_world_breached(heap->world))
-		err = -EAGAIN;
-	if (err) {
-		gc_slabs_unmark(&heap->slabs);
-		return err;
+static void look_again(struct gc_collection *c)
+{
+	unsigned long nr;
+
+	look(c, true);
+	while (gc_dirty_take(&c->dirty, &nr)) {
+		gc_mark_page(&c->marker, nr);
+		if (!(nr % PART_PAGES))
+			cond_resched();
 	}
+}
+
+/* The world is stopped, and all is marked. */
+static void flip(struct gc_heap *heap, struct gc_roots *roots)
+{
+	struct gc_collection *c = heap->collection;
+	u64 unused;
+
 	if (roots->verify)
-		gc_verify_compare(roots->verify, &heap->slabs.pages.faults);
+		c->cycle.floating = gc_verify_compare(roots->verify, !c->pauses,
+						      &heap->slabs.pages.faults);
+	c->beside = max(heap->slabs.since - c->since, 0LL);
 	unused = gc_owned_sweep(&roots->reader);
-	gc_slabs_marked(&heap->slabs);
+	gc_slabs_marked(&heap->slabs, roots->marker->marked);
 	gc_owned_recall(&roots->reader, unused);
 	gc_slabs_recalled(&heap->slabs);
 	if (roots->verify) {
@@ -97,57 +166,130 @@ static int mark(struct gc_heap *heap, struct gc_roots *roots)
 		gc_mutators_audit(heap, gc_world_round(heap->world));
 		gc_stats_audit(heap);
 	}
-	return 0;
 }
 
-static int stop_and_mark(struct gc_heap *heap, struct gcheap_cycle *cycle,
-			 struct gc_roots *roots)
+/* Returns 0 when the collection is complete, 1 when there is more to mark, or an error. */
+static int mark(struct gc_heap *heap, struct gc_roots *roots, u64 budget_ns,
+		struct gcheap_cycle *pause)
 {
+	struct gc_collection *c = heap->collection;
+	u64 start = ktime_get_ns();
+	int err;
+
+	gc_mutators_reap(heap, gc_world_round(heap->world));
+	gc_members_reap(heap);
+	if (roots->verify)
+		gc_verify_begin(roots->verify);
+	err = gc_roots_mark(roots);
+	pause->roots_ns = ktime_get_ns() - start;
+	if (err)
+		return err;
+	if (c->pauses)
+		look_again(c);
+	pause->dirty_ns = ktime_get_ns() - start - pause->roots_ns;
+	err = budget_ns ? drain(roots, budget_ns) : 1;
+	if (!err && gc_world_breached(heap->world))
+		err = -EAGAIN;
+	start = ktime_get_ns();
+	if (!err)
+		flip(heap, roots);
+	pause->flip_ns = ktime_get_ns() - start;
+	return err;
+}
+
+/* Of several pauses the longest is told. */
+static void note_pause(struct gcheap_cycle *cycle, const struct gcheap_cycle *pause)
+{
+	cycle->pauses++;
+	if (pause->pause_ns < cycle->pause_ns)
+		return;
+	cycle->stop_ns = pause->stop_ns;
+	cycle->mark_ns = pause->mark_ns;
+	cycle->pause_ns = pause->pause_ns;
+	cycle->roots_ns = pause->roots_ns;
+	cycle->dirty_ns = pause->dirty_ns;
+	cycle->flip_ns = pause->flip_ns;
+}
+
+static int stop_and_mark(struct gc_heap *heap, struct gc_roots *roots,
+			 u64 budget_ns)
+{
+	struct gc_collection *c = heap->collection;
+	struct gcheap_cycle pause = {};
 	u64 start = ktime_get_ns(), stopped;
 	int err = gc_world_stop(heap);
 
 	if (err)
 		return err;
 	stopped = ktime_get_ns();
-	cycle->stop_ns = stopped - start;
-	err = mark(heap, roots);
-	cycle->mark_ns = ktime_get_ns() - stopped;
+	pause.stop_ns = stopped - start;
+	err = mark(heap, roots, budget_ns, &pause);
+	pause.mark_ns = ktime_get_ns() - stopped;
 	gc_world_start(heap);
-	cycle->pause_ns = ktime_get_ns() - start;
+	pause.pause_ns = ktime_get_ns() - start;
+	c->pause_ns += pause.pause_ns;
+	note_pause(&c->cycle, &pause);
 	return err;
 }
 
 /* Everything that can fail for want of memory comes before the stop. */
-static int try_once(struct gc_heap *heap, struct gcheap_cycle *cycle)
+static int pause_once(struct gc_heap *heap, u64 budget_ns)
 {
-	struct gc_marker marker;
-	struct gc_roots roots;
+	struct gc_collection *c = heap->collection;
 	struct gc_verify *v = NULL;
+	struct gc_roots roots;
 	int err;
 
-	err = gc_marker_init(&marker, &heap->slabs, heap->base);
-	if (err)
-		return err;
-	if (READ_ONCE(verify)) {
+	if (c->concurrent && gc_dirty_make_room(&c->dirty))
+		return -ENOMEM;
+	if (READ_ONCE(verify) && budget_ns) {
 		v = gc_verify_new(&heap->slabs, heap->base);
 		if (!v)
 			pr_notice_ratelimited("no memory to verify a collection\n");
 	}
-	err = gc_roots_init(&roots, heap, &marker, v);
+	err = gc_roots_init(&roots, heap, &c->marker, v);
 	if (err)
-		goto destroy_marker;
+		goto free_verify;
 	err = gc_world_settle(heap->world);
-	gc_stats_released(heap);
+	if (!c->pauses)
+		gc_stats_released(heap);
 	if (!err)
-		err = stop_and_mark(heap, cycle, &roots);
-	cycle->root_bytes = roots.reader.bytes;
-	cycle->root_skipped = roots.reader.skipped;
-	cycle->threads = roots.threads;
-	cycle->processes = roots.processes;
+		err = stop_and_mark(heap, &roots, budget_ns);
+	c->cycle.root_bytes = roots.reader.bytes;
+	c->cycle.root_skipped = roots.reader.skipped;
+	c->cycle.threads = roots.threads;
+	c->cycle.processes = roots.processes;
+	if (err && c->concurrent)
+		c->pauses++;
+	c->looks = 0;
 	gc_roots_destroy(&roots);
-destroy_marker:
+free_verify:
 	gc_verify_free(v);
-	gc_marker_destroy(&marker);
+	return err;
+}
+
+/*
+ * When the program runs meanwhile, the first pause is for the roots, unless what lives is
+ * little; the next ones end when they take too long, but not for ever.
+ */
+static u64 budget_of(const struct gc_collection *c)
+{
+	if (!c->concurrent || c->pauses >= PAUSES_MAX)
+		return U64_MAX;
+	return c->pauses ? max(READ_ONCE(pause_us), 1U) * NSEC_PER_USEC : 0;
+}
+
+/* What was marked with the world stopped is worth nothing once it has run. */
+static int pauses(struct gc_heap *heap)
+{
+	struct gc_collection *c = heap->collection;
+	int attempts = ATTEMPTS, err;
+
+	do {
+		err = pause_once(heap, budget_of(c));
+		if (err == -EAGAIN && !c->concurrent && gc_collection_restart(heap))
+			err = -ENOMEM;
+	} while (err == -EAGAIN && --attempts);
 	return err;
 }
 
@@ -160,7 +302,7 @@ static struct gcheap_cycle *last_cycle(struct gc_heap *heap)
 static void print_cycle(const struct gcheap_cycle *c, u64 release_ns)
 {
 	if (READ_ONCE(trace))
-		pr_info("gc %llu @%llums: %llu+%llu+%llu us stop/mark/sweep, %llu us last release, %llu->%llu->%llu KB, goal %lld KB, %u threads, %u processes, roots %llu KB read %llu KB skipped%s\n",
+		pr_info("gc %llu @%llums: %llu+%llu+%llu us stop/mark/sweep, %llu us last release, %llu->%llu->%llu KB, goal %lld KB, %u threads, %u processes, roots %llu KB read %llu KB skipped, %u pauses, %llu+%llu+%llu us roots/dirty/flip, %llu us beside, %u looks %llu pages, %u assists, floating %llu KB%s\n",
 			c->number, c->start_ns / NSEC_PER_MSEC,
 			c->stop_ns / NSEC_PER_USEC, c->mark_ns / NSEC_PER_USEC,
 			c->sweep_ns / NSEC_PER_USEC,
@@ -168,15 +310,18 @@ static void print_cycle(const struct gcheap_cycle *c, u64 release_ns)
 			c->after >> 10, c->live >> 10,
 			c->goal == U64_MAX ? -1LL : (s64)(c->goal >> 10),
 			c->threads, c->processes, c->root_bytes >> 10,
-			c->root_skipped >> 10, c->forced ? ", forced" : "");
+			c->root_skipped >> 10, c->pauses,
+			c->roots_ns / NSEC_PER_USEC, c->dirty_ns / NSEC_PER_USEC,
+			c->flip_ns / NSEC_PER_USEC,
+			c->concurrent_ns / NSEC_PER_USEC, c->looks,
+			c->dirty_pages, c->assists, c->floating >> 10,
+			c->forced ? ", forced" : "");
 }
 
 static void record(struct gc_heap *heap, struct gcheap_cycle *cycle)
 {
 	cycle->number = heap->slabs.cycle;
-	heap->pause_total_ns += cycle->pause_ns;
 	heap->pause_max_ns = max(heap->pause_max_ns, cycle->pause_ns);
-	heap->num_forced += cycle->forced;
 	heap->last_gc_ns = ktime_get_real_ns();
 	heap->last_round = gc_world_round(heap->world);
 	print_cycle(cycle, heap->cycles[(cycle->number - 1) % GCHEAP_CYCLES].release_ns);
@@ -220,10 +365,187 @@ static bool stuck(struct gc_heap *heap)
 	return false;
 }
 
+static void finish(struct gc_heap *heap)
+{
+	struct gc_collection *c = heap->collection;
+	struct gcheap_cycle cycle = c->cycle;
+	u64 freed = c->freed;
+
+	heap->pause_total_ns += c->pause_ns;
+	heap->last_work = c->marker.scanned;
+	heap->last_mark_ns = c->took_ns;
+	if (c->concurrent) {
+		heap->last_look_ns = c->cycle.dirty_ns;
+		heap->last_beside = c->beside;
+	}
+	gc_heap_collected(heap, c->begun_ns, c->took_ns);
+	gc_collection_end(heap);
+	gc_heap_pace(heap);
+	cycle.live = heap->slabs.live;
+	cycle.after = allocated_after(heap);
+	sweep(heap, &cycle);
+	record(heap, &cycle);
+	if (heap->slabs.total_freed - freed > heap->slabs.live / 16)
+		heap->fruitless = 0;
+}
+
+static void give_up(struct gc_heap *heap)
+{
+	struct gc_collection *c = heap->collection;
+
+	gc_heap_collected(heap, c->begun_ns, c->took_ns);
+	gc_collection_give_up(heap);
+}
+
+/*
+ * Who is being killed leaves a collection that the program runs beside to others; and a
+ * kernel thread one for which it may not wait as long as the program's own threads.
+ */
+static bool is_left(const struct gc_collection *c, int err)
+{
+	return c->concurrent && (err == -EINTR || (err == -ETIMEDOUT &&
+						   current->flags & PF_KTHREAD));
+}
+
+/* A pause has been tried. */
+static int judge(struct gc_heap *heap, int err)
+{
+	bool left = err < 0 && is_left(heap->collection, err);
+
+	if (err == -ETIMEDOUT)
+		err = -EAGAIN;
+	if (err == -EAGAIN && !left)
+		gc_heap_put_off(heap);
+	if (err == -ENOMEM)
+		gc_heap_not_soon(heap);
+	gc_heap_report(heap);
+	if (!err)
+		finish(heap);
+	else if (err < 0 && !left)
+		give_up(heap);
+	if (err == 1 || (left && err == -EINTR))
+		queue_delayed_work(heap->scavenger.collecting, &heap->collector, 0);
+	return err;
+}
+
+/* Bytes in use by what the last collection has left, and what came since */
+static u64 in_use(const struct gc_heap *heap)
+{
+	return heap->slabs.live + max(heap->slabs.since, 0LL);
+}
+
+/* What is marked within the budget of a pause needs but one. */
+static bool takes_long(const struct gc_heap *heap)
+{
+	if (!READ_ONCE(concurrent) || !gc_dirty_possible())
+		return false;
+	if (!heap->slabs.cycle)
+		return in_use(heap) > SMALL_BYTES;
+	/* A look at all pages is a part of the last pause. */
+	return heap->last_mark_ns > READ_ONCE(pause_us) * NSEC_PER_USEC &&
+	       heap->last_mark_ns > LOOKS_WORTH * heap->last_look_ns;
+}
+
+/* The collection has taken some time, and may be over. */
+static int spent(struct gc_heap *heap, u64 start, int err)
+{
+	heap->collection->took_ns += ktime_get_ns() - start;
+	return judge(heap, err);
+}
+
+/*
+ * Begin with a collection, when none is under way.  Returns 0 when it is complete, 1 when
+ * the program runs beside it, or an error.
+ */
+static int begin(struct gc_heap *heap, bool forced)
+{
+	u64 start = ktime_get_ns();
+	struct gc_collection *c;
+	int err;
+
+	if (stuck(heap)) {
+		gc_heap_put_off(heap);
+		return -EAGAIN;
+	}
+	gc_slabs_sweep(&heap->slabs, UINT_MAX);
+	err = gc_collection_begin(heap, takes_long(heap));
+	if (err) {
+		gc_heap_not_soon(heap);
+		return err;
+	}
+	c = heap->collection;
+	c->begun_ns = start;
+	c->cycle = (struct gcheap_cycle) {
+		.start_ns = start - ktime_to_ns(heap->born),
+		.before = gc_slabs_allocated(&heap->slabs),
+		.goal = gc_heap_next(heap),
+		.forced = forced,
+	};
+	c->room = max(gc_heap_soon(heap), ROOM_MIN);
+	c->work = heap->last_work ? heap->last_work :
+				    in_use(heap) / sizeof(long);
+	err = pauses(heap);
+	return spent(heap, start, err);
+}
+
+/* There was no memory for the queue: what it has missed is looked for in the heap. */
+static bool queue_rest(struct gc_collection *c)
+{
+	return c->marker.overflowed && gc_mark_drain(&c->marker);
+}
+
+static bool queue_written(struct gc_collection *c)
+{
+	unsigned int most = PART_PAGES;
+	unsigned long nr;
+
+	while (most && gc_dirty_take(&c->dirty, &nr)) {
+		gc_mark_page(&c->marker, nr);
+		most--;
+	}
+	return most < PART_PAGES;
+}
+
+/* Each look leaves less to the pause, as long as that is so. */
+static bool look_while_it_pays(struct gc_collection *c)
+{
+	unsigned long found = c->dirty.found;
+
+	if (c->looks && (c->looks >= LOOKS_MAX || found <= FEW_PAGES ||
+			 found > c->found / 2))
+		return false;
+	if (gc_dirty_make_room(&c->dirty))
+		return false;
+	c->found = c->looks++ ? found : ULONG_MAX;
+	look(c, false);
+	return true;
+}
+
+/* Go on with a collection; returns as begin(). */
+static int step(struct gc_heap *heap, unsigned long words)
+{
+	struct gc_collection *c = heap->collection;
+	u64 start = ktime_get_ns();
+	bool more;
+
+	more = gc_mark_some(&c->marker, words) || queue_rest(c) ||
+	       queue_written(c) || look_while_it_pays(c);
+	c->cycle.concurrent_ns += ktime_get_ns() - start;
+	return spent(heap, start, more ? 1 : pauses(heap));
+}
+
+/* The collection under way, or a new one; returns as begin(). */
+static int advance(struct gc_heap *heap, bool forced)
+{
+	return heap->collection ? step(heap, PART_WORDS) : begin(heap, forced);
+}
+
 /**
  * gc_collect() - collect garbage
  * @heap: heap
- * @forced: somebody asked for it: all is swept on return
+ * @forced: what is garbage now is to be found, and all is swept on return
+ *
+ * Otherwise a collection that is under way will do.
  *
  * Context: may sleep; heap's lock held.
  *
@@ -233,41 +555,61 @@ static bool stuck(struct gc_heap *heap)
  */
 int gc_collect(struct gc_heap *heap, bool forced)
 {
-	u64 start = ktime_get_ns(), freed;
-	struct gcheap_cycle cycle = {
-		.start_ns = start - ktime_to_ns(heap->born),
-		.goal = gc_heap_next(heap),
-		.forced = forced,
-	};
-	int attempts = ATTEMPTS, err;
+	u64 until = heap->slabs.cycle + 1 + (forced && heap->collection);
+	int err;
 
 	lockdep_assert_held(&heap->lock);
-	if (stuck(heap)) {
-		gc_heap_put_off(heap);
-		return -EAGAIN;
+	while (heap->slabs.cycle < until) {
+		err = advance(heap, forced);
+		if (err < 0)
+			return err;
+		cond_resched();
+		err = err ? gc_given_up() : 0;
+		if (err)
+			return err == -ETIMEDOUT ? -EAGAIN : err;
 	}
-	gc_slabs_sweep(&heap->slabs, UINT_MAX);
-	freed = heap->slabs.total_freed;
-	cycle.before = gc_slabs_allocated(&heap->slabs);
-	do {
-		err = try_once(heap, &cycle);
-	} while (err == -EAGAIN && --attempts);
-	if (err == -ETIMEDOUT)
-		err = -EAGAIN;
-	if (err == -EAGAIN)
-		gc_heap_put_off(heap);
-	gc_heap_report(heap);
-	if (!err) {
-		gc_heap_pace(heap);
-		cycle.live = heap->slabs.live;
-		cycle.after = allocated_after(heap);
-		sweep(heap, &cycle);
-		record(heap, &cycle);
-		if (heap->slabs.total_freed - freed > heap->slabs.live / 16)
-			heap->fruitless = 0;
-	}
-	gc_heap_collected(heap, start);
-	return err;
+	heap->num_forced += forced;
+	return 0;
+}
+
+/**
+ * gc_collect_go_on() - mark a part of what there is to mark, if a collection is under way
+ * @heap: heap
+ *
+ * Context: may sleep; heap's lock held.
+ *
+ * Return: whether there is more to do.
+ */
+bool gc_collect_go_on(struct gc_heap *heap)
+{
+	return heap->collection && step(heap, PART_WORDS) > 0;
+}
+
+/*
+ * Who allocates marks in proportion, such that the collection is complete when the next
+ * one would be due.
+ */
+static int help(struct gc_heap *heap)
+{
+	struct gc_collection *c = heap->collection;
+	u64 gone = max(heap->slabs.since - c->since, 0LL), words;
+
+	words = mul_u64_u64_div_u64(c->work, min(gone, c->room), c->room);
+	/* There is more to do than the last time, but no more room. */
+	if (gone >= c->room)
+		words = U64_MAX;
+	if (words < c->marker.scanned + PART_WORDS)
+		return 0;
+	c->cycle.assists++;
+	return step(heap, min(words - c->marker.scanned, HELP_WORDS));
+}
+
+static int begin_soon(struct gc_heap *heap)
+{
+	if (!gc_heap_soon(heap) || !takes_long(heap))
+		return 0;
+	gc_heap_settle(heap);
+	return begin(heap, false);
 }
 
 /**
@@ -275,7 +617,8 @@ int gc_collect(struct gc_heap *heap, bool forced)
  * @heap: heap
  * @more: bytes to be allocated
  *
- * A collection that could not be had is no reason to refuse memory.
+ * Or do a part of what a collection takes that the program runs beside, and have one begin
+ * that will be due soon.  A collection that could not be had is no reason to refuse memory.
  *
  * Context: may sleep; heap's lock held.
  *
@@ -285,10 +628,12 @@ int gc_collect_if_due(struct gc_heap *heap, u64 more)
 {
 	int err;
 
-	if (!gc_heap_due(heap, more))
-		return 0;
-	gc_heap_settle(heap);
-	err = gc_collect(heap, false);
+	if (!gc_heap_due(heap, more)) {
+		err = heap->collection ? help(heap) : begin_soon(heap);
+	} else {
+		gc_heap_settle(heap);
+		err = gc_collect(heap, false);
+	}
 	return err == -EINTR ? err : 0;
 }
 
@@ -317,16 +662,44 @@ bool gc_collect_for_room(struct gc_heap *heap)
 	return true;
 }
 
+/* Others may have the lock between two parts of a collection; @locked: whether we have it */
+static int collect_in_parts(struct gc_heap *heap, bool *locked)
+{
+	u64 until = heap->slabs.cycle + 1 + !!heap->collection;
+	int err;
+
+	for (;;) {
+		err = advance(heap, true);
+		if (err < 0 || heap->slabs.cycle >= until)
+			return min(err, 0);
+		gc_heap_unlock(heap);
+		cond_resched();
+		*locked = !mutex_lock_killable(&heap->lock);
+		if (!*locked)
+			return -EINTR;
+		err = gc_given_up();
+		if (!err)
+			err = gc_map_check_any(heap);
+		if (err || heap->slabs.cycle >= until)
+			return err == -ETIMEDOUT ? -EAGAIN : err;
+		/* It began after the call, be it on somebody else's account. */
+		if (heap->collection && heap->slabs.cycle + 1 == until)
+			heap->collection->cycle.forced = true;
+	}
+}
+
 /**
  * gc_collect_now() - GCHEAP_IOC_COLLECT
  * @heap: heap
  * @result: filled in
+ * @locked: out: false when the heap's lock is not held any more
  *
- * Context: may sleep; heap's lock held.
+ * Context: may sleep; heap's lock held, and let go meanwhile.
  *
- * Return: as gc_collect().
+ * Return: as gc_collect(), or -ENXIO when nobody maps the heap any more.
  */
-int gc_collect_now(struct gc_heap *heap, struct gcheap_ioc_collect *result)
+int gc_collect_now(struct gc_heap *heap, struct gcheap_ioc_collect *result,
+		   bool *locked)
 {
 	struct gc_mutator *m = gc_mutator_current(heap);
 	u64 bytes, objects;
@@ -338,9 +711,11 @@ int gc_collect_now(struct gc_heap *heap, struct gcheap_ioc_collect *result)
 	gc_slabs_sweep(&heap->slabs, UINT_MAX);
 	bytes = heap->slabs.total_freed;
 	objects = heap->slabs.total_frees;
-	err = gc_collect(heap, true);
+	err = collect_in_parts(heap, locked);
 	if (err)
 		return err;
+	heap->num_forced++;
+	gc_slabs_sweep(&heap->slabs, UINT_MAX);
 	result->freed_bytes = heap->slabs.total_freed - bytes;
 	result->freed_objects = heap->slabs.total_frees - objects;
 	result->cycle = heap->slabs.cycle;

@@ -19,8 +19,10 @@ struct gc_heap;
 struct gcheap_ioc_collect;
 
 int gc_collect(struct gc_heap *heap, bool forced);
+bool gc_collect_go_on(struct gc_heap *heap);
 int gc_collect_if_due(struct gc_heap *heap, u64 more);
 bool gc_collect_for_room(struct gc_heap *heap);
-int gc_collect_now(struct gc_heap *heap, struct gcheap_ioc_collect *result);
+int gc_collect_now(struct gc_heap *heap, struct gcheap_ioc_collect *result,
+		   bool *locked);
 
 #endif /* GCHEAP_COLLECT_H */

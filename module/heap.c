@@ -19,6 +19,7 @@
 #include <linux/timekeeping.h>
 
 #include "cgroup.h"
+#include "collection.h"
 #include "compat.h"
 #include "fetch.h"
 #include "gfp.h"
@@ -56,6 +57,10 @@
  */
 #define HELD_HALF_MS	5000ULL
 #define HELD_ROOMS	4
+
+/* A collection begins when such a part of what may be allocated before it is due is left. */
+#define SOON_PART	4
+#define SOON_PART_MIN	16
 
 /* A block to grow by, and what the program needs for itself (backing.c) */
 #define TIGHT_PAGES	(2 * CHUNK_PAGES)
@@ -123,6 +128,7 @@ static void make_empty(struct gc_heap *heap)
 	gc_mutators_remove(heap);
 	gc_members_reap(heap);
 	forget_agings(heap);
+	gc_collection_give_up(heap);
 	gc_slabs_empty(&heap->slabs);
 	gc_heap_pace(heap);
 	/* Who waits to map it again sees it empty. */
@@ -175,6 +181,7 @@ static struct gc_heap *heap_alloc(void)
 	INIT_DELAYED_WORK(&heap->emptier, emptier);
 	heap->size = default_size();
 	heap->percent = 100;
+	heap->last_beside = U64_MAX / 2;
 	heap->opener = current_euid();
 	heap->born = ktime_get();
 	return heap;
@@ -263,6 +270,8 @@ void gc_heap_free(struct gc_heap *heap)
 {
 	cancel_delayed_work_sync(&heap->sweeper);
 	cancel_delayed_work_sync(&heap->emptier);
+	if (heap->collection)
+		gc_collection_end(heap);
 	forget_agings(heap);
 	gc_mutators_destroy(heap);
 	gc_members_destroy(heap);
@@ -462,21 +471,23 @@ static u64 debt(const struct gc_heap *heap, u64 now)
  * gc_heap_collected() - note how long an attempt to collect has taken
  * @heap: heap
  * @start: when it began, ktime_get_ns()
+ * @took: time that it took, nanoseconds; the rest of the time since then the program ran
  *
  * What goes beyond the debt that is allowed is forgotten: collections that somebody
  * asks for come without regard to it.
  *
  * Context: heap's lock held.
  */
-void gc_heap_collected(struct gc_heap *heap, u64 start)
+void gc_heap_collected(struct gc_heap *heap, u64 start, u64 took)
 {
-	u64 owed = min_t(u64, debt(heap, start), DEBT_MAX_NS);
+	u64 owed = min_t(u64, debt(heap, start), DEBT_MAX_NS) + took;
 	u64 now = ktime_get_ns();
+	u64 ran = now - start - min(took, now - start);
 
 	heap->last_end_ns = now;
-	heap->last_took_ns = now - start;
-	heap->debt_ns = owed + heap->last_took_ns;
-	heap->gc_cpu_ns += heap->last_took_ns;
+	heap->last_took_ns = took;
+	heap->debt_ns = owed - min(owed, ran);
+	heap->gc_cpu_ns += took;
 }
 
 /*
@@ -523,6 +534,30 @@ bool gc_heap_due(const struct gc_heap *heap, u64 more)
 }
 
 /**
+ * gc_heap_soon() - whether to begin with a collection that is to be complete when due
+ * @heap: heap
+ *
+ * When the program has left twice what it has allocated beside the last one, but no more
+ * than a part of what it may allocate in all: earlier collections are more collections.
+ *
+ * Context: heap's lock held.
+ *
+ * Return: bytes that may be allocated until it is due, 0 when it is too early or too late.
+ */
+u64 gc_heap_soon(const struct gc_heap *heap)
+{
+	u64 used = in_use(heap), next = gc_heap_next(heap), room;
+
+	/* What a limit makes take time is not begun before it must. */
+	if (heap->slabs.since <= 0 || next == U64_MAX || used >= next ||
+	    heap->goal < heap->ceiling || heap->slabs.since < heap->tight_since)
+		return 0;
+	room = next - heap->slabs.live;
+	room = clamp(2 * heap->last_beside, room / SOON_PART_MIN, room / SOON_PART);
+	return next - used <= room ? next - used : 0;
+}
+
+/**
  * gc_heap_may_help() - whether to collect since the heap is full
  * @heap: heap
  *
@@ -544,6 +579,19 @@ bool gc_heap_may_help(const struct gc_heap *heap)
 }
 
 /**
+ * gc_heap_not_soon() - no collection is to begin before it is due, for a while
+ * @heap: heap, for which one could not be had
+ *
+ * Context: heap's lock held.
+ */
+void gc_heap_not_soon(struct gc_heap *heap)
+{
+	u64 used = in_use(heap);
+
+	heap->tight_since = used - heap->slabs.live + max_t(u64, used / 8, SZ_256K);
+}
+
+/**
  * gc_heap_put_off() - a collection that was due could not be had
  * @heap: heap
  *
@@ -554,8 +602,7 @@ bool gc_heap_may_help(const struct gc_heap *heap)
 void gc_heap_put_off(struct gc_heap *heap)
 {
 	u64 used = in_use(heap);
-	u64 more = max_t(u64, used / 8, SZ_256K);
 
-	heap->goal = max(heap->goal, used + more);
-	heap->tight_since = used - heap->slabs.live + more;
+	heap->goal = max_t(u64, heap->goal, used + max_t(u64, used / 8, SZ_256K));
+	gc_heap_not_soon(heap);
 }

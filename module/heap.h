@@ -21,6 +21,9 @@
  *	  gc_mutator.lock	one thread's part in the stop, and its recall
  *	  gc_world.lock		works for children, see stop.c
  *
+ * A collection that the program runs beside (collection.h) is the heap's, and whoever has
+ * the heap's lock may go on with it.
+ *
  * Page faults, mmap, fork and exit hold an mmap_lock, so they never take
  * gc_heap.lock, and never wait for the world.
  */
@@ -38,6 +41,7 @@
 #include "slab.h"
 
 struct cred;
+struct gc_collection;
 struct gc_fetcher;
 struct gc_pressed;
 struct gc_user;
@@ -54,6 +58,7 @@ struct mem_cgroup;
  * @not_before: jiffies when it may make the next one
  * @cred: of who made the heap
  * @cgroup: memory cgroup of that process
+ * @collecting: queue for gc_heap.collector
  */
 struct gc_scavenger {
 	struct delayed_work work;
@@ -63,6 +68,7 @@ struct gc_scavenger {
 	unsigned long not_before;
 	const struct cred *cred;
 	struct mem_cgroup *cgroup;
+	struct workqueue_struct *collecting;
 };
 
 /**
@@ -100,7 +106,8 @@ struct gc_scavenger {
  * @held_taken: pages that the heap had ever taken from the machine when that was set
  * @held_ns: when that was set, ktime_get_ns()
  * @tight_since: bytes allocated since the last marking before the heap is due since its
- *	cgroup is short, when a collection could not be had
+ *	cgroup is short, or one begins that will be due soon, when a collection could not
+ *	be had
  * @fruitless: collections in a row for a full heap that were of no use
  * @tried: the caller's wish was refused before, and the heap collected for it
  * @born: when the heap was made
@@ -114,6 +121,12 @@ struct gc_scavenger {
  * @last_end_ns: end of the last attempt to collect, ktime_get_ns()
  * @last_took_ns: how long that took
  * @debt_ns: by how much collections had taken more time than the program until then
+ * @collection: one that is under way, or NULL
+ * @collector: goes on with it while the program runs
+ * @last_work: words that the last one has looked at
+ * @last_mark_ns: how long marking took
+ * @last_beside: bytes that the program has allocated beside it
+ * @last_look_ns: how long a pause has last looked for what was written
  * @sweeper: sweeps what nobody asked for
  * @scavenger: gives memory back that nobody asked for
  * @pressed: what the shrinker knows of the heap
@@ -166,6 +179,12 @@ struct gc_heap {
 	u64 last_end_ns;
 	u64 last_took_ns;
 	u64 debt_ns;
+	struct gc_collection *collection;
+	struct delayed_work collector;
+	u64 last_work;
+	u64 last_mark_ns;
+	u64 last_beside;
+	u64 last_look_ns;
 	struct delayed_work sweeper;
 	struct gc_scavenger scavenger;
 	struct gc_pressed *pressed;
@@ -181,10 +200,12 @@ u64 gc_heap_goal(const struct gc_heap *heap);
 void gc_heap_settle(struct gc_heap *heap);
 u64 gc_heap_next(const struct gc_heap *heap);
 void gc_heap_pace(struct gc_heap *heap);
-void gc_heap_collected(struct gc_heap *heap, u64 start);
+void gc_heap_collected(struct gc_heap *heap, u64 start, u64 took);
 bool gc_heap_due(const struct gc_heap *heap, u64 more);
+u64 gc_heap_soon(const struct gc_heap *heap);
 bool gc_heap_may_help(const struct gc_heap *heap);
 void gc_heap_sweep_later(struct gc_heap *heap);
+void gc_heap_not_soon(struct gc_heap *heap);
 void gc_heap_put_off(struct gc_heap *heap);
 void gc_heap_report(struct gc_heap *heap);
 

@@ -72,8 +72,8 @@ static_assert(sizeof(struct gcheap_ioc_refill) == 64);
 static_assert(sizeof(struct gcheap_ioc_release) == 24);
 static_assert(sizeof(struct gcheap_ioc_alloc) == 40);
 static_assert(sizeof(struct gcheap_ioc_collect) == 48);
-static_assert(sizeof(struct gcheap_cycle) == 120);
-static_assert(sizeof(struct gcheap_ioc_stats) == 168 + 120 + 8);
+static_assert(sizeof(struct gcheap_cycle) == 176);
+static_assert(sizeof(struct gcheap_ioc_stats) == 168 + 176 + 8);
 static_assert(sizeof(struct gcheap_ioc_root) == 32);
 static_assert(sizeof(struct gcheap_ioc_object) == 32);
 static_assert(sizeof(struct gcheap_ioc_attach) == 8);
@@ -319,6 +319,7 @@ static int ioctl_release(struct gc_heap *heap, union ioctl_args *args)
 static int ioctl_collect(struct gc_heap *heap, union ioctl_args *args)
 {
 	unsigned long rounds;
+	bool locked = true;
 	int err;
 
 	if (args->collect.flags & ~GCHEAP_COLLECT_RELEASE)
@@ -329,7 +330,9 @@ static int ioctl_collect(struct gc_heap *heap, union ioctl_args *args)
 	if (mutex_lock_killable(&heap->lock))
 		return -EINTR;
 	gc_scavenge_note(heap);
-	err = gc_collect_now(heap, &args->collect);
+	err = gc_collect_now(heap, &args->collect, &locked);
+	if (!locked)
+		return err;
 	rounds = args->collect.flags & GCHEAP_COLLECT_RELEASE ?
 		 gc_scavenge_rounds(heap) : 0;
 	while (rounds-- && gc_scavenge_some(heap)) {

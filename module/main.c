@@ -21,6 +21,8 @@
  *	map	the heap in a process's address space
  *	stats	how a heap is doing
  *	rootset	roots that a process has named
+ *	collection	one that is under way
+ *	dirty	pages of the heap that programs write to meanwhile
  *	written	pages that somebody wrote to
  *	fetch	pages that others may keep from us
  *	stop	stopping the world
@@ -45,6 +47,7 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 
+#include "dirty.h"
 #include "fetch.h"
 #include "heap.h"
 #include "ioctl.h"
@@ -114,6 +117,8 @@ static int __init gcheap_init(void)
 		pr_err("mode=%#o is not a set of permissions\n", mode);
 		return -EINVAL;
 	}
+	if (!gc_dirty_possible())
+		pr_notice("this kernel does not tell what programs write (CONFIG_MAPPING_DIRTY_HELPERS): they stand still while their objects are marked\n");
 	gc_regs_measure();
 	err = gc_member_init();
 	if (err)

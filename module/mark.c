@@ -5,7 +5,7 @@
  * A marker belongs to the collector that made it, its queue with it; the marks
  * are the slabs'.  It waits for nobody but the allocator of memory, and lets others
  * have the processor between two looks at objects.  It takes no lock: the caller
- * holds the heap's and has the world stopped.
+ * holds the heap's.
  *
  * The queue is a stack of segments that grows with the depth of the structure.  Two
  * things keep the processor from waiting for memory: a word that points into the heap
@@ -97,7 +97,7 @@ struct marking {
 #define CHUNK_BYTES	(CHUNK_PAGES * PAGE_SIZE)
 
 /* Words between two looks at the scheduler and at pending signals. */
-#define BUDGET_WORDS	65536
+#define BUDGET_WORDS	65536L
 
 static struct mark_segment *segment_new(void)
 {
@@ -123,7 +123,7 @@ int gc_marker_init(struct gc_marker *m, struct gc_slabs *gs,
 	*m = (struct gc_marker) {
 		.gs = gs,
 		.base = base,
-		.budget = BUDGET_WORDS,
+		.left = LONG_MAX,
 	};
 	m->top = segment_new();
 	if (!m->top)
@@ -212,6 +212,7 @@ static noinline struct mark_entry *push_slab(struct gc_marker *m,
 					     struct mark_entry *next,
 					     struct gc_slab *slab, u32 index)
 {
+	m->marked += slab->object_size;
 	return slab->noscan ? next : push(m, next, slab, BY_SLAB | index);
 }
 
@@ -230,10 +231,10 @@ mark_in_slab(struct gc_marker *m, struct mark_entry *next,
 	if (*mark & bit || !(mark[slab->words] & bit))
 		return next;
 	*mark |= bit;
-	slab->nr_marked++;
 	nr = slab->scan_words;
 	if (unlikely(!nr))
 		return push_slab(m, next, slab, index);
+	m->marked += nr * sizeof(long);
 	return push(m, next, (long *)slab->kaddr + (size_t)index * nr, nr);
 }
 
@@ -455,17 +456,39 @@ static __always_inline bool pop(struct marking *k, struct mark_entry *entry)
 	return true;
 }
 
+/* The part of a marking that is to be done now; LONG_MAX: all, unless it is given up */
+static void begin_part(struct gc_marker *m, long words)
+{
+	m->err = 0;
+	m->left = words;
+	m->slice = min(words, BUDGET_WORDS);
+	m->budget = m->slice;
+}
+
+static void account(struct gc_marker *m)
+{
+	long done = m->slice - m->budget;
+
+	m->scanned += done;
+	m->left -= done;
+	m->slice = clamp(m->left, 0L, BUDGET_WORDS);
+	m->budget = m->slice;
+}
+
 /* Look up from the work now and then.  Returns false when it must end. */
 static bool go_on(struct gc_marker *m)
 {
+	bool in_parts = m->left <= LONG_MAX / 2;
+
 	if (m->err)
 		return false;
 	if (likely(m->budget > 0))
 		return true;
-	m->budget = BUDGET_WORDS;
+	account(m);
 	cond_resched();
-	m->err = gc_given_up();
-	return !m->err;
+	if (!in_parts)
+		m->err = gc_given_up();
+	return !m->err && m->budget > 0;
 }
 
 /* Bytes of a slot, or of a page of a large object */
@@ -502,7 +525,21 @@ static noinline struct mark_entry *push_pieces(struct gc_marker *m,
 	return next;
 }
 
-static void empty_queue(struct gc_marker *m)
+/* Nothing is left that the queue does not have. */
+static noinline struct mark_entry *put_back(struct marking *k)
+{
+	struct mark_entry entry;
+	unsigned int i;
+
+	for (i = 1; i <= RING_SIZE; i++)
+		settle(k, i);
+	while (take(k, &entry))
+		k->next = push(k->m, k->next, entry.words, entry.nr);
+	return k->next;
+}
+
+/* Returns whether it is empty; otherwise it was enough, or the marking is given up. */
+static bool empty_queue(struct gc_marker *m)
 {
 	struct candidate ring[RING_SIZE] = {};
 	struct mark_entry fifo[FIFO_SIZE] = {};
@@ -514,12 +551,20 @@ static void empty_queue(struct gc_marker *m)
 		.ring = ring,
 		.fifo = fifo,
 	};
+	bool all = true;
+	struct marking copy;
 
 	while (pop(&k, &entry)) {
+		if (unlikely(m->budget <= 0) && !go_on(m)) {
+			k.next = push(m, k.next, entry.words, entry.nr);
+			/* So that the compiler has the original in registers */
+			copy = k;
+			k.next = put_back(&copy);
+			all = false;
+			break;
+		}
 		/* The smallest objects come by their slab, and there may be many. */
 		m->budget -= entry.nr & BY_SLAB ? 1 : entry.nr;
-		if (unlikely(m->budget <= 0) && !go_on(m))
-			break;
 		if (unlikely(entry.nr & BY_SLAB)) {
 			k.next = push_pieces(m, k.next, entry.words,
 					     entry.nr & ~BY_SLAB);
@@ -528,6 +573,7 @@ static void empty_queue(struct gc_marker *m)
 		scan(&k, entry.words, entry.nr);
 	}
 	m->next = k.next;
+	return all;
 }
 
 /* As there is no memory for the queue, without it. */
@@ -560,6 +606,69 @@ static void rescan_slab(struct gc_slab *slab, void *arg)
 	}
 }
 
+/* Bytes [@from, @to) of a slab, which adjoin and are of one marked object */
+static void queue_part(struct gc_marker *m, const struct gc_slab *slab,
+		       size_t from, size_t to)
+{
+	size_t piece = to - from;
+	void *words = gc_slab_piece(m->gs, slab, from, &piece);
+
+	if (piece == sizeof(long))
+		gc_mark_words(m, words, 1);
+	else
+		m->next = push(m, m->next, words, piece / sizeof(long));
+}
+
+/**
+ * gc_mark_page() - what is marked on a page is to be looked at once more
+ * @m: marker
+ * @nr: number of the page, where somebody may have written
+ *
+ * Of an object that is on other pages too, only what is on this one.
+ *
+ * Context: heap's lock held.
+ */
+void gc_mark_page(struct gc_marker *m, unsigned long nr)
+{
+	struct gc_slab *slab;
+	size_t from, to, size;
+	unsigned long i;
+
+	slab = nr < m->gs->pages.frontier ? gc_pages_slab(&m->gs->pages, nr) : NULL;
+	if (!slab || slab->noscan)
+		return;
+	from = (nr << PAGE_SHIFT) - slab->offset;
+	to = from + PAGE_SIZE;
+	size = slab->object_size;
+	i = slab->large ? 0 : from / size;
+	for_each_set_bit_from(i, gc_slab_mark_bits(slab), slab->slots) {
+		if (i * size >= to)
+			break;
+		queue_part(m, slab, max(i * size, from), min((i + 1) * size, to));
+	}
+}
+
+/**
+ * gc_mark_some() - mark a part of what the objects marked so far lead to
+ * @m: marker
+ * @words: about so many are looked at
+ *
+ * When there was no memory for the queue, only gc_mark_drain() finds the rest.
+ *
+ * Context: may sleep.
+ *
+ * Return: whether there is more to do in the queue.
+ */
+bool gc_mark_some(struct gc_marker *m, unsigned long words)
+{
+	bool all;
+
+	begin_part(m, min(words, ULONG_MAX / 4));
+	all = empty_queue(m);
+	account(m);
+	return !all;
+}
+
 /**
  * gc_mark_drain() - mark all that the objects marked so far lead to
  * @m: marker
@@ -570,10 +679,15 @@ static void rescan_slab(struct gc_slab *slab, void *arg)
  */
 int gc_mark_drain(struct gc_marker *m)
 {
+	begin_part(m, LONG_MAX);
 	empty_queue(m);
 	while (m->overflowed && !m->err) {
 		m->overflowed = false;
 		gc_slabs_visit(m->gs, rescan_slab, m);
+		/* Who goes on with it begins anew. */
+		if (m->err)
+			m->overflowed = true;
 	}
+	account(m);
 	return m->err;
 }

@@ -37,6 +37,7 @@
 
 #include "backing.h"
 #include "collect.h"
+#include "compat.h"
 #include "heap.h"
 #include "scavenge.h"
 
@@ -75,7 +76,15 @@ static unsigned int idle_ms = 2000;
 module_param(idle_ms, uint, 0644);
 MODULE_PARM_DESC(idle_ms, "milliseconds after which an unused heap gives memory back (default 2000, 0: never)");
 
+/*
+ * Heaps that are marked beside their programs at the same time by kernel threads, which
+ * have the priority of any thread, since they hold heaps' locks; threads that allocate mark
+ * in any case.
+ */
+#define BESIDE_AT_ONCE	4
+
 static struct workqueue_struct *scavenging;
+static struct workqueue_struct *collecting;
 
 /* Not for so long that jiffies wrap, nor all the time. */
 static unsigned long period(void)
@@ -372,6 +381,41 @@ void gc_scavenge_all(struct gc_heap *heap, gc_scavenge_gave gave)
 	gc_heap_unlock(heap);
 }
 
+/* As whoever opened the heap */
+static bool go_on(struct gc_heap *heap)
+{
+	struct gc_scavenger *s = &heap->scavenger;
+	const struct cred *cred = override_creds(s->cred);
+	struct mem_cgroup *cgroup = set_active_memcg(s->cgroup);
+	bool more = gc_collect_go_on(heap);
+
+	set_active_memcg(cgroup);
+	revert_creds(cred);
+	return more;
+}
+
+/* Goes on with a collection, of which others do a part when they allocate. */
+static void collector(struct work_struct *work)
+{
+	struct gc_heap *heap = container_of(to_delayed_work(work),
+					    struct gc_heap, collector);
+	bool more = true, awake = true;
+
+	while (more && mutex_trylock(&heap->lock)) {
+		awake = enter();
+		if (awake) {
+			more = go_on(heap);
+			leave();
+		}
+		gc_heap_unlock(heap);
+		if (!awake)
+			break;
+		cond_resched();
+	}
+	if (more)
+		queue_delayed_work(collecting, &heap->collector, awake ? 1 : HZ);
+}
+
 static void scavenger(struct work_struct *work)
 {
 	struct gc_heap *heap = container_of(to_delayed_work(work),
@@ -419,6 +463,8 @@ void gc_scavenge_begin(struct gc_heap *heap)
 	struct gc_scavenger *s = &heap->scavenger;
 
 	INIT_DELAYED_WORK(&s->work, scavenger);
+	INIT_DELAYED_WORK(&heap->collector, collector);
+	s->collecting = collecting;
 	s->cred = get_current_cred();
 	s->cgroup = get_mem_cgroup_from_mm(current->mm);
 	s->not_before = jiffies;
@@ -435,6 +481,7 @@ void gc_scavenge_end(struct gc_heap *heap)
 	struct gc_scavenger *s = &heap->scavenger;
 
 	cancel_delayed_work_sync(&s->work);
+	cancel_delayed_work_sync(&heap->collector);
 	mem_cgroup_put(s->cgroup);
 	put_cred(s->cred);
 }
@@ -452,9 +499,20 @@ int gc_scavenge_init(void)
 				     WQ_UNBOUND | WQ_FREEZABLE, AT_ONCE);
 	if (!scavenging)
 		return -ENOMEM;
+	collecting = alloc_workqueue("gcheap_collector", WQ_UNBOUND, BESIDE_AT_ONCE);
+	if (!collecting) {
+		err = -ENOMEM;
+		goto destroy_scavenging;
+	}
 	err = register_pm_notifier(&sleep_notifier);
 	if (err)
-		destroy_workqueue(scavenging);
+		goto destroy_collecting;
+	return 0;
+
+destroy_collecting:
+	destroy_workqueue(collecting);
+destroy_scavenging:
+	destroy_workqueue(scavenging);
 	return err;
 }
 
@@ -464,5 +522,6 @@ int gc_scavenge_init(void)
 void gc_scavenge_exit(void)
 {
 	unregister_pm_notifier(&sleep_notifier);
+	destroy_workqueue(collecting);
 	destroy_workqueue(scavenging);
 }

@@ -59,9 +59,36 @@ int gc_slabs_init(struct gc_slabs *gs, unsigned long limit_pages,
 	return gc_pages_init(&gs->pages, limit_pages, mapping);
 }
 
+/* What a marking has made UNSWEPT goes to where that is swept. */
+static void settle(struct gc_slabs *gs, struct gc_slab_lists *lists)
+{
+	if (lists->epoch == gs->cycle)
+		return;
+	lists->epoch = gs->cycle;
+	list_splice_tail_init(&lists->partial, &lists->unswept);
+	list_splice_tail_init(&lists->sparse, &lists->unswept);
+	list_splice_tail_init(&lists->full, &lists->unswept);
+}
+
+/* The lists of a kind, as they are to be */
+static struct gc_slab_lists *lists_at(struct gc_slabs *gs, unsigned int class_index,
+				      bool noscan)
+{
+	struct gc_slab_lists *lists = &gs->lists[class_index][noscan];
+
+	settle(gs, lists);
+	return lists;
+}
+
 static struct gc_slab_lists *lists_of(struct gc_slabs *gs, struct gc_slab *slab)
 {
-	return &gs->lists[slab->class_index][slab->noscan];
+	return lists_at(gs, slab->class_index, slab->noscan);
+}
+
+/* Large objects come first, and of each class those without pointers last. */
+static struct gc_slab_lists *lists_by_kind(struct gc_slabs *gs, unsigned int kind)
+{
+	return lists_at(gs, SLAB_LARGE - kind / 2, kind % 2);
 }
 
 static u64 free_bytes(const struct gc_slab *slab)
@@ -73,6 +100,8 @@ static void slab_enlist(struct gc_slabs *gs, struct gc_slab *slab)
 {
 	struct gc_slab_lists *lists = lists_of(gs, slab);
 
+	slab->epoch = gs->cycle;
+	gs->nr_listed++;
 	if (slab->nr_alloc == slab->slots) {
 		slab->state = SLAB_FULL;
 		list_add(&slab->node, &lists->full);
@@ -88,6 +117,7 @@ static void slab_enlist(struct gc_slabs *gs, struct gc_slab *slab)
 static void slab_delist(struct gc_slabs *gs, struct gc_slab *slab)
 {
 	list_del(&slab->node);
+	gs->nr_listed--;
 	if (!slab->looked_at)
 		gs->spare -= free_bytes(slab);
 }
@@ -289,8 +319,7 @@ static void take_apart(struct gc_slabs *gs, unsigned long nr)
 	unsigned int kind;
 
 	for (kind = 0; kind < 2 * SLAB_KINDS && gs->nr_empty && nr; kind++) {
-		struct list_head *empty =
-			&gs->lists[SLAB_LARGE - kind / 2][kind % 2].empty;
+		struct list_head *empty = &lists_by_kind(gs, kind)->empty;
 
 		while (nr && !list_empty(empty)) {
 			/* That was not used for the longest time. */
@@ -422,7 +451,6 @@ static void slab_account_alloc(struct gc_slabs *gs, struct gc_slab *slab,
 static void slab_unmark(struct gc_slab *slab, void *arg)
 {
 	bitmap_zero(gc_slab_mark_bits(slab), slab->slots);
-	slab->nr_marked = 0;
 }
 
 /* The slots with a part on the @nr-th page of a slab: from the first to before the end */
@@ -603,7 +631,7 @@ static struct gc_slab *slab_get_sparse(struct gc_slabs *gs,
 static struct gc_slab *slab_get(struct gc_slabs *gs, unsigned int class_index,
 				bool noscan)
 {
-	struct gc_slab_lists *lists = &gs->lists[class_index][noscan];
+	struct gc_slab_lists *lists = lists_at(gs, class_index, noscan);
 	struct gc_slab *slab = slab_find_free(lists, gs);
 
 	if (slab)
@@ -702,8 +730,13 @@ void gc_slab_give_back(struct gc_slabs *gs, struct gc_slab *slab,
 	u32 nr_handed = bitmap_weight(handed, slab->slots), nr_unused = 0;
 
 	if (unused) {
-		/* What is left in @handed was given out and not used. */
+		/*
+		 * What is left in @handed was given out and not used.  What a marking
+		 * has found counts as used: the marker may be about to look at it.
+		 */
 		bitmap_and(handed, handed, unused, slab->slots);
+		bitmap_andnot(handed, handed, gc_slab_mark_bits(slab),
+			      slab->slots);
 		nr_unused = bitmap_weight(handed, slab->slots);
 		bitmap_andnot(alloc, alloc, handed, slab->slots);
 		poison_slots(gs, slab, handed);
@@ -781,10 +814,7 @@ static struct gc_slab *next_unswept(struct gc_slabs *gs, unsigned int *kind)
 	struct gc_slab *slab;
 
 	for (; *kind < 2 * SLAB_KINDS; (*kind)++) {
-		struct gc_slab_lists *lists =
-			&gs->lists[SLAB_LARGE - *kind / 2][*kind % 2];
-
-		slab = list_first_entry_or_null(&lists->unswept,
+		slab = list_first_entry_or_null(&lists_by_kind(gs, *kind)->unswept,
 						struct gc_slab, node);
 		if (slab)
 			return slab;
@@ -893,50 +923,48 @@ u32 gc_slab_sweep_owned(struct gc_slabs *gs, struct gc_slab *slab,
 	return nr_unused;
 }
 
-static void list_to_unswept(struct gc_slabs *gs, struct list_head *from,
-			    struct list_head *unswept)
-{
-	struct gc_slab *slab;
-
-	list_for_each_entry(slab, from, node) {
-		slab->state = SLAB_UNSWEPT;
-		gs->nr_unswept++;
-		gs->live += (u64)slab->nr_marked * slab->object_size;
-		cond_resched();
-	}
-	list_splice_tail_init(from, unswept);
-}
-
 /**
  * gc_slabs_marked() - marking is complete: all slabs but the owned are to be
  *	swept
- * @gs: slabs of the heap
+ * @gs: slabs of the heap, all swept
+ * @bytes: of the objects that are marked
  *
- * Owned slabs keep their marks, for gc_slab_recall(), up to gc_slabs_recalled().
+ * Owned slabs keep their marks, for gc_slab_recall(), up to gc_slabs_recalled().  Of the
+ * others none is looked at, as the world is waiting.
  *
  * Context: may sleep; heap's lock held, the world stopped.
  */
-void gc_slabs_marked(struct gc_slabs *gs)
+void gc_slabs_marked(struct gc_slabs *gs, u64 bytes)
 {
 	struct gc_slab *slab;
-	unsigned int i;
 
-	gs->live = 0;
+	gs->live = bytes;
 	gs->since = 0;
 	gs->cycle++;
+	gs->nr_unswept = gs->nr_listed;
+	gs->nr_listed = 0;
+	gs->spare = 0;
 	list_for_each_entry(slab, &gs->owned, node) {
-		gs->live += (u64)(slab->nr_alloc - slab->nr_held) *
-			    slab->object_size;
+		u32 marked = bitmap_weight(gc_slab_mark_bits(slab), slab->slots);
+
+		gs->live += ((s64)slab->nr_alloc - slab->nr_held - marked) *
+			    (s64)slab->object_size;
 		cond_resched();
 	}
-	for (i = 0; i < 2 * SLAB_KINDS; i++) {
-		struct gc_slab_lists *lists = &gs->lists[i / 2][i % 2];
+}
 
-		list_to_unswept(gs, &lists->partial, &lists->unswept);
-		list_to_unswept(gs, &lists->sparse, &lists->unswept);
-		list_to_unswept(gs, &lists->full, &lists->unswept);
-	}
-	gs->spare = 0;
+/**
+ * gc_slabs_settle() - have each slab in the list of its state
+ * @gs: slabs of the heap
+ *
+ * Context: heap's lock held.
+ */
+void gc_slabs_settle(struct gc_slabs *gs)
+{
+	unsigned int kind;
+
+	for (kind = 0; kind < 2 * SLAB_KINDS; kind++)
+		lists_by_kind(gs, kind);
 }
 
 /* Pages that are there, and where all slots are free that have a part on them */
@@ -974,6 +1002,7 @@ static unsigned long slab_thin_out(struct gc_slabs *gs, struct gc_slab *slab)
 		slab_enlist(gs, slab);
 		return done;
 	}
+	gs->nr_listed++;
 	slab->looked_at = true;
 	slab->state = slab->holes ? SLAB_SPARSE : SLAB_PARTIAL;
 	list_add_tail(&slab->node,
@@ -1045,8 +1074,7 @@ unsigned long gc_slabs_release(struct gc_slabs *gs,
 	done = gc_slabs_release_free(gs, left.pages);
 	left.pages -= done;
 	for (kind = 0; kind < 2 * SLAB_KINDS && gs->spare && left.pages; kind++) {
-		struct gc_slab_lists *lists =
-			&gs->lists[SLAB_LARGE - kind / 2][kind % 2];
+		struct gc_slab_lists *lists = lists_by_kind(gs, kind);
 
 		done += release_in_list(gs, &lists->partial, &left);
 		done += release_in_list(gs, &lists->sparse, &left);
@@ -1130,6 +1158,7 @@ void gc_slabs_empty(struct gc_slabs *gs)
 	}
 	gc_backing_empty(&gs->pages);
 	gs->pages.poison = poison;
+	gs->nr_listed = 0;
 	gs->nr_unswept = 0;
 	gs->spare = 0;
 	gs->held = 0;

@@ -31,12 +31,15 @@
  *
  * Marking ends with all slabs but the OWNED and the EMPTY becoming UNSWEPT; sweeping turns
  * mark bits into allocation bits.  Only slabs that are not UNSWEPT are handed
- * out, and all are swept before the next marking begins.
+ * out, and all are swept before the next marking begins.  That end is at one instant,
+ * however many there are: a PARTIAL, SPARSE or FULL slab is UNSWEPT when it came to its
+ * list before (@epoch), whatever its @state says, and so are all that are in a list which
+ * nobody has looked at since (gc_slab_lists.epoch).
  *
  * Mark bits are all zero between the end of sweeping and the next marking, in
  * every slab; those of OWNED slabs are cleared when marking ends.
  *
- * Everything here is under the heap's lock, gc_slab.state included.
+ * Everything here is under the heap's lock, gc_slab.state included: see gc_slab_state().
  */
 #ifndef GCHEAP_SLAB_H
 #define GCHEAP_SLAB_H
@@ -61,7 +64,7 @@ enum gc_slab_state {
  * @object_size: bytes of a slot
  * @noscan: objects hold no pointers
  * @large: one object in whole pages
- * @state: see above
+ * @state: see gc_slab_state()
  * @class_index: size class, SIZE_CLASS_COUNT when @large
  * @nr_alloc: bits set in the allocation bitmap
  * @nr_held: slots that the last sweep found to be held
@@ -72,12 +75,12 @@ enum gc_slab_state {
  * @owner_node: in the owner's list while SLAB_OWNED
  * @live: user address of the owner's bitmap, 0 if it keeps none
  * @cycle: collections completed when the slab, or a slot of it, was last handed out
+ * @epoch: collections completed when it came to the list where it is
  * @nr_pages: pages of the slab, holes included
  * @holes: bit set: that page was given back; for none when @large
  * @looked_at: while PARTIAL or SPARSE: gc_slabs_release() finds no more to give back
  * @entered: address space whose page tables its pages were entered into last, when it
  *	was handed out; only to be compared, as it may be gone
- * @pad: makes the rest begin with a cache line
  * @kaddr: the first slot in the kernel's address space, where holes are others'
  *	memory; NULL when @large, or when the pages do not lie side by side there
  * @offset: bytes from the heap's start to the first slot
@@ -85,7 +88,7 @@ enum gc_slab_state {
  * @slots: number of slots
  * @scan_words: words of an object that are to be looked at, which lie at @kaddr; 0 when
  *	there are none, or elsewhere
- * @nr_marked: bits set in the mark bitmap
+ * @pad: the rest of a word
  * @bits: bitmaps of the slots marked, allocated, and handed to the owner
  *
  * From @kaddr on is what marking touches: a cache line, with the marks of 256 slots.
@@ -105,17 +108,17 @@ struct gc_slab {
 	struct list_head owner_node;
 	unsigned long live;
 	u64 cycle;
+	u64 epoch;
 	unsigned long nr_pages;
 	unsigned long holes;
 	bool looked_at;
 	const void *entered;
-	u8 pad[8];
 	void *kaddr;
 	size_t offset;
 	u32 magic;
 	u32 slots;
 	u32 scan_words;
-	u32 nr_marked;
+	u32 pad;
 	unsigned long bits[];
 };
 
@@ -136,11 +139,14 @@ static inline unsigned long *gc_slab_handed_bits(struct gc_slab *slab)
 	return slab->bits + 2 * slab->words;
 }
 
-/*
- * The lists of one class; the large objects have one set of lists too.  Among the
- * partial and the sparse slabs, those not looked at come first.
+/**
+ * struct gc_slab_lists - the lists of one class, or of the large objects
+ * @epoch: collections completed when it was last seen to that what is UNSWEPT is in
+ *	@unswept
+ * @partial: those not looked at come first, among the sparse ones too
  */
 struct gc_slab_lists {
+	u64 epoch;
 	struct list_head partial;
 	struct list_head sparse;
 	struct list_head full;
@@ -156,6 +162,7 @@ struct gc_slab_lists {
  * @pages: pages that slabs are made of
  * @lists: by class and by noscan
  * @owned: all SLAB_OWNED ones
+ * @nr_listed: number of SLAB_PARTIAL, SLAB_SPARSE and SLAB_FULL ones
  * @nr_unswept: number of SLAB_UNSWEPT ones
  * @nr_empty: number of SLAB_EMPTY ones
  * @empty_pages: their pages, which count in gc_pages.free
@@ -180,6 +187,7 @@ struct gc_slabs {
 	struct gc_pages pages;
 	struct gc_slab_lists lists[SLAB_KINDS][2];
 	struct list_head owned;
+	unsigned long nr_listed;
 	unsigned long nr_unswept;
 	unsigned long nr_empty;
 	unsigned long empty_pages;
@@ -216,7 +224,9 @@ long gc_slab_alloc_object(struct gc_slabs *gs, size_t bytes, bool noscan);
 bool gc_slabs_sweep(struct gc_slabs *gs, unsigned int nr);
 u32 gc_slab_sweep_owned(struct gc_slabs *gs, struct gc_slab *slab,
 			unsigned long *unused);
-void gc_slabs_marked(struct gc_slabs *gs);
+void gc_slabs_marked(struct gc_slabs *gs, u64 bytes);
+void gc_slabs_settle(struct gc_slabs *gs);
+
 /**
  * struct gc_release - how much memory is to be given back, at most
  * @pages: pages, of which one slab may give up a few more
@@ -265,6 +275,23 @@ gc_slab_find(struct gc_slabs *gs, size_t offset, u32 *index)
 		return NULL;
 	*index = ((offset - slab->offset) * slab->magic) >> 32;
 	return *index < slab->slots ? slab : NULL;
+}
+
+/**
+ * gc_slab_state() - where a slab is in its life
+ * @gs: slabs of the heap
+ * @slab: one of them
+ *
+ * Context: heap's lock held.
+ *
+ * Return: the state, see above.
+ */
+static inline enum gc_slab_state gc_slab_state(const struct gc_slabs *gs,
+					       const struct gc_slab *slab)
+{
+	if (slab->state == SLAB_OWNED || slab->state == SLAB_EMPTY)
+		return slab->state;
+	return slab->epoch == gs->cycle ? slab->state : SLAB_UNSWEPT;
 }
 
 /* Bytes of objects allocated and not yet reclaimed. */

@@ -330,7 +330,8 @@ int gc_verify_walk(struct gc_verify *v)
 	return 0;
 }
 
-static void compare_slot(struct seen_slab *seen, u32 index,
+/* Returns whether it is marked, and nothing refers to it any more. */
+static bool compare_slot(struct seen_slab *seen, u32 index, bool exact,
 			 struct gc_faults *faults)
 {
 	bool before = test_bit(index, seen->before);
@@ -339,7 +340,9 @@ static void compare_slot(struct seen_slab *seen, u32 index,
 
 	/* Reached only once: somebody stored there meanwhile. */
 	if (before != after || before == marked)
-		return;
+		return false;
+	if (marked && !exact)
+		return true;
 	gc_fault(faults, (struct gc_fault) {
 		.what = marked ? "an object that nothing refers to is marked" :
 				 "an object that is referred to is not marked",
@@ -348,21 +351,32 @@ static void compare_slot(struct seen_slab *seen, u32 index,
 		.found = marked,
 		.expected = before,
 	});
+	return false;
 }
 
 /**
  * gc_verify_compare() - compare with the marks in the slabs
  * @v: marking, walked twice
+ * @exact: the program has not run since the first of these was set; else more may
+ *	be marked than is referred to
  * @faults: each difference
+ *
+ * Return: bytes of what is marked, and nothing refers to any more.
  */
-void gc_verify_compare(struct gc_verify *v, struct gc_faults *faults)
+u64 gc_verify_compare(struct gc_verify *v, bool exact,
+		      struct gc_faults *faults)
 {
+	u64 floating = 0;
 	size_t i;
 	u32 index;
 
 	for (i = 0; i < v->nr; i++) {
-		for (index = 0; index < v->slabs[i].slab->slots; index++)
-			compare_slot(&v->slabs[i], index, faults);
+		struct seen_slab *seen = &v->slabs[i];
+
+		for (index = 0; index < seen->slab->slots; index++)
+			if (compare_slot(seen, index, exact, faults))
+				floating += seen->slab->object_size;
 		cond_resched();
 	}
+	return floating;
 }

@@ -32,6 +32,7 @@ void gc_verify_words(struct gc_verify *v, const unsigned long *words,
 void gc_verify_words_and_ends(struct gc_verify *v, const unsigned long *words,
 			      size_t nr);
 int gc_verify_walk(struct gc_verify *v);
-void gc_verify_compare(struct gc_verify *v, struct gc_faults *faults);
+u64 gc_verify_compare(struct gc_verify *v, bool exact,
+		      struct gc_faults *faults);
 
 #endif /* GCHEAP_VERIFY_H */

@@ -95,10 +95,8 @@ static void mark_some(struct gc_slab *slab, void *random)
 	u32 i;
 
 	for_each_set_bit(i, gc_slab_alloc_bits(slab), slab->slots)
-		if (random_below(random, 3)) {
+		if (random_below(random, 3))
 			__set_bit(i, gc_slab_mark_bits(slab));
-			slab->nr_marked++;
-		}
 }
 
 static void books_are_right_after_each_step(struct kunit *test)
@@ -132,6 +130,7 @@ static void wrong_counters_are_found(struct kunit *test)
 	u64 *counters[] = {
 		&gs->total_alloc, &gs->total_freed, &gs->live,
 		(u64 *)&gs->since, (u64 *)&gs->nr_unswept,
+		(u64 *)&gs->nr_listed,
 		(u64 *)&gs->meta_bytes, (u64 *)&gs->pages.free,
 		(u64 *)&gs->nr_empty, (u64 *)&gs->empty_pages,
 		&gs->spare, &gs->total_mallocs, &gs->total_frees,
@@ -156,8 +155,7 @@ static void wrong_counts_of_a_slab_are_found(struct kunit *test)
 	LIST_HEAD(owned);
 	struct gc_slabs *gs = mixed_heap(test, &owned);
 	struct gc_slab *slab = first_slab(test, gs, &owned);
-	u32 *counts[] = { &slab->nr_alloc, &slab->nr_marked, &slab->slots,
-			  &slab->magic };
+	u32 *counts[] = { &slab->nr_alloc, &slab->slots, &slab->magic };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(counts); i++) {

@@ -127,8 +127,7 @@ void bare_heap_mark(struct gc_slabs *gs, size_t offset)
 	u32 index;
 	struct gc_slab *slab = gc_slab_find(gs, offset, &index);
 
-	if (!__test_and_set_bit(index, gc_slab_mark_bits(slab)))
-		slab->nr_marked++;
+	__set_bit(index, gc_slab_mark_bits(slab));
 }
 
 /**
@@ -146,13 +145,35 @@ bool bare_heap_is_marked(struct gc_slabs *gs, size_t offset)
 	return slab && test_bit(index, gc_slab_mark_bits(slab));
 }
 
+static void add_marked(struct gc_slab *slab, void *arg)
+{
+	u64 *bytes = arg;
+
+	*bytes += (u64)bitmap_weight(gc_slab_mark_bits(slab), slab->slots) *
+		  slab->object_size;
+}
+
+/**
+ * bare_heap_marked_bytes() - what is marked, for gc_slabs_marked()
+ * @gs: heap
+ *
+ * Return: bytes.
+ */
+u64 bare_heap_marked_bytes(struct gc_slabs *gs)
+{
+	u64 bytes = 0;
+
+	gc_slabs_visit(gs, add_marked, &bytes);
+	return bytes;
+}
+
 /**
  * bare_heap_marked() - end a marking, without a recall
  * @gs: heap
  */
 void bare_heap_marked(struct gc_slabs *gs)
 {
-	gc_slabs_marked(gs);
+	gc_slabs_marked(gs, bare_heap_marked_bytes(gs));
 	gc_slabs_recalled(gs);
 }
 

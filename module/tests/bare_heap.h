@@ -28,6 +28,7 @@ bool bare_heap_holds(struct gc_slabs *gs, size_t offset, size_t bytes,
 
 void bare_heap_mark(struct gc_slabs *gs, size_t offset);
 bool bare_heap_is_marked(struct gc_slabs *gs, size_t offset);
+u64 bare_heap_marked_bytes(struct gc_slabs *gs);
 void bare_heap_marked(struct gc_slabs *gs);
 unsigned long bare_heap_release(struct gc_slabs *gs, unsigned long pages,
 				unsigned int looks);

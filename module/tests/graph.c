@@ -114,11 +114,7 @@ static void check_slab(struct gc_slab *slab, void *arg)
 {
 	unsigned int *nr_marked = arg;
 
-	if (slab->nr_marked == bitmap_weight(gc_slab_mark_bits(slab),
-					     slab->slots))
-		*nr_marked += slab->nr_marked;
-	else
-		*nr_marked = UINT_MAX / 2;
+	*nr_marked += bitmap_weight(gc_slab_mark_bits(slab), slab->slots);
 }
 
 /**

@@ -18,6 +18,8 @@
 #define gc_mark_words		scarce_mark_words
 #define gc_mark_words_and_ends	scarce_mark_words_and_ends
 #define gc_mark_drain		scarce_mark_drain
+#define gc_mark_page		scarce_mark_page
+#define gc_mark_some		scarce_mark_some
 
 /* Pages that the queue has, and may have. */
 static unsigned int taken, limit;
@@ -75,7 +77,7 @@ static void count_marks(struct gc_slab *slab, void *arg)
 {
 	u64 *nr = arg;
 
-	*nr += slab->nr_marked;
+	*nr += bitmap_weight(gc_slab_mark_bits(slab), slab->slots);
 }
 
 static u64 marks(struct gc_slabs *gs)

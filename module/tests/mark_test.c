@@ -42,7 +42,7 @@ static void count_marks(struct gc_slab *slab, void *arg)
 {
 	u64 *nr = arg;
 
-	*nr += slab->nr_marked;
+	*nr += bitmap_weight(gc_slab_mark_bits(slab), slab->slots);
 }
 
 static u64 marks(struct gc_slabs *gs)
@@ -498,6 +498,9 @@ static void mark_killed(struct kunit *test, struct gc_slabs *gs,
 	caller_is_killed();
 	KUNIT_EXPECT_EQ(test, gc_mark_drain(&marker), -EINTR);
 	caller_lives_on();
+	/* What he has left is for whoever goes on. */
+	KUNIT_EXPECT_EQ(test, gc_mark_drain(&marker), 0);
+	KUNIT_EXPECT_FALSE(test, gc_mark_some(&marker, 1));
 	gc_marker_destroy(&marker);
 	gc_slabs_unmark(gs);
 }

@@ -207,7 +207,7 @@ static void collected_at_once(struct gc_heap *heap, u64 took_ns)
 	u64 start = ktime_get_ns() - took_ns;
 
 	heap->last_end_ns = start;
-	gc_heap_collected(heap, start);
+	gc_heap_collected(heap, start, took_ns);
 }
 
 static void limit_is_kept_until_collections_have_taken_too_much(struct kunit *test)

@@ -214,10 +214,8 @@ static void mark_some(struct gc_slab *slab, void *random)
 	u32 i;
 
 	for_each_set_bit(i, gc_slab_alloc_bits(slab), slab->slots)
-		if (random_below(random, 3)) {
+		if (random_below(random, 3))
 			__set_bit(i, gc_slab_mark_bits(slab));
-			slab->nr_marked++;
-		}
 }
 
 static void own_memory_may_be_written_to(struct kunit *test)

@@ -314,7 +314,7 @@ static void check_swept(struct kunit *test, unsigned int c,
 	for_each_set_bit(i, marks, nr)
 		bare_heap_mark(gs, slot_at(slab, i));
 	bare_heap_marked(gs);
-	KUNIT_ASSERT_EQ(test, slab->state, SLAB_UNSWEPT);
+	KUNIT_ASSERT_EQ(test, gc_slab_state(gs, slab), SLAB_UNSWEPT);
 	KUNIT_ASSERT_EQ(test, gs->nr_unswept, 1);
 	KUNIT_ASSERT_EQ(test, gs->live, kept * size_of(c));
 	KUNIT_ASSERT_TRUE(test, gc_slabs_sweep(gs, 1));
@@ -324,7 +324,7 @@ static void check_swept(struct kunit *test, unsigned int c,
 	if (!kept)
 		return;
 	KUNIT_ASSERT_EQ(test, slab->nr_alloc, kept);
-	KUNIT_ASSERT_EQ(test, slab->nr_marked, 0);
+	KUNIT_ASSERT_TRUE(test, bitmap_empty(gc_slab_mark_bits(slab), slab->slots));
 	KUNIT_ASSERT_TRUE(test, bitmap_equal(gc_slab_alloc_bits(slab), marks,
 					     nr));
 	KUNIT_ASSERT_TRUE(test, bitmap_empty(gc_slab_mark_bits(slab), nr));
@@ -367,7 +367,7 @@ static void owned_slab_is_not_swept(struct kunit *test)
 
 		KUNIT_ASSERT_EQ(test, slab->state, SLAB_OWNED);
 		KUNIT_ASSERT_EQ(test, slab->nr_alloc, slab->slots);
-		KUNIT_ASSERT_EQ(test, slab->nr_marked, 0);
+		KUNIT_ASSERT_TRUE(test, bitmap_empty(gc_slab_mark_bits(slab), slab->slots));
 		KUNIT_ASSERT_TRUE(test, bitmap_empty(gc_slab_mark_bits(slab),
 						     slab->slots));
 		gc_slab_give_back(gs, slab, NULL);
@@ -836,7 +836,7 @@ static struct gc_slab *recalled_slab(struct kunit *test, struct gc_slabs *gs,
 	bare_heap_mark(gs, slot_at(slab, marked));
 	bitmap_copy(copy, unused, GCHEAP_SLAB_SLOTS);
 	KUNIT_ASSERT_EQ(test, gc_slab_sweep_owned(gs, slab, copy), nr / 3);
-	gc_slabs_marked(gs);
+	gc_slabs_marked(gs, bare_heap_marked_bytes(gs));
 	gc_slab_recall(gs, slab, unused);
 	gc_slabs_recalled(gs);
 	KUNIT_ASSERT_TRUE(test, list_empty(&owned));
@@ -874,7 +874,7 @@ static void recalled_slab_keeps_what_is_marked_though_told_unused(struct kunit *
 			continue;
 		KUNIT_ASSERT_EQ(test, slab->nr_alloc, 1);
 		KUNIT_ASSERT_TRUE(test, test_bit(2, gc_slab_alloc_bits(slab)));
-		KUNIT_ASSERT_EQ(test, slab->nr_marked, 0);
+		KUNIT_ASSERT_TRUE(test, bitmap_empty(gc_slab_mark_bits(slab), slab->slots));
 		KUNIT_ASSERT_EQ(test, gs->live, size_of(c));
 	}
 }
@@ -890,17 +890,22 @@ static void slab_knows_the_cycle_it_was_handed_out_in(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, take(test, gs, 1, &owned)->cycle, 2);
 }
 
+struct census {
+	struct gc_slabs *gs;
+	u64 count[SLAB_UNSWEPT + 1];
+};
+
 static void count_slab(struct gc_slab *slab, void *arg)
 {
-	u64 *count = arg;
+	struct census *census = arg;
 
-	count[slab->state]++;
+	census->count[gc_slab_state(census->gs, slab)]++;
 }
 
 static void visit_meets_each_slab_once(struct kunit *test)
 {
 	struct gc_slabs *gs = bare_heap_new(test, BARE_HEAP_PAGES);
-	u64 count[SLAB_UNSWEPT + 1] = {};
+	struct census census = { .gs = gs };
 	LIST_HEAD(owned);
 	unsigned int c;
 
@@ -912,11 +917,11 @@ static void visit_meets_each_slab_once(struct kunit *test)
 	gc_slab_give_back(gs, take(test, gs, 0, &owned), NULL);
 	take(test, gs, 7, &owned);
 	bare_heap_alloc(test, gs, SZ_1M, false);
-	gc_slabs_visit(gs, count_slab, count);
-	KUNIT_EXPECT_EQ(test, count[SLAB_OWNED], 1);
-	KUNIT_EXPECT_EQ(test, count[SLAB_PARTIAL], SIZE_CLASS_COUNT);
-	KUNIT_EXPECT_EQ(test, count[SLAB_UNSWEPT], gs->nr_unswept);
-	KUNIT_EXPECT_EQ(test, count[SLAB_FULL], 2);
+	gc_slabs_visit(gs, count_slab, &census);
+	KUNIT_EXPECT_EQ(test, census.count[SLAB_OWNED], 1);
+	KUNIT_EXPECT_EQ(test, census.count[SLAB_PARTIAL], SIZE_CLASS_COUNT);
+	KUNIT_EXPECT_EQ(test, census.count[SLAB_UNSWEPT], gs->nr_unswept);
+	KUNIT_EXPECT_EQ(test, census.count[SLAB_FULL], 2);
 }
 
 #define OBJECTS	400

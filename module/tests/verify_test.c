@@ -62,7 +62,7 @@ static void mark_rest(struct kunit *test, struct both *both)
 static unsigned int compare(struct kunit *test, struct both *both)
 {
 	KUNIT_ASSERT_EQ(test, gc_verify_walk(both->verify), 0);
-	gc_verify_compare(both->verify, &both->faults);
+	gc_verify_compare(both->verify, true, &both->faults);
 	return both->faults.nr;
 }
 

@@ -138,8 +138,13 @@ static int format_cycle(char *line, size_t size, const struct gcheap_cycle *c)
 		      c->before >> shift, c->after >> shift, c->live >> shift, unit,
 		      c->goal >> shift, unit);
 	n += snprintf(line + n, size - n, ", %u threads, %u processes", c->threads, c->processes);
-	n += snprintf(line + n, size - n, ", roots %llu KB read %llu KB skipped%s\n",
-		      c->root_bytes >> 10, c->root_skipped >> 10, c->forced ? ", forced" : "");
+	n += snprintf(line + n, size - n, ", roots %llu KB read %llu KB skipped",
+		      c->root_bytes >> 10, c->root_skipped >> 10);
+	if (c->pauses > 1)
+		n += snprintf(line + n, size - n,
+			      ", %.3f ms beside the program, %u pauses, %llu pages written, %u assists",
+			      ms(c->concurrent_ns), c->pauses, c->dirty_pages, c->assists);
+	n += snprintf(line + n, size - n, "%s\n", c->forced ? ", forced" : "");
 	return n;
 }
 

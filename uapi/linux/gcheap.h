@@ -118,7 +118,9 @@
  *		   gcheap_ioc_info ended before uid.
  *		   A program for it gets EPERM from mmap.
  *	2	   had neither next nor end in struct gcheap_bin.
- *	3	   this one.
+ *	3	   had a shorter struct gcheap_cycle, which said nothing of what is
+ *		   done while the program runs.
+ *	4	   this one.
  */
 #ifndef _UAPI_LINUX_GCHEAP_H
 #define _UAPI_LINUX_GCHEAP_H
@@ -126,7 +128,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define GCHEAP_ABI_VERSION	3
+#define GCHEAP_ABI_VERSION	4
 
 /* A slab has at most so many slots, hence so many words of bitmap. */
 #define GCHEAP_SLAB_SLOTS	1024
@@ -498,10 +500,10 @@ struct gcheap_class_stats {
  * struct gcheap_cycle - one collection
  * @number: 1 for the heap's first
  * @start_ns: from the heap's making to the collection's start
- * @stop_ns: until all threads were held
- * @mark_ns: marking, roots included
+ * @stop_ns: until all threads were held; of several stops, in the one that took longest
+ * @mark_ns: marking in that pause, roots included, and all that the next three tell of
  * @sweep_ns: sweeping as far as it was done with the world stopped or at once
- * @pause_ns: from the decision to stop until all may run on
+ * @pause_ns: from the decision to stop until all may run on, likewise
  * @release_ns: from then until the last of those who were parked did; until now, as
  *	long as some still wait for a processor
  * @before: heap_alloc at its start, bytes
@@ -513,7 +515,17 @@ struct gcheap_class_stats {
  * @threads: threads whose roots were read
  * @processes: processes whose roots were read
  * @forced: 1 when COLLECT asked for it
- * @reserved: zero
+ * @pauses: how often the world was stopped; with more than one stop, marking went on while
+ *	the program ran
+ * @roots_ns: in the longest pause: reading what the processes refer to
+ * @dirty_ns: in it: looking in page tables for what was written to meanwhile
+ * @flip_ns: in it: making what is not marked garbage, once all was marked
+ * @concurrent_ns: marking, and looking for what was written to, while the program ran
+ * @dirty_pages: pages that were looked at again, since they may have been written to
+ * @floating: bytes that are marked though nothing refers to them any more; known with the
+ *	module's parameter verify only
+ * @looks: how often it was looked for pages that were written to
+ * @assists: parts of the marking that threads did which allocated
  */
 struct gcheap_cycle {
 	__aligned_u64 number;
@@ -532,7 +544,15 @@ struct gcheap_cycle {
 	__u32 threads;
 	__u32 processes;
 	__u32 forced;
-	__u32 reserved;
+	__u32 pauses;
+	__aligned_u64 roots_ns;
+	__aligned_u64 dirty_ns;
+	__aligned_u64 flip_ns;
+	__aligned_u64 concurrent_ns;
+	__aligned_u64 dirty_pages;
+	__aligned_u64 floating;
+	__u32 looks;
+	__u32 assists;
 };
 
 /* Collections that GCHEAP_IOC_STATS still remembers */

@@ -101,6 +101,9 @@ struct reference {
  * @owner_list: the core's list of those
  * @references: to pages, beside the heap's own
  * @roots: words that collections begin with; the first half is a stack's
+ * @marked: bytes that the last marking has marked
+ * @written: pages that were written to, as the processor would note it
+ * @beside: a marking is under way
  * @input: operations yet to come
  * @end: end of those
  */
@@ -112,6 +115,9 @@ struct model {
 	struct list_head owner_list;
 	struct reference references[LENDERS];
 	unsigned long roots[ROOTS];
+	u64 marked;
+	DECLARE_BITMAP(written, HEAP_PAGES_MAX);
+	bool beside;
 	const u8 *input;
 	const u8 *end;
 };
@@ -185,6 +191,25 @@ static void set_taken(const struct object *o, bool to)
 	memset(taken + o->offset / 8, to, o->size / 8);
 }
 
+/*
+ * Words that lead to a new object though nobody has stored its address yet, as they only
+ * looked like it: who has it now may as well have stored it there.
+ */
+static void store_again(const struct object *to)
+{
+	unsigned int i, k;
+
+	for (i = 0; i < model.nr; i++) {
+		const struct object *o = &model.objects[i];
+
+		for (k = 0; k < o->nr_stores; k++)
+			if (o->stores[k].value - HEAP_BASE - to->offset < to->size)
+				__set_bit((o->offset + o->stores[k].word *
+					   sizeof(long)) >> PAGE_SHIFT,
+					  model.written);
+	}
+}
+
 static struct object *object_new(size_t offset, size_t size, bool noscan)
 {
 	struct object *o;
@@ -205,6 +230,8 @@ static struct object *object_new(size_t offset, size_t size, bool noscan)
 	o->held = false;
 	o->nr_stores = 0;
 	set_taken(o, true);
+	if (model.beside)
+		store_again(o);
 	return o;
 }
 
@@ -275,6 +302,13 @@ static unsigned long draw_word(void)
 	}
 }
 
+/* The program stores a word. */
+static void put(size_t offset, unsigned long value)
+{
+	*(unsigned long *)address(offset) = value;
+	__set_bit(offset >> PAGE_SHIFT, model.written);
+}
+
 static void op_store(void)
 {
 	struct object *o;
@@ -296,8 +330,7 @@ static void op_store(void)
 		o->nr_stores++;
 	}
 	store->value = draw_word();
-	*(unsigned long *)address(o->offset + store->word * sizeof(long)) =
-		store->value;
+	put(o->offset + store->word * sizeof(long), store->value);
 	note("store %#lx to word %zu of %#zx\n", store->value, store->word,
 	     o->offset);
 }
@@ -328,15 +361,13 @@ static void op_fan(void)
 	model.roots[0] = HEAP_BASE + o->offset;
 	first = draw(model.nr) / 2;
 	for (i = 0; i < o->nr_stores; i++)
-		*(unsigned long *)address(o->offset + o->stores[i].word *
-					  sizeof(long)) = 0;
+		put(o->offset + o->stores[i].word * sizeof(long), 0);
 	o->nr_stores = min(min(o->size / sizeof(long), (size_t)STORES),
 			   (size_t)model.nr - first);
 	for (i = 0; i < o->nr_stores; i++) {
 		o->stores[i].word = i;
 		o->stores[i].value = HEAP_BASE + model.objects[first + i].offset;
-		*(unsigned long *)address(o->offset + i * sizeof(long)) =
-			o->stores[i].value;
+		put(o->offset + i * sizeof(long), o->stores[i].value);
 	}
 	note("%#zx leads to %u\n", o->offset, o->nr_stores);
 }
@@ -483,8 +514,7 @@ static void scribble(struct owned *owned)
 	u32 i;
 
 	for_each_set_bit(i, owned->unused, owned->slab->slots)
-		*(unsigned long *)address(owned->slab->offset +
-					  i * owned->slab->object_size) = ~0UL;
+		put(owned->slab->offset + i * owned->slab->object_size, ~0UL);
 }
 
 static void object_adopt(struct gc_slab *slab, u32 index)
@@ -499,6 +529,8 @@ static void object_adopt(struct gc_slab *slab, u32 index)
 	o->nr_stores = 1;
 	o->stores[0] = (struct store) { .word = 0, .value = ~0UL };
 	set_taken(o, true);
+	if (model.beside)
+		store_again(o);
 }
 
 /* What was not used and does not come back as such is allocated all the same. */
@@ -531,10 +563,9 @@ static void give_back(struct owned *owned, bool recall)
 	scribble(owned);
 	note("%s %td, how %u\n", recall ? "recall" : "give back", owned - model.owned, how);
 	bitmap_copy(told, unused, GCHEAP_SLAB_SLOTS);
-	/* Nor of what a root refers to. */
-	if (recall)
-		bitmap_andnot(unused, unused, gc_slab_mark_bits(owned->slab),
-			      owned->slab->slots);
+	/* Nor of what has been found to be referred to. */
+	bitmap_andnot(unused, unused, gc_slab_mark_bits(owned->slab),
+		      owned->slab->slots);
 	objects_come_back(owned, unused);
 	adopt_unused(owned, unused);
 	if (recall)
@@ -686,7 +717,8 @@ static void check_thin(struct gc_slab *slab, void *arg)
 	unsigned long nr = slab->offset >> PAGE_SHIFT, end = nr + slab->nr_pages;
 
 	(void)arg;
-	if (slab->state != SLAB_PARTIAL && slab->state != SLAB_SPARSE)
+	if (gc_slab_state(&model.gs, slab) != SLAB_PARTIAL &&
+	    gc_slab_state(&model.gs, slab) != SLAB_SPARSE)
 		return;
 	for (; nr < end; nr++) {
 		bool used = memchr_inv(taken + nr * PAGE_SIZE / 8, 0,
@@ -808,6 +840,12 @@ static void memory_is_back(void)
 		machine.refuse_from = 0;
 }
 
+static void mark_roots(struct gc_marker *marker)
+{
+	gc_mark_words_and_ends(marker, model.roots, STACK);
+	gc_mark_words(marker, model.roots + STACK, ROOTS - STACK);
+}
+
 /* Returns whether the marking is complete. */
 static bool mark(struct gc_verify *v)
 {
@@ -818,9 +856,9 @@ static bool mark(struct gc_verify *v)
 		return false;
 	if (!draw(4))
 		memory_ends();
-	gc_mark_words_and_ends(&marker, model.roots, STACK);
-	gc_mark_words(&marker, model.roots + STACK, ROOTS - STACK);
+	mark_roots(&marker);
 	err = gc_mark_drain(&marker);
+	model.marked = marker.marked;
 	gc_marker_destroy(&marker);
 	memory_is_back();
 	require(!err || (err == -EINTR && task_killed));
@@ -831,7 +869,7 @@ static bool mark(struct gc_verify *v)
 	gc_verify_words(v, model.roots + STACK, ROOTS - STACK);
 	if (gc_verify_walk(v) || gc_verify_walk(v))
 		return false;
-	gc_verify_compare(v, &model.gs.pages.faults);
+	gc_verify_compare(v, true, &model.gs.pages.faults);
 	report_faults();
 	return true;
 }
@@ -854,7 +892,87 @@ static void op_collect(void)
 	reach_all();
 	sweep_some_owned();
 	objects_die();
-	gc_slabs_marked(&model.gs);
+	gc_slabs_marked(&model.gs, model.marked);
+	recall_some();
+	gc_slabs_recalled(&model.gs);
+}
+
+static void mark_written(struct gc_marker *marker)
+{
+	unsigned long nr;
+
+	for_each_set_bit(nr, model.written, HEAP_PAGES_MAX)
+		gc_mark_page(marker, nr);
+	bitmap_zero(model.written, HEAP_PAGES_MAX);
+}
+
+static void some_operations(void)
+{
+	static void (*const beside[])(void) = {
+		op_alloc, op_store, op_store, op_root, op_take, op_use, op_give_back,
+		op_fan, op_lend, op_release,
+	};
+	unsigned int nr = draw(8);
+
+	model.beside = true;
+	while (nr--)
+		beside[draw(ARRAY_SIZE(beside))]();
+	model.beside = false;
+}
+
+/* What was marked, and is not reached any more, lives on. */
+static void keep_marked(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < model.nr; i++) {
+		struct object *o = &model.objects[i];
+		struct gc_slab *slab;
+		bool marked;
+		u32 index;
+
+		slab = gc_slab_find(&model.gs, o->offset, &index);
+		marked = test_bit(index, gc_slab_mark_bits(slab));
+		require(marked || !o->reached);
+		o->reached = marked;
+	}
+}
+
+/* A marking in parts, between which the program runs */
+static void op_collect_beside(void)
+{
+	unsigned int parts = draw(16);
+	struct gc_marker marker;
+	bool give_up = !draw(8);
+
+	gc_slabs_sweep(&model.gs, UINT_MAX);
+	if (gc_marker_init(&marker, &model.gs, HEAP_BASE))
+		return;
+	bitmap_zero(model.written, HEAP_PAGES_MAX);
+	mark_roots(&marker);
+	while (parts--) {
+		gc_mark_some(&marker, 1 + draw(256));
+		if (!draw(4))
+			mark_written(&marker);
+		some_operations();
+	}
+	mark_roots(&marker);
+	mark_written(&marker);
+	while (draw(4) && gc_mark_some(&marker, 1 + draw(4096)))
+		;
+	give_up |= !!gc_mark_drain(&marker);
+	model.marked = marker.marked;
+	gc_marker_destroy(&marker);
+	note("collect beside: %s\n", give_up ? "given up" : "complete");
+	if (give_up) {
+		gc_slabs_unmark(&model.gs);
+		return;
+	}
+	reach_all();
+	keep_marked();
+	sweep_some_owned();
+	objects_die();
+	gc_slabs_marked(&model.gs, model.marked);
 	recall_some();
 	gc_slabs_recalled(&model.gs);
 }
@@ -897,6 +1015,7 @@ static void (*const operations[])(void) = {
 	op_alloc, op_alloc, op_alloc, op_store, op_store, op_store, op_root,
 	op_root, op_take, op_use, op_use, op_give_back, op_collect, op_sweep,
 	op_machine, op_collect, op_fan, op_lend, op_release, op_release,
+	op_collect_beside,
 };
 
 static void check_object(struct object *o)
@@ -923,8 +1042,8 @@ static void count_slab(struct gc_slab *slab, void *arg)
 {
 	unsigned long *nr = arg;
 
-	if (slab->state == SLAB_UNSWEPT)
-		*nr += slab->nr_marked;
+	if (gc_slab_state(&model.gs, slab) == SLAB_UNSWEPT)
+		*nr += bitmap_weight(gc_slab_mark_bits(slab), slab->slots);
 	else if (slab->state != SLAB_OWNED)
 		*nr += slab->nr_alloc;
 }
@@ -932,11 +1051,12 @@ static void count_slab(struct gc_slab *slab, void *arg)
 /* What is held is not marked, and counts only when that was found out. */
 static bool is_counted(const struct object *o)
 {
+	struct gc_slab *slab;
 	u32 index;
 
+	slab = gc_slab_find(&model.gs, o->offset, &index);
 	return !o->owner &&
-	       !(o->held && gc_slab_find(&model.gs, o->offset,
-					 &index)->state == SLAB_UNSWEPT);
+	       !(o->held && gc_slab_state(&model.gs, slab) == SLAB_UNSWEPT);
 }
 
 /* Each object is there, and in slabs that nobody owns there is no other. */

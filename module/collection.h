@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A collection under way: what outlives a stop, while the program runs.
+ *
+ * The heap has one or none; all of it is under the heap's lock.  Marks in the slabs belong
+ * to it: they are zero when there is none.
+ */
+#ifndef GCHEAP_COLLECTION_H
+#define GCHEAP_COLLECTION_H
+
+#include <linux/gcheap.h>
+#include <linux/types.h>
+
+#include "dirty.h"
+#include "mark.h"
+
+struct gc_heap;
+
+/**
+ * struct gc_collection - a collection that has begun
+ * @marker: marks
+ * @dirty: what the program writes meanwhile, when @concurrent
+ * @concurrent: marking goes on while the program runs
+ * @pauses: stops so far
+ * @looks: looks for what was written since the last one of those
+ * @found: pages that the look before the last one has found
+ * @begun_ns: when it began, ktime_get_ns()
+ * @cycle: what is told of it at its end
+ * @pause_ns: sum of its pauses
+ * @took_ns: time that it took, without what the program ran meanwhile
+ * @freed: bytes ever reclaimed when it began
+ * @since: gc_slabs.since when it began
+ * @beside: bytes that the program has allocated since, at its end
+ * @room: bytes that the program may allocate before it is to be complete
+ * @work: words that are likely to be looked at
+ */
+struct gc_collection {
+	struct gc_marker marker;
+	struct gc_dirty dirty;
+	bool concurrent;
+	unsigned int pauses;
+	unsigned int looks;
+	unsigned long found;
+	u64 begun_ns;
+	struct gcheap_cycle cycle;
+	u64 pause_ns;
+	u64 took_ns;
+	u64 freed;
+	s64 since;
+	u64 beside;
+	u64 room;
+	u64 work;
+};
+
+int gc_collection_begin(struct gc_heap *heap, bool concurrent);
+int gc_collection_restart(struct gc_heap *heap);
+void gc_collection_end(struct gc_heap *heap);
+void gc_collection_give_up(struct gc_heap *heap);
+
+#endif /* GCHEAP_COLLECTION_H */

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What was written to, told by the processor: it sets a bit in the entry of the page table
+ * through which it stores.  See dirty.h.
+ *
+ * A look clears these bits in all processes, and flushes what the processors have cached of
+ * them.  So a store that a look does not find was there, for whoever reads after it; and a
+ * later one is found by the next look.
+ *
+ * Not all stores go through a page table that is there yet:
+ *
+ *  - An entry that goes, as its process unmaps the heap or ends, leaves the mark of the page
+ *    itself (PG_dirty), under the lock of the page table.  Other threads may yet store
+ *    through what their processors have cached, until that lock is let go.  So marks of
+ *    pages are taken before the page tables are walked, which waits for those locks.
+ *  - Who has a reference to a page (a device, a pipe, io_uring) may store at any time, and
+ *    marks the page when he is through; or not even that: so a page counts as written to
+ *    when it is lent, and once more in the next look.  That is read after the walk: whoever
+ *    came before it is there still, or is through before the page is looked at.  What comes
+ *    and goes between two looks, stores, and marks nothing, is not seen: no part of the
+ *    kernel should do that with memory of a file, and io_uring's buffers that are registered
+ *    for so short a time do.
+ *  - Who has page tables of his own beside the process's (a virtual machine) is told by the
+ *    walk to give them up, and marks the pages then.  While the world is stopped nobody
+ *    stores that way: so then marks are taken after the walk.  A kernel thread may yet store
+ *    for the program then, and through what its processor has cached: so a page that is
+ *    found by its mark then counts once more in the next look.
+ *
+ * What this module stores itself goes by the kernel's own mapping, and is not noted.
+ */
+#include <linux/bitmap.h>
+#include <linux/mm.h>
+#include <linux/page-flags.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "dirty.h"
+#include "gfp.h"
+#include "pages.h"
+
+/* Room for a heap that grows meanwhile, in pages */
+#define MORE_PAGES	4096UL
+
+/**
+ * gc_dirty_possible() - whether the kernel tells what was written to
+ *
+ * Return: true when it does.
+ */
+bool gc_dirty_possible(void)
+{
+	return IS_ENABLED(CONFIG_MAPPING_DIRTY_HELPERS);
+}
+
+/* A part of the heap at a time: the kernel lets nobody else have the processor in one. */
+static void look_at_entries(struct gc_dirty *d)
+{
+#if IS_ENABLED(CONFIG_MAPPING_DIRTY_HELPERS)
+	unsigned long nr;
+
+	for (nr = 0; d->gp->mapping && nr < d->gp->frontier; nr += REGION_PAGES) {
+		pgoff_t first = 0, end = 0;
+
+		clean_record_shared_mapping_range(d->gp->mapping, nr,
+						  min(REGION_PAGES,
+						      d->gp->frontier - nr),
+						  0, d->written, &first, &end);
+		cond_resched();
+	}
+#endif
+}
+
+static void take_mark(struct gc_dirty *d, struct page *page, unsigned long nr,
+		      bool stopped)
+{
+	if (likely(!PageDirty(page)))
+		return;
+	ClearPageDirty(page);
+	__set_bit(nr, d->written);
+	if (stopped)
+		__set_bit(nr, d->lent);
+}
+
+static void note_lent(struct gc_dirty *d, struct page *page, unsigned long nr)
+{
+	if (likely(!gc_page_lent(page)))
+		return;
+	__set_bit(nr, d->written);
+	__set_bit(nr, d->lent);
+}
+
+static void look_at_pages(struct gc_dirty *d, bool marks, bool lent, bool stopped)
+{
+	unsigned long nr, i, end;
+
+	for (nr = 0; nr < d->gp->frontier; nr += CHUNK_PAGES) {
+		struct gc_chunk *chunk = gc_pages_chunk(d->gp, nr);
+
+		end = min(CHUNK_PAGES, d->gp->frontier - nr);
+		for (i = 0; i < end; i++) {
+			if (!chunk->pages[i])
+				continue;
+			if (marks)
+				take_mark(d, chunk->pages[i], nr + i, stopped);
+			if (lent)
+				note_lent(d, chunk->pages[i], nr + i);
+		}
+		cond_resched();
+	}
+}
+
+/**
+ * gc_dirty_look() - find what was written to since the last look
+ * @d: pages; gc_dirty_make_room() was called under the same lock
+ * @stopped: nobody has been in user mode for the heap, nor will be before what is found
+ *	has been looked at
+ *
+ * Context: may sleep; heap's lock held.
+ */
+void gc_dirty_look(struct gc_dirty *d, bool stopped)
+{
+	/* Those that were lent may have been stored to until they came back. */
+	bitmap_or(d->written, d->written, d->lent, d->gp->frontier);
+	bitmap_zero(d->lent, d->gp->frontier);
+	if (!stopped)
+		look_at_pages(d, true, false, false);
+	look_at_entries(d);
+	look_at_pages(d, stopped, true, stopped);
+	d->next = 0;
+	d->found = bitmap_weight(d->written, d->gp->frontier);
+}
+
+/**
+ * gc_dirty_take() - one of the pages that were written to
+ * @d: pages
+ * @nr: out: its number
+ *
+ * Context: heap's lock held.
+ *
+ * Return: false when there is none left.
+ */
+bool gc_dirty_take(struct gc_dirty *d, unsigned long *nr)
+{
+	d->next = find_next_bit(d->written, d->room, d->next);
+	if (d->next >= d->room)
+		return false;
+	__clear_bit(d->next, d->written);
+	*nr = d->next++;
+	return true;
+}
+
+static int resize(unsigned long **bits, unsigned long from, unsigned long to)
+{
+	unsigned long *larger = kvcalloc(BITS_TO_LONGS(to), sizeof(long), GC_GFP);
+
+	if (!larger)
+		return -ENOMEM;
+	if (*bits)
+		bitmap_copy(larger, *bits, from);
+	kvfree(*bits);
+	*bits = larger;
+	return 0;
+}
+
+/**
+ * gc_dirty_make_room() - for all pages that the heap has
+ * @d: pages
+ *
+ * Context: may sleep; heap's lock held.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int gc_dirty_make_room(struct gc_dirty *d)
+{
+	unsigned long room = d->gp->frontier + d->gp->frontier / 4 + MORE_PAGES;
+	int err;
+
+	if (d->gp->frontier <= d->room)
+		return 0;
+	room = round_up(room, BITS_PER_LONG);
+	err = resize(&d->written, d->room, room);
+	if (!err)
+		err = resize(&d->lent, d->room, room);
+	if (!err)
+		d->room = room;
+	return err;
+}
+
+/**
+ * gc_dirty_begin() - from now on it is known what is written to
+ * @d: to be initialised
+ * @gp: pages of the heap
+ *
+ * Context: may sleep; heap's lock held.
+ *
+ * Return: 0 or -ENOMEM; gc_dirty_end() follows in any case.
+ */
+int gc_dirty_begin(struct gc_dirty *d, struct gc_pages *gp)
+{
+	int err;
+
+	*d = (struct gc_dirty) { .gp = gp };
+	err = gc_dirty_make_room(d);
+	if (err)
+		return err;
+	gc_dirty_look(d, false);
+	bitmap_zero(d->written, d->room);
+	return 0;
+}
+
+/**
+ * gc_dirty_end() - nobody wants to know any more
+ * @d: pages
+ */
+void gc_dirty_end(struct gc_dirty *d)
+{
+	kvfree(d->written);
+	kvfree(d->lent);
+	*d = (struct gc_dirty) {};
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Pages of a heap that somebody may have written to since they were last looked at.
+ *
+ * Owns two bitmaps, by number of the page.  Whoever has one holds the heap's lock; the
+ * entries of page tables are the kernel's, which locks them.
+ *
+ * Lock order: the heap's lock, i_mmap_rwsem of its inode, lock of a page table.
+ */
+#ifndef GCHEAP_DIRTY_H
+#define GCHEAP_DIRTY_H
+
+#include <linux/types.h>
+
+struct gc_pages;
+
+/**
+ * struct gc_dirty - pages that were written to
+ * @gp: pages of the heap
+ * @written: bit set: somebody may have written there
+ * @lent: bit set: somebody had a reference to it at the last look
+ * @room: length of both, in pages
+ * @found: pages that the last look has found
+ * @next: none of @written is before this one
+ */
+struct gc_dirty {
+	struct gc_pages *gp;
+	unsigned long *written;
+	unsigned long *lent;
+	unsigned long room;
+	unsigned long found;
+	unsigned long next;
+};
+
+bool gc_dirty_possible(void);
+int gc_dirty_begin(struct gc_dirty *d, struct gc_pages *gp);
+void gc_dirty_end(struct gc_dirty *d);
+int gc_dirty_make_room(struct gc_dirty *d);
+void gc_dirty_look(struct gc_dirty *d, bool stopped);
+bool gc_dirty_take(struct gc_dirty *d, unsigned long *nr);
+
+#endif /* GCHEAP_DIRTY_H */
