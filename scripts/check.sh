@@ -3,8 +3,8 @@
 #
 # check.sh: make check.  Without KERNEL: the checks that need no machine, all tests
 # on the debug kernel and on the stock 6.1, those that are about preemption once more
-# on 6.1 as a realtime kernel and with preempt=full (there with two NUMA nodes), and a few
-# on the newest kernel.
+# on 6.1 as a realtime kernel and with preempt=full (there with two NUMA nodes, and with the
+# world stopped while objects are marked), and a few on the newest kernel.
 # KERNEL names others, in a list; TESTS="test_stop test_map" some programs.
 #
 # The last line is the summary; before it come a table of the kernels, if there are
@@ -27,7 +27,8 @@ lanes=
 
 # Where a thread goes wrong only when it is preempted in the middle of something, a
 # kernel that preempts more finds it sooner.
-preemption='test_frames test_join test_ends test_held test_roots test_threads test_running'
+preemption='test_frames test_join test_ends test_held test_roots test_threads test_running
+test_concurrent'
 
 # What looks deepest into the kernel's structures shows first that a newer one has
 # others.
@@ -141,7 +142,7 @@ else
 	lane 6.1-rt 6.1-rt "$(some "$preemption")"
 	GCHEAP_VM_ARGS=preempt=full GCHEAP_VM_NUMA=y \
 		lane 6.1-preempt 6.1 "$(some "$preemption test_numa")" \
-			--name 6.1-preempt
+			--name 6.1-preempt --module concurrent=0
 	lane 7.3 7.3 "$(some "$newest")"
 fi
 wait

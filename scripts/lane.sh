@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# lane.sh [--no-kunit] [--name NAME] KERNEL LOGS [PROGRAM]...: KUnit, kselftests,
-# unloading and the search for leaks on one kernel.  Puts one line for each case in
-# LOGS/results: pass, fail or skip, the name, the log and the seconds, with tabs
-# between.  NAME is what the cases' names begin with, the kernel's unless given.
+# lane.sh [--no-kunit] [--name NAME] [--module PARAMETERS] KERNEL LOGS [PROGRAM]...:
+# KUnit, kselftests, unloading and the search for leaks on one kernel.  Puts one line for
+# each case in LOGS/results: pass, fail or skip, the name, the log and the seconds, with
+# tabs between.  NAME is what the cases' names begin with, the kernel's unless given.
 #
 # When the machine dies or hangs the step it was in has failed, and the rest is done
 # in another one: a single bug costs a single result.  Nothing has a limit but for
@@ -16,10 +16,12 @@ here=$(dirname "$(realpath "$0")")
 
 kunit=kunit
 name=
+parameters=
 while :; do
 	case $1 in
 	--no-kunit) kunit= ;;
 	--name) name=$2; shift ;;
+	--module) parameters=$2; shift ;;
 	*) break ;;
 	esac
 	shift
@@ -36,7 +38,9 @@ options=(--kernel "$kernel")
 # Who writes to free memory on purpose has nothing to learn from poison.
 checks='verify=1 poison=1'
 [ "$*" != fuzz ] || checks=verify=1
-[ "$kernel" != debug ] || options+=(${kunit:+--kunit} --module "$checks")
+[ "$kernel" != debug ] || parameters="$parameters $checks"
+[ "$kernel" != debug ] || options+=(${kunit:+--kunit})
+[ -z "$parameters" ] || options+=(--module "$parameters")
 "$here/kernel.sh" "$kernel" > "$logs/kernel"
 if [ $# -gt 0 ]; then
 	set -- "$@" unload

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Objects change their places while they are marked: whichever way a reference is stored,
+ * behind the marker's back or before it, none is lost.
+ *
+ * A table of references is shuffled all the time, and collected all the time.  Each object
+ * is referred to from one place only, but for the moment in which it moves.
+ */
+#include <sys/mman.h>
+#include <sys/uio.h>
+
+#include "common.h"
+
+#define OBJECT_SIZE	64
+
+/**
+ * struct object - one of those that change places
+ * @number: its own, from 1 on; no two have the same
+ * @check: that number, scrambled
+ */
+struct object {
+	uint64_t number;
+	uint64_t check;
+};
+
+/**
+ * struct table - what is shuffled
+ * @heap: heap
+ * @nr: length of @at
+ * @at: objects
+ * @over: enough
+ * @moves: how many times two of them changed places
+ */
+struct table {
+	struct gcheap *heap;
+	size_t nr;
+	struct object *volatile *at;
+	_Atomic bool over;
+	_Atomic uint64_t moves;
+};
+
+static uint64_t scrambled(uint64_t number)
+{
+	return number * 0x9e3779b97f4a7c15ull ^ 0x5555;
+}
+
+static struct object *object_new(struct gcheap *heap, uint64_t number)
+{
+	struct object *object = gcheap_alloc(heap, OBJECT_SIZE);
+
+	must(object);
+	object->number = number;
+	object->check = scrambled(number);
+	return object;
+}
+
+/* In memory of its own, which other processes have, too, and no collector looks at */
+static struct table *table_new(struct gcheap *heap, size_t nr)
+{
+	struct table *table = mmap(NULL, sizeof(*table), PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	size_t i;
+
+	must(table != MAP_FAILED);
+	table->heap = heap;
+	table->nr = nr;
+	table->at = gcheap_alloc(heap, nr * sizeof(*table->at));
+	must(table->at);
+	for (i = 0; i < nr; i++)
+		table->at[i] = object_new(heap, i + 1);
+	return table;
+}
+
+/* The only root */
+static struct object *volatile *volatile root;
+
+FIXTURE(moving) {
+	struct gcheap *heap;
+	struct table *table;
+};
+
+FIXTURE_SETUP(moving)
+{
+	self->heap = gcheap_open(NULL);
+	ASSERT_NE(NULL, self->heap);
+	self->table = table_new(self->heap, scaled(100000));
+	root = self->table->at;
+}
+
+FIXTURE_TEARDOWN(moving)
+{
+	root = NULL;
+	gcheap_close(self->heap);
+	munmap(self->table, sizeof(*self->table));
+}
+
+static uint64_t draw(uint64_t *state)
+{
+	*state = *state * 6364136223846793005ull + 1442695040888963407ull;
+	return *state >> 33;
+}
+
+typedef void (*store_fn)(struct object *volatile *to, struct object *object);
+
+static void by_store(struct object *volatile *to, struct object *object)
+{
+	*to = object;
+}
+
+static void by_writev(struct object *volatile *to, struct object *object)
+{
+	struct iovec from = { .iov_base = &object, .iov_len = sizeof(object) };
+	struct iovec into = { .iov_base = (void *)to, .iov_len = sizeof(object) };
+
+	must(process_vm_writev(getpid(), &from, 1, &into, 1, 0) == sizeof(object));
+}
+
+static void by_pipe(struct object *volatile *to, struct object *object)
+{
+	static __thread int pipes[2];
+
+	if (!pipes[1])
+		must(!pipe(pipes));
+	must(write(pipes[1], &object, sizeof(object)) == sizeof(object));
+	must(read(pipes[0], (void *)to, sizeof(object)) == sizeof(object));
+}
+
+/* What the processor has noted in the page table goes with the entry. */
+static void by_store_and_drop(struct object *volatile *to, struct object *object)
+{
+	uintptr_t page = (uintptr_t)to & ~4095ul;
+
+	*to = object;
+	must(!madvise((void *)page, 4096, MADV_DONTNEED));
+}
+
+/* Two objects change places; each is in a register or on the stack meanwhile. */
+static void move_once(struct table *table, store_fn store, uint64_t *state)
+{
+	size_t i = draw(state) % table->nr, j = draw(state) % table->nr;
+	struct object *volatile one = table->at[i];
+	struct object *volatile other = table->at[j];
+
+	store(&table->at[i], other);
+	store(&table->at[j], one);
+}
+
+static void move_until_over(struct table *table, store_fn store, uint64_t seed)
+{
+	uint64_t state = seed, moves = 0;
+
+	while (!table->over) {
+		move_once(table, store, &state);
+		/* What is lost is soon somebody else's. */
+		if (!(++moves % 8))
+			must(gcheap_alloc(table->heap, OBJECT_SIZE));
+		table->moves++;
+	}
+}
+
+struct mover {
+	struct table *table;
+	store_fn store;
+};
+
+static void *mover_main(void *arg)
+{
+	struct mover *mover = arg;
+
+	move_until_over(mover->table, mover->store, 1);
+	return NULL;
+}
+
+static void collect_for_a_while(struct table *table)
+{
+	int nr = on_debug_kernel() ? 8 : 40;
+	uint64_t moves;
+
+	while (nr--) {
+		moves = table->moves;
+		must(!gcheap_collect(table->heap));
+		while (table->moves == moves)
+			sched_yield();
+	}
+	table->over = true;
+}
+
+static bool all_there(const struct table *table)
+{
+	bool *seen = calloc(table->nr + 1, sizeof(*seen));
+	bool all = true;
+	size_t i;
+
+	must(seen);
+	for (i = 0; i < table->nr && all; i++) {
+		struct object *object = table->at[i];
+
+		all = object->number - 1 < table->nr && !seen[object->number] &&
+		      object->check == scrambled(object->number);
+		if (all)
+			seen[object->number] = true;
+	}
+	free(seen);
+	return all;
+}
+
+static void move_by_thread(struct table *table, store_fn store)
+{
+	struct mover mover = { table, store };
+	pthread_t thread;
+
+	must(!pthread_create(&thread, NULL, mover_main, &mover));
+	collect_for_a_while(table);
+	must(!pthread_join(thread, NULL));
+}
+
+/* The last collection */
+static struct gcheap_cycle last_cycle(struct gcheap *heap)
+{
+	struct gcheap_ioc_stats stats = { .size = sizeof(stats) };
+
+	must(!ioctl(gcheap_fd(heap), GCHEAP_IOC_STATS, &stats));
+	return stats.cycle;
+}
+
+static bool is_on(void)
+{
+	FILE *file = fopen("/sys/module/gcheap/parameters/concurrent", "r");
+	int answer;
+
+	must(file);
+	answer = fgetc(file);
+	fclose(file);
+	return answer == 'Y';
+}
+
+TEST_F(moving, marking_goes_on_while_the_program_runs)
+{
+	struct gcheap_cycle cycle;
+
+	/* The first one learns how long marking takes. */
+	ASSERT_EQ(0, gcheap_collect(self->heap));
+	ASSERT_EQ(0, gcheap_collect(self->heap));
+	cycle = last_cycle(self->heap);
+	if (!is_on()) {
+		EXPECT_EQ(1, cycle.pauses);
+		EXPECT_EQ(0, cycle.concurrent_ns);
+		return;
+	}
+	EXPECT_LE(2, cycle.pauses);
+	EXPECT_LT(0, cycle.concurrent_ns);
+	EXPECT_LE(2, cycle.looks);
+	EXPECT_GE(cycle.pause_ns, cycle.roots_ns + cycle.dirty_ns + cycle.flip_ns);
+	EXPECT_LE(self->table->nr * OBJECT_SIZE, cycle.live);
+}
+
+TEST_F(moving, nothing_is_lost_by_stores)
+{
+	move_by_thread(self->table, by_store);
+	EXPECT_TRUE(all_there(self->table));
+}
+
+TEST_F(moving, nothing_is_lost_by_process_vm_writev)
+{
+	move_by_thread(self->table, by_writev);
+	EXPECT_TRUE(all_there(self->table));
+}
+
+TEST_F(moving, nothing_is_lost_by_reading_from_a_pipe)
+{
+	move_by_thread(self->table, by_pipe);
+	EXPECT_TRUE(all_there(self->table));
+}
+
+TEST_F(moving, nothing_is_lost_by_stores_to_pages_that_are_dropped)
+{
+	move_by_thread(self->table, by_store_and_drop);
+	EXPECT_TRUE(all_there(self->table));
+}
+
+TEST_F(moving, nothing_is_lost_by_stores_of_another_process)
+{
+	pid_t child = fork_child();
+
+	if (!child) {
+		move_until_over(self->table, by_store, 2);
+		_exit(KSFT_PASS);
+	}
+	collect_for_a_while(self->table);
+	EXPECT_TRUE(child_succeeded(child));
+	EXPECT_TRUE(all_there(self->table));
+}
+
+/* One that moves a few, and is gone before it can be looked at. */
+static void *forker_main(void *arg)
+{
+	struct table *table = arg;
+	uint64_t state = 3;
+	pid_t child;
+	int i;
+
+	while (!table->over) {
+		draw(&state);
+		child = fork_child();
+		if (!child) {
+			for (i = 0; i < 1000; i++)
+				move_once(table, by_store, &state);
+			_exit(KSFT_PASS);
+		}
+		must(child_succeeded(child));
+		table->moves++;
+	}
+	return NULL;
+}
+
+TEST_F(moving, nothing_is_lost_by_stores_of_processes_that_end)
+{
+	pthread_t thread;
+
+	must(!pthread_create(&thread, NULL, forker_main, self->table));
+	collect_for_a_while(self->table);
+	must(!pthread_join(thread, NULL));
+	EXPECT_TRUE(all_there(self->table));
+}
+
+static void set_budget(const char *us)
+{
+	must(write_to("/sys/module/gcheap/parameters/pause_us", us));
+}
+
+/*
+ * Without a budget the last pause has to do what it finds, and whoever does it is soon
+ * killed.  What he leaves is marked, and is nobody's but the heap's.
+ */
+TEST_F(moving, collector_that_is_killed_leaves_the_rest_to_others)
+{
+	int nr = on_debug_kernel() ? 5 : 20;
+	uint64_t moves;
+	pid_t child;
+
+	set_budget("0");
+	while (nr--) {
+		child = fork_child();
+		while (!child) {
+			must(!gcheap_collect(self->heap));
+			self->table->moves++;
+		}
+		moves = self->table->moves;
+		while (self->table->moves == moves)
+			sched_yield();
+		must(!kill(child, SIGKILL));
+		must(waitpid(child, NULL, 0) == child);
+		EXPECT_EQ(0, gcheap_collect(self->heap));
+		must(gcheap_alloc(self->heap, OBJECT_SIZE));
+	}
+	set_budget("500");
+	EXPECT_TRUE(all_there(self->table));
+}
+
+TEST_HARNESS_MAIN
