@@ -59,24 +59,17 @@ int gc_slabs_init(struct gc_slabs *gs, unsigned long limit_pages,
 	return gc_pages_init(&gs->pages, limit_pages, mapping);
 }
 
-/* What a marking has made UNSWEPT goes to where that is swept. */
-static void settle(struct gc_slabs *gs, struct gc_slab_lists *lists)
-{
-	if (lists->epoch == gs->cycle)
-		return;
-	lists->epoch = gs->cycle;
-	list_splice_tail_init(&lists->partial, &lists->unswept);
-	list_splice_tail_init(&lists->sparse, &lists->unswept);
-	list_splice_tail_init(&lists->full, &lists->unswept);
-}
-
-/* The lists of a kind, as they are to be */
+/* The lists of a kind; what a marking has made UNSWEPT goes to where that is swept. */
 static struct gc_slab_lists *lists_at(struct gc_slabs *gs, unsigned int class_index,
 				      bool noscan)
 {
 	struct gc_slab_lists *lists = &gs->lists[class_index][noscan];
 
-	settle(gs, lists);
+	if (__test_and_set_bit(2 * class_index + noscan, gs->settled))
+		return lists;
+	list_splice_tail_init(&lists->partial, &lists->unswept);
+	list_splice_tail_init(&lists->sparse, &lists->unswept);
+	list_splice_tail_init(&lists->full, &lists->unswept);
 	return lists;
 }
 
@@ -943,6 +936,7 @@ void gc_slabs_marked(struct gc_slabs *gs, u64 bytes)
 	gs->cycle++;
 	gs->nr_unswept = gs->nr_listed;
 	gs->nr_listed = 0;
+	bitmap_zero(gs->settled, 2 * SLAB_KINDS);
 	gs->spare = 0;
 	list_for_each_entry(slab, &gs->owned, node) {
 		u32 marked = bitmap_weight(gc_slab_mark_bits(slab), slab->slots);

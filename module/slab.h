@@ -34,7 +34,7 @@
  * out, and all are swept before the next marking begins.  That end is at one instant,
  * however many there are: a PARTIAL, SPARSE or FULL slab is UNSWEPT when it came to its
  * list before (@epoch), whatever its @state says, and so are all that are in a list which
- * nobody has looked at since (gc_slab_lists.epoch).
+ * nobody has looked at since (gc_slabs.settled).
  *
  * Mark bits are all zero between the end of sweeping and the next marking, in
  * every slab; those of OWNED slabs are cleared when marking ends.
@@ -139,14 +139,11 @@ static inline unsigned long *gc_slab_handed_bits(struct gc_slab *slab)
 	return slab->bits + 2 * slab->words;
 }
 
-/**
- * struct gc_slab_lists - the lists of one class, or of the large objects
- * @epoch: collections completed when it was last seen to that what is UNSWEPT is in
- *	@unswept
- * @partial: those not looked at come first, among the sparse ones too
+/*
+ * The lists of one class; the large objects have one set of lists too.  Among the
+ * partial and the sparse slabs, those not looked at come first.
  */
 struct gc_slab_lists {
-	u64 epoch;
 	struct list_head partial;
 	struct list_head sparse;
 	struct list_head full;
@@ -161,6 +158,7 @@ struct gc_slab_lists {
  * struct gc_slabs - all slabs of a heap: its portable part
  * @pages: pages that slabs are made of
  * @lists: by class and by noscan
+ * @settled: bit set: among the lists of the kind, what is SLAB_UNSWEPT is where that belongs
  * @owned: all SLAB_OWNED ones
  * @nr_listed: number of SLAB_PARTIAL, SLAB_SPARSE and SLAB_FULL ones
  * @nr_unswept: number of SLAB_UNSWEPT ones
@@ -186,6 +184,7 @@ struct gc_slab_lists {
 struct gc_slabs {
 	struct gc_pages pages;
 	struct gc_slab_lists lists[SLAB_KINDS][2];
+	DECLARE_BITMAP(settled, 2 * SLAB_KINDS);
 	struct list_head owned;
 	unsigned long nr_listed;
 	unsigned long nr_unswept;
