@@ -279,12 +279,26 @@ static u64 budget_of(const struct gc_collection *c)
 	return c->pauses ? max(READ_ONCE(pause_us), 1U) * NSEC_PER_USEC : 0;
 }
 
+/* The page of a process that a collection gave up waiting for is still not there. */
+static bool stuck(struct gc_heap *heap)
+{
+	if (!heap->stuck)
+		return false;
+	if (!gc_fetcher_ended(heap->stuck))
+		return true;
+	gc_fetcher_put(heap->stuck);
+	heap->stuck = NULL;
+	return false;
+}
+
 /* What was marked with the world stopped is worth nothing once it has run. */
 static int pauses(struct gc_heap *heap)
 {
 	struct gc_collection *c = heap->collection;
 	int attempts = ATTEMPTS, err;
 
+	if (stuck(heap))
+		return -ETIMEDOUT;
 	do {
 		err = pause_once(heap, budget_of(c));
 		if (err == -EAGAIN && !c->concurrent && gc_collection_restart(heap))
@@ -353,18 +367,6 @@ static void sweep(struct gc_heap *heap, struct gcheap_cycle *cycle)
 	cycle->sweep_ns = ktime_get_ns() - start;
 }
 
-/* The page of a process that a collection gave up waiting for is still not there. */
-static bool stuck(struct gc_heap *heap)
-{
-	if (!heap->stuck)
-		return false;
-	if (!gc_fetcher_ended(heap->stuck))
-		return true;
-	gc_fetcher_put(heap->stuck);
-	heap->stuck = NULL;
-	return false;
-}
-
 static void finish(struct gc_heap *heap)
 {
 	struct gc_collection *c = heap->collection;
@@ -398,13 +400,13 @@ static void give_up(struct gc_heap *heap)
 }
 
 /*
- * Who is being killed leaves a collection that the program runs beside to others; and a
- * kernel thread one for which it may not wait as long as the program's own threads.
+ * Who is being killed leaves a collection that the program runs beside to others; and one
+ * that has come far is not given up for a page that does not come.
  */
 static bool is_left(const struct gc_collection *c, int err)
 {
-	return c->concurrent && (err == -EINTR || (err == -ETIMEDOUT &&
-						   current->flags & PF_KTHREAD));
+	return c->concurrent &&
+	       (err == -EINTR || (err == -ETIMEDOUT && c->marker.scanned));
 }
 
 /* A pause has been tried. */
@@ -414,7 +416,7 @@ static int judge(struct gc_heap *heap, int err)
 
 	if (err == -ETIMEDOUT)
 		err = -EAGAIN;
-	if (err == -EAGAIN && !left)
+	if (err == -EAGAIN)
 		gc_heap_put_off(heap);
 	if (err == -ENOMEM)
 		gc_heap_not_soon(heap);
@@ -457,7 +459,7 @@ static int spent(struct gc_heap *heap, u64 start, int err)
  * Begin with a collection, when none is under way.  Returns 0 when it is complete, 1 when
  * the program runs beside it, or an error.
  */
-static int begin(struct gc_heap *heap, bool forced)
+static int begin(struct gc_heap *heap, bool forced, bool beside)
 {
 	u64 start = ktime_get_ns();
 	struct gc_collection *c;
@@ -468,7 +470,7 @@ static int begin(struct gc_heap *heap, bool forced)
 		return -EAGAIN;
 	}
 	gc_slabs_sweep(&heap->slabs, UINT_MAX);
-	err = gc_collection_begin(heap, takes_long(heap));
+	err = gc_collection_begin(heap, beside && takes_long(heap));
 	if (err) {
 		gc_heap_not_soon(heap);
 		return err;
@@ -537,7 +539,9 @@ static int step(struct gc_heap *heap, unsigned long words)
 /* The collection under way, or a new one; returns as begin(). */
 static int advance(struct gc_heap *heap, bool forced)
 {
-	return heap->collection ? step(heap, PART_WORDS) : begin(heap, forced);
+	/* Who is to give memory back has the lock until it is there, with little priority. */
+	return heap->collection ? step(heap, PART_WORDS) :
+				  begin(heap, forced, !(current->flags & PF_KTHREAD));
 }
 
 /**
@@ -550,26 +554,50 @@ static int advance(struct gc_heap *heap, bool forced)
  * Context: may sleep; heap's lock held.
  *
  * Return: 0; or -ENOMEM, -EINTR (the caller is being killed), -EAGAIN (threads
- * could not be held, or their memory not be had, or the caller is to be frozen):
- * then nothing was reclaimed.
+ * could not be held, or their memory not be had, or the caller is to be frozen, or the heap
+ * is to be emptied): then nothing was reclaimed, but by a collection that had been under
+ * way.
  */
 int gc_collect(struct gc_heap *heap, bool forced)
 {
 	u64 until = heap->slabs.cycle + 1 + (forced && heap->collection);
+	bool other = heap->collection;
 	int err;
 
 	lockdep_assert_held(&heap->lock);
 	while (heap->slabs.cycle < until) {
 		err = advance(heap, forced);
+		/* One that stops the world from the beginning needs less. */
+		if (err == -ENOMEM && other) {
+			other = false;
+			continue;
+		}
 		if (err < 0)
 			return err;
 		cond_resched();
+		/* Then it is to be emptied by who waits for the lock. */
+		if (err && READ_ONCE(heap->emptying))
+			return -EAGAIN;
 		err = err ? gc_given_up() : 0;
 		if (err)
 			return err == -ETIMEDOUT ? -EAGAIN : err;
 	}
 	heap->num_forced += forced;
 	return 0;
+}
+
+/**
+ * gc_collect_begin() - have a heap collected that nobody waits for
+ * @heap: heap
+ *
+ * On return that is done, or under way, or could not be had.
+ *
+ * Context: may sleep; heap's lock held.
+ */
+void gc_collect_begin(struct gc_heap *heap)
+{
+	if (!heap->collection)
+		begin(heap, false, true);
 }
 
 /**
@@ -609,7 +637,7 @@ static int begin_soon(struct gc_heap *heap)
 	if (!gc_heap_soon(heap) || !takes_long(heap))
 		return 0;
 	gc_heap_settle(heap);
-	return begin(heap, false);
+	return begin(heap, false, true);
 }
 
 /**
@@ -651,9 +679,12 @@ int gc_collect_if_due(struct gc_heap *heap, u64 more)
  */
 bool gc_collect_for_room(struct gc_heap *heap)
 {
+	u64 cycle = heap->slabs.cycle;
+
 	if (!heap->tried && gc_heap_may_help(heap)) {
 		heap->fruitless++;
-		return !gc_collect(heap, true);
+		/* One of two may have been had. */
+		return !gc_collect(heap, true) || heap->slabs.cycle != cycle;
 	}
 	/* What the last one left unswept comes without another. */
 	if (!heap->slabs.nr_unswept)

@@ -12,19 +12,20 @@
  *  - An entry that goes, as its process unmaps the heap or ends, leaves the mark of the page
  *    itself (PG_dirty), under the lock of the page table.  Other threads may yet store
  *    through what their processors have cached, until that lock is let go.  So marks of
- *    pages are taken before the page tables are walked, which waits for those locks.
+ *    pages are taken before the page tables are walked, which waits for those locks.  A table
+ *    that goes as a whole is not waited for: so a page counts as written to when its mark is
+ *    found, and once more in the next look.
  *  - Who has a reference to a page (a device, a pipe, io_uring) may store at any time, and
  *    marks the page when he is through; or not even that: so a page counts as written to
- *    when it is lent, and once more in the next look.  That is read after the walk: whoever
- *    came before it is there still, or is through before the page is looked at.  What comes
- *    and goes between two looks, stores, and marks nothing, is not seen: no part of the
- *    kernel should do that with memory of a file, and io_uring's buffers that are registered
- *    for so short a time do.
+ *    when it is lent, and once more in the next look.  That is read before the walk, for who
+ *    is gone after it, and after it, for who came meanwhile and stores when the page has
+ *    been looked at.  What comes and goes in between, stores, and marks nothing, is not
+ *    seen: no part of the kernel should do that with memory of a file; buffers of io_uring
+ *    and af_alg that are registered for so short a time do.
  *  - Who has page tables of his own beside the process's (a virtual machine) is told by the
  *    walk to give them up, and marks the pages then.  While the world is stopped nobody
  *    stores that way: so then marks are taken after the walk.  A kernel thread may yet store
- *    for the program then, and through what its processor has cached: so a page that is
- *    found by its mark then counts once more in the next look.
+ *    for the program then: for that, too, there is the next look.
  *
  * What this module stores itself goes by the kernel's own mapping, and is not noted.
  */
@@ -69,15 +70,13 @@ static void look_at_entries(struct gc_dirty *d)
 #endif
 }
 
-static void take_mark(struct gc_dirty *d, struct page *page, unsigned long nr,
-		      bool stopped)
+static void take_mark(struct gc_dirty *d, struct page *page, unsigned long nr)
 {
 	if (likely(!PageDirty(page)))
 		return;
 	ClearPageDirty(page);
 	__set_bit(nr, d->written);
-	if (stopped)
-		__set_bit(nr, d->lent);
+	__set_bit(nr, d->lent);
 }
 
 static void note_lent(struct gc_dirty *d, struct page *page, unsigned long nr)
@@ -88,7 +87,7 @@ static void note_lent(struct gc_dirty *d, struct page *page, unsigned long nr)
 	__set_bit(nr, d->lent);
 }
 
-static void look_at_pages(struct gc_dirty *d, bool marks, bool lent, bool stopped)
+static void look_at_pages(struct gc_dirty *d, bool marks, bool lent)
 {
 	unsigned long nr, i, end;
 
@@ -100,7 +99,7 @@ static void look_at_pages(struct gc_dirty *d, bool marks, bool lent, bool stoppe
 			if (!chunk->pages[i])
 				continue;
 			if (marks)
-				take_mark(d, chunk->pages[i], nr + i, stopped);
+				take_mark(d, chunk->pages[i], nr + i);
 			if (lent)
 				note_lent(d, chunk->pages[i], nr + i);
 		}
@@ -121,10 +120,9 @@ void gc_dirty_look(struct gc_dirty *d, bool stopped)
 	/* Those that were lent may have been stored to until they came back. */
 	bitmap_or(d->written, d->written, d->lent, d->gp->frontier);
 	bitmap_zero(d->lent, d->gp->frontier);
-	if (!stopped)
-		look_at_pages(d, true, false, false);
+	look_at_pages(d, !stopped, true);
 	look_at_entries(d);
-	look_at_pages(d, stopped, true, stopped);
+	look_at_pages(d, stopped, true);
 	d->next = 0;
 	d->found = bitmap_weight(d->written, d->gp->frontier);
 }

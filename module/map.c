@@ -304,6 +304,7 @@ int gc_map_mmap(struct file *file, struct vm_area_struct *vma)
 	err = count_mapping(heap, vma->vm_start, vma->vm_end - vma->vm_start);
 	if (err)
 		goto put_roots;
+	/* It stays VM_MAYWRITE: at one that is not, a look for what was written ends. */
 	vm_flags_set(vma, VM_MIXEDMAP | VM_DONTEXPAND);
 	vm_flags_clear(vma, VM_MAYEXEC);
 	vma->vm_private_data = roots;

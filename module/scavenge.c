@@ -66,6 +66,10 @@
 /* A system that suspends waits for so long, and then for the freezer's patience. */
 #define SUSPEND_S	10
 
+/* When a collection is under way, or cannot be had, in jiffies */
+#define UNDER_WAY	(HZ / 10)
+#define TRY_AGAIN	(60 * HZ)
+
 /* Of the time, at most the part of one that collections of idle heaps take. */
 #define SHARE		20
 
@@ -191,7 +195,12 @@ static int sleeping(struct notifier_block *block, unsigned long event, void *arg
 
 static struct notifier_block sleep_notifier = { .notifier_call = sleeping };
 
-static void collect(struct gc_heap *heap)
+/*
+ * A heap that is left alone may yet have a program that runs: so what takes long is only
+ * begun, and the collector goes on with it.  Who wants memory wants it all.  When the program
+ * runs meanwhile nobody lends his priority to who holds the heap's lock.
+ */
+static void collect(struct gc_heap *heap, bool all)
 {
 	struct gc_scavenger *s = &heap->scavenger;
 	const struct cred *cred = override_creds(s->cred);
@@ -199,12 +208,16 @@ static void collect(struct gc_heap *heap)
 	int nice = task_nice(current);
 	u64 start = ktime_get_ns();
 
-	set_user_nice(current, MAX_NICE);
-	gc_collect(heap, false);
+	if (!heap->collection)
+		set_user_nice(current, MAX_NICE);
+	if (all)
+		gc_collect(heap, false);
+	else
+		gc_collect_begin(heap);
 	set_user_nice(current, nice);
 	set_active_memcg(cgroup);
 	revert_creds(cred);
-	s->cycle = heap->slabs.cycle;
+	s->cycle = heap->slabs.cycle + !!heap->collection;
 	s->not_before = jiffies +
 			nsecs_to_jiffies(SHARE * (ktime_get_ns() - start));
 }
@@ -253,12 +266,31 @@ static bool do_all(struct gc_heap *heap, bool (*some)(struct gc_heap *heap))
 	return true;
 }
 
+/*
+ * A collection is under way.  When a page that does not come has kept it from its end, it
+ * is tried again, as nobody else may do so: each time the world is stopped for a while.
+ */
+static void wait_for_collector(struct gc_heap *heap)
+{
+	struct gc_scavenger *s = &heap->scavenger;
+
+	if (work_busy(&heap->collector.work)) {
+		rearm(heap, UNDER_WAY);
+		return;
+	}
+	if (time_after_eq(jiffies, s->not_before)) {
+		s->not_before = jiffies + TRY_AGAIN;
+		queue_delayed_work(s->collecting, &heap->collector, 0);
+	}
+	rearm(heap, period());
+}
+
 /* Returns with the heap's lock, or false without. */
 static bool left_alone(struct gc_heap *heap)
 {
 	struct gc_scavenger *s = &heap->scavenger;
 
-	if (gc_scavenge_guess(heap)) {
+	if (!heap->collection && gc_scavenge_guess(heap)) {
 		if (time_before(jiffies, s->not_before)) {
 			rearm(heap, s->not_before - jiffies);
 			return true;
@@ -267,8 +299,12 @@ static bool left_alone(struct gc_heap *heap)
 			rearm(heap, period());
 			return true;
 		}
-		collect(heap);
+		collect(heap, false);
 		leave();
+	}
+	if (heap->collection) {
+		wait_for_collector(heap);
+		return true;
 	}
 	if (!do_all(heap, sweep_some) || !do_all(heap, release_some))
 		return false;
@@ -368,7 +404,7 @@ void gc_scavenge_all(struct gc_heap *heap, gc_scavenge_gave gave)
 	if (!lock_within_reason(heap))
 		return;
 	if (gc_scavenge_guess(heap) && enter()) {
-		collect(heap);
+		collect(heap, true);
 		leave();
 	}
 	rounds = gc_scavenge_rounds(heap);
@@ -394,6 +430,12 @@ static bool go_on(struct gc_heap *heap)
 	return more;
 }
 
+/* Otherwise who empties the heap is not to wait for a marking that is of no use. */
+static bool is_mapped(const struct gc_heap *heap)
+{
+	return !READ_ONCE(heap->emptying);
+}
+
 /* Goes on with a collection, of which others do a part when they allocate. */
 static void collector(struct work_struct *work)
 {
@@ -401,7 +443,7 @@ static void collector(struct work_struct *work)
 					    struct gc_heap, collector);
 	bool more = true, awake = true;
 
-	while (more && mutex_trylock(&heap->lock)) {
+	while (more && is_mapped(heap) && mutex_trylock(&heap->lock)) {
 		awake = enter();
 		if (awake) {
 			more = go_on(heap);
@@ -412,7 +454,7 @@ static void collector(struct work_struct *work)
 			break;
 		cond_resched();
 	}
-	if (more)
+	if (more && is_mapped(heap))
 		queue_delayed_work(collecting, &heap->collector, awake ? 1 : HZ);
 }
 
