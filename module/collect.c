@@ -335,6 +335,7 @@ static void print_cycle(const struct gcheap_cycle *c, u64 release_ns)
 static void record(struct gc_heap *heap, struct gcheap_cycle *cycle)
 {
 	cycle->number = heap->slabs.cycle;
+	heap->num_forced += cycle->forced;
 	heap->pause_max_ns = max(heap->pause_max_ns, cycle->pause_ns);
 	heap->last_gc_ns = ktime_get_real_ns();
 	heap->last_round = gc_world_round(heap->world);
@@ -481,7 +482,7 @@ static int begin(struct gc_heap *heap, bool forced, bool beside)
 		.start_ns = start - ktime_to_ns(heap->born),
 		.before = gc_slabs_allocated(&heap->slabs),
 		.goal = gc_heap_next(heap),
-		.forced = forced,
+		.forced = forced || heap->slabs.cycle < heap->claimed,
 	};
 	c->room = max(gc_heap_soon(heap), ROOM_MIN);
 	c->work = heap->last_work ? heap->last_work :
@@ -582,7 +583,6 @@ int gc_collect(struct gc_heap *heap, bool forced)
 		if (err)
 			return err == -ETIMEDOUT ? -EAGAIN : err;
 	}
-	heap->num_forced += forced;
 	return 0;
 }
 
@@ -694,9 +694,8 @@ bool gc_collect_for_room(struct gc_heap *heap)
 }
 
 /* Others may have the lock between two parts of a collection; @locked: whether we have it */
-static int collect_in_parts(struct gc_heap *heap, bool *locked)
+static int advance_to(struct gc_heap *heap, u64 until, bool *locked)
 {
-	u64 until = heap->slabs.cycle + 1 + !!heap->collection;
 	int err;
 
 	for (;;) {
@@ -713,10 +712,22 @@ static int collect_in_parts(struct gc_heap *heap, bool *locked)
 			err = gc_map_check_any(heap);
 		if (err || heap->slabs.cycle >= until)
 			return err == -ETIMEDOUT ? -EAGAIN : err;
-		/* It began after the call, be it on somebody else's account. */
-		if (heap->collection && heap->slabs.cycle + 1 == until)
-			heap->collection->cycle.forced = true;
 	}
+}
+
+/* Each call has a collection of its own, which begins after it; see begin(). */
+static int collect_in_parts(struct gc_heap *heap, bool *locked)
+{
+	u64 until = max(heap->slabs.cycle + !!heap->collection, heap->claimed) + 1;
+	int err;
+
+	heap->claimed = until;
+	atomic_inc(&heap->claimants);
+	err = advance_to(heap, until, locked);
+	/* What those have claimed who have been killed is nobody's. */
+	if (atomic_dec_and_test(&heap->claimants) && *locked)
+		heap->claimed = 0;
+	return err;
 }
 
 /**
@@ -745,7 +756,6 @@ int gc_collect_now(struct gc_heap *heap, struct gcheap_ioc_collect *result,
 	err = collect_in_parts(heap, locked);
 	if (err)
 		return err;
-	heap->num_forced++;
 	gc_slabs_sweep(&heap->slabs, UINT_MAX);
 	result->freed_bytes = heap->slabs.total_freed - bytes;
 	result->freed_objects = heap->slabs.total_frees - objects;

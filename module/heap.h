@@ -122,6 +122,9 @@ struct gc_scavenger {
  * @last_took_ns: how long that took
  * @debt_ns: by how much collections had taken more time than the program until then
  * @collection: one that is under way, or NULL
+ * @claimed: collections up to this number, if not complete, are somebody's who has called
+ *	COLLECT
+ * @claimants: how many are in that call
  * @collector: goes on with it while the program runs
  * @last_work: words that the last one has looked at
  * @last_mark_ns: how long marking took
@@ -180,6 +183,8 @@ struct gc_heap {
 	u64 last_took_ns;
 	u64 debt_ns;
 	struct gc_collection *collection;
+	u64 claimed;
+	atomic_t claimants;
 	struct delayed_work collector;
 	u64 last_work;
 	u64 last_mark_ns;
