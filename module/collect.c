@@ -18,12 +18,12 @@
  *
  * Where that would take long, the world is stopped twice or more often, and marking goes on
  * in between, in parts, with the heap's lock free between them: then whoever has it may go
- * on.  What is written meanwhile is looked at again: see dirty.c, and README.md for why no
- * object is lost.
+ * on, and who is killed leaves it to others.  What is written meanwhile is looked at again:
+ * see dirty.c, and README.md for why no object is lost.
  *
  * The second marker and what reads the roots are the collector's, and end with the
- * stop; the marker ends with the collection.  The collector waits for the threads of the world, and
- * for the memory of their processes, with patience that ends; so nobody whom it
+ * stop; the marker ends with the collection.  The collector waits for the threads of the
+ * world, and for the memory of their processes, with patience that ends; so nobody whom it
  * stops may hold the heap's lock, and what is locked below that is in heap.h.
  *
  * With the parameter verify the world stays stopped until a second marking has
@@ -31,10 +31,9 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/mm.h>
+#include <linux/math64.h>
 #include <linux/moduleparam.h>
 #include <linux/printk.h>
-#include <linux/math64.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/timekeeping.h>
@@ -70,7 +69,7 @@
 /* Words looked at between two looks at the clock */
 #define SLICE_WORDS	1024UL
 
-/* Pauses that may take too long, and end; the next one takes what it needs. */
+/* Pauses that may end before all is marked, the first one included; the next one may not. */
 #define PAUSES_MAX	5
 
 /* Looks for what was written before a pause, and what of it is left to that */
@@ -173,7 +172,7 @@ static int mark(struct gc_heap *heap, struct gc_roots *roots, u64 budget_ns,
 		struct gcheap_cycle *pause)
 {
 	struct gc_collection *c = heap->collection;
-	u64 start = ktime_get_ns();
+	u64 start = ktime_get_ns(), looking;
 	int err;
 
 	gc_mutators_reap(heap, gc_world_round(heap->world));
@@ -184,9 +183,11 @@ static int mark(struct gc_heap *heap, struct gc_roots *roots, u64 budget_ns,
 	pause->roots_ns = ktime_get_ns() - start;
 	if (err)
 		return err;
+	looking = ktime_get_ns();
 	if (c->pauses)
 		look_again(c);
-	pause->dirty_ns = ktime_get_ns() - start - pause->roots_ns;
+	c->look_ns = ktime_get_ns() - looking;
+	pause->dirty_ns = c->look_ns;
 	err = budget_ns ? drain(roots, budget_ns) : 1;
 	if (!err && gc_world_breached(heap->world))
 		err = -EAGAIN;
@@ -228,6 +229,7 @@ static int stop_and_mark(struct gc_heap *heap, struct gc_roots *roots,
 	gc_world_start(heap);
 	pause.pause_ns = ktime_get_ns() - start;
 	c->pause_ns += pause.pause_ns;
+	c->mark_ns += pause.mark_ns;
 	note_pause(&c->cycle, &pause);
 	return err;
 }
@@ -376,10 +378,13 @@ static void finish(struct gc_heap *heap)
 
 	heap->pause_total_ns += c->pause_ns;
 	heap->last_work = c->marker.scanned;
-	heap->last_mark_ns = c->took_ns;
+	heap->last_mark_ns = c->mark_ns + c->cycle.concurrent_ns;
 	if (c->concurrent) {
-		heap->last_look_ns = c->cycle.dirty_ns;
+		heap->last_look_ns = c->look_ns;
 		heap->last_beside = c->beside;
+	} else {
+		/* So that it is tried again some time whether it is worth it. */
+		heap->last_look_ns -= heap->last_look_ns / 4;
 	}
 	gc_heap_collected(heap, c->begun_ns, c->took_ns);
 	gc_collection_end(heap);
@@ -482,9 +487,9 @@ static int begin(struct gc_heap *heap, bool forced, bool beside)
 		.start_ns = start - ktime_to_ns(heap->born),
 		.before = gc_slabs_allocated(&heap->slabs),
 		.goal = gc_heap_next(heap),
-		.forced = forced || heap->slabs.cycle < heap->claimed,
+		.forced = forced || heap->slabs.cycle < READ_ONCE(heap->claimed),
 	};
-	c->room = max(gc_heap_soon(heap), ROOM_MIN);
+	c->room = max(gc_heap_room(heap), ROOM_MIN);
 	c->work = heap->last_work ? heap->last_work :
 				    in_use(heap) / sizeof(long);
 	err = pauses(heap);
@@ -538,11 +543,9 @@ static int step(struct gc_heap *heap, unsigned long words)
 }
 
 /* The collection under way, or a new one; returns as begin(). */
-static int advance(struct gc_heap *heap, bool forced)
+static int advance(struct gc_heap *heap, bool forced, bool beside)
 {
-	/* Who is to give memory back has the lock until it is there, with little priority. */
-	return heap->collection ? step(heap, PART_WORDS) :
-				  begin(heap, forced, !(current->flags & PF_KTHREAD));
+	return heap->collection ? step(heap, PART_WORDS) : begin(heap, forced, beside);
 }
 
 /**
@@ -562,15 +565,18 @@ static int advance(struct gc_heap *heap, bool forced)
 int gc_collect(struct gc_heap *heap, bool forced)
 {
 	u64 until = heap->slabs.cycle + 1 + (forced && heap->collection);
-	bool other = heap->collection;
+	/* A kernel thread has the lock until memory is there, with little priority. */
+	bool beside = !(current->flags & PF_KTHREAD);
 	int err;
 
 	lockdep_assert_held(&heap->lock);
 	while (heap->slabs.cycle < until) {
-		err = advance(heap, forced);
-		/* One that stops the world from the beginning needs less. */
-		if (err == -ENOMEM && other) {
-			other = false;
+		if (!heap->collection)
+			until = heap->slabs.cycle + 1;
+		err = advance(heap, forced, beside);
+		/* One that stops the world from the beginning needs less memory. */
+		if (err == -ENOMEM && beside) {
+			beside = false;
 			continue;
 		}
 		if (err < 0)
@@ -622,6 +628,9 @@ static int help(struct gc_heap *heap)
 	struct gc_collection *c = heap->collection;
 	u64 gone = max(heap->slabs.since - c->since, 0LL), words;
 
+	/* It was tried to complete it, in vain: not for each allocation. */
+	if (heap->slabs.since < heap->tight_since)
+		return 0;
 	words = mul_u64_u64_div_u64(c->work, min(gone, c->room), c->room);
 	/* There is more to do than the last time, but no more room. */
 	if (gone >= c->room)
@@ -693,40 +702,51 @@ bool gc_collect_for_room(struct gc_heap *heap)
 	return true;
 }
 
-/* Others may have the lock between two parts of a collection; @locked: whether we have it */
-static int advance_to(struct gc_heap *heap, u64 until, bool *locked)
+/*
+ * Let others have the heap's lock; @locked: whether we have it again.  The caller is looked
+ * for by his mutator when the world is stopped, which may have gone with a mapping.
+ */
+static int let_others(struct gc_heap *heap, bool *locked)
 {
+	struct gc_mutator *m;
 	int err;
 
-	for (;;) {
-		err = advance(heap, true);
-		if (err < 0 || heap->slabs.cycle >= until)
-			return min(err, 0);
-		gc_heap_unlock(heap);
-		cond_resched();
-		*locked = !mutex_lock_killable(&heap->lock);
-		if (!*locked)
-			return -EINTR;
-		err = gc_given_up();
-		if (!err)
-			err = gc_map_check_any(heap);
-		if (err || heap->slabs.cycle >= until)
-			return err == -ETIMEDOUT ? -EAGAIN : err;
-	}
+	gc_heap_unlock(heap);
+	cond_resched();
+	*locked = !mutex_lock_killable(&heap->lock);
+	if (!*locked)
+		return -EINTR;
+	err = gc_given_up();
+	if (err)
+		return err == -ETIMEDOUT ? -EAGAIN : err;
+	err = gc_map_check_any(heap);
+	if (err)
+		return err;
+	m = gc_mutator_current(heap);
+	return PTR_ERR_OR_ZERO(m);
 }
 
-/* Each call has a collection of its own, which begins after it; see begin(). */
+/* A collection that begins from now on, which counts as asked for; see begin(). */
 static int collect_in_parts(struct gc_heap *heap, bool *locked)
 {
-	u64 until = max(heap->slabs.cycle + !!heap->collection, heap->claimed) + 1;
-	int err;
+	u64 until = heap->slabs.cycle + !!heap->collection + 1;
+	bool beside = true;
+	int err = 0;
 
-	heap->claimed = until;
-	atomic_inc(&heap->claimants);
-	err = advance_to(heap, until, locked);
-	/* What those have claimed who have been killed is nobody's. */
-	if (atomic_dec_and_test(&heap->claimants) && *locked)
-		heap->claimed = 0;
+	while (!err && heap->slabs.cycle < until) {
+		/* Had one been under way, it was given up. */
+		if (!heap->collection)
+			until = heap->slabs.cycle + 1;
+		WRITE_ONCE(heap->claimed, until);
+		err = advance(heap, true, beside);
+		if (err == -ENOMEM && beside) {
+			beside = false;
+			err = 1;
+		}
+		if (err > 0)
+			err = let_others(heap, locked);
+	}
+	WRITE_ONCE(heap->claimed, 0);
 	return err;
 }
 
@@ -736,7 +756,7 @@ static int collect_in_parts(struct gc_heap *heap, bool *locked)
  * @result: filled in
  * @locked: out: false when the heap's lock is not held any more
  *
- * Context: may sleep; heap's lock held, and let go meanwhile.
+ * Context: may sleep; gc_heap.asking held, and the heap's lock, which is let go meanwhile.
  *
  * Return: as gc_collect(), or -ENXIO when nobody maps the heap any more.
  */

@@ -73,14 +73,12 @@ void gc_collection_end(struct gc_heap *heap)
 
 /**
  * gc_collection_give_up() - forget a collection, and what it has marked
- * @heap: heap, which may be collected or not
+ * @heap: heap that is being collected
  *
  * Context: may sleep; heap's lock held.
  */
 void gc_collection_give_up(struct gc_heap *heap)
 {
-	if (!heap->collection)
-		return;
 	gc_slabs_unmark(&heap->slabs);
 	gc_collection_end(heap);
 }

@@ -2,8 +2,8 @@
 /*
  * A collection under way: what outlives a stop, while the program runs.
  *
- * The heap has one or none; all of it is under the heap's lock.  Marks in the slabs belong
- * to it: they are zero when there is none.
+ * The heap has one or none; all of it is under the heap's lock.  Marks in slabs that are
+ * swept belong to it: they are zero when there is none.
  */
 #ifndef GCHEAP_COLLECTION_H
 #define GCHEAP_COLLECTION_H
@@ -21,12 +21,14 @@ struct gc_heap;
  * @marker: marks
  * @dirty: what the program writes meanwhile, when @concurrent
  * @concurrent: marking goes on while the program runs
- * @pauses: stops so far
+ * @pauses: attempts to complete it so far, when @concurrent
  * @looks: looks for what was written since the last one of those
  * @found: pages that the look before the last one has found
  * @begun_ns: when it began, ktime_get_ns()
  * @cycle: what is told of it at its end
  * @pause_ns: sum of its pauses
+ * @mark_ns: time that the world was held in them
+ * @look_ns: how long the last one has looked for what was written
  * @took_ns: time that it took, without what the program ran meanwhile
  * @freed: bytes ever reclaimed when it began
  * @since: gc_slabs.since when it began
@@ -44,6 +46,8 @@ struct gc_collection {
 	u64 begun_ns;
 	struct gcheap_cycle cycle;
 	u64 pause_ns;
+	u64 mark_ns;
+	u64 look_ns;
 	u64 took_ns;
 	u64 freed;
 	s64 since;

@@ -42,6 +42,9 @@
 /* Room for a heap that grows meanwhile, in pages */
 #define MORE_PAGES	4096UL
 
+/* Pages whose entries are looked at in one go, in all processes */
+#define LOOK_PAGES	(64 * CHUNK_PAGES)
+
 /**
  * gc_dirty_possible() - whether the kernel tells what was written to
  *
@@ -58,11 +61,11 @@ static void look_at_entries(struct gc_dirty *d)
 #if IS_ENABLED(CONFIG_MAPPING_DIRTY_HELPERS)
 	unsigned long nr;
 
-	for (nr = 0; d->gp->mapping && nr < d->gp->frontier; nr += REGION_PAGES) {
+	for (nr = 0; d->gp->mapping && nr < d->gp->frontier; nr += LOOK_PAGES) {
 		pgoff_t first = 0, end = 0;
 
 		clean_record_shared_mapping_range(d->gp->mapping, nr,
-						  min(REGION_PAGES,
+						  min(LOOK_PAGES,
 						      d->gp->frontier - nr),
 						  0, d->written, &first, &end);
 		cond_resched();

@@ -18,7 +18,7 @@ struct gc_pages;
  * struct gc_dirty - pages that were written to
  * @gp: pages of the heap
  * @written: bit set: somebody may have written there
- * @lent: bit set: somebody had a reference to it at the last look
+ * @lent: bit set: somebody had a reference to it at the last look, or had marked it
  * @room: length of both, in pages
  * @found: pages that the last look has found
  * @next: none of @written is before this one

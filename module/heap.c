@@ -128,7 +128,8 @@ static void make_empty(struct gc_heap *heap)
 	gc_mutators_remove(heap);
 	gc_members_reap(heap);
 	forget_agings(heap);
-	gc_collection_give_up(heap);
+	if (heap->collection)
+		gc_collection_end(heap);
 	gc_slabs_empty(&heap->slabs);
 	gc_heap_pace(heap);
 	/* Who waits to map it again sees it empty. */
@@ -173,6 +174,7 @@ static struct gc_heap *heap_alloc(void)
 
 	if (!heap)
 		return NULL;
+	mutex_init(&heap->asking);
 	mutex_init(&heap->lock);
 	spin_lock_init(&heap->map_lock);
 	INIT_LIST_HEAD(&heap->agings);
@@ -534,6 +536,21 @@ bool gc_heap_due(const struct gc_heap *heap, u64 more)
 }
 
 /**
+ * gc_heap_room() - what may be allocated before the next collection is due
+ * @heap: heap
+ *
+ * Context: heap's lock held.
+ *
+ * Return: bytes, 0 when it is due by percent.
+ */
+u64 gc_heap_room(const struct gc_heap *heap)
+{
+	u64 used = in_use(heap), next = gc_heap_next(heap);
+
+	return next > used ? next - used : 0;
+}
+
+/**
  * gc_heap_soon() - whether to begin with a collection that is to be complete when due
  * @heap: heap
  *
@@ -542,19 +559,19 @@ bool gc_heap_due(const struct gc_heap *heap, u64 more)
  *
  * Context: heap's lock held.
  *
- * Return: bytes that may be allocated until it is due, 0 when it is too early or too late.
+ * Return: true when it is neither too early nor too late.
  */
-u64 gc_heap_soon(const struct gc_heap *heap)
+bool gc_heap_soon(const struct gc_heap *heap)
 {
-	u64 used = in_use(heap), next = gc_heap_next(heap), room;
+	u64 next = gc_heap_next(heap), left = gc_heap_room(heap), room;
 
 	/* What a limit makes take time is not begun before it must. */
-	if (heap->slabs.since <= 0 || next == U64_MAX || used >= next ||
+	if (heap->slabs.since <= 0 || next == U64_MAX || !left ||
 	    heap->goal < heap->ceiling || heap->slabs.since < heap->tight_since)
-		return 0;
+		return false;
 	room = next - heap->slabs.live;
 	room = clamp(2 * heap->last_beside, room / SOON_PART_MIN, room / SOON_PART);
-	return next - used <= room ? next - used : 0;
+	return left <= room;
 }
 
 /**

@@ -11,6 +11,7 @@
  * Lock order, outermost first:
  *
  *	gc_pressed.lock		whether the heap is there, see shrink.c
+ *	gc_heap.asking		who has called COLLECT, one after the other
  *	gc_heap.lock		slabs, mutators, settings, roots; held by the
  *				collector while the world is stopped
  *	  mm->mmap_lock		of any process that maps the heap
@@ -54,7 +55,7 @@ struct mem_cgroup;
  * @work: looks at it
  * @armed: it is queued, or runs
  * @used: the heap was used since it last looked
- * @cycle: collections completed when it had last made one
+ * @cycle: collections completed when it had last made one, or that which it began was
  * @not_before: jiffies when it may make the next one
  * @cred: of who made the heap
  * @cgroup: memory cgroup of that process
@@ -73,6 +74,7 @@ struct gc_scavenger {
 
 /**
  * struct gc_heap - one heap
+ * @asking: see above
  * @lock: see above; let go by gc_heap_unlock()
  * @slabs: its objects
  * @map_lock: guards changes of @base, @size, @mappings and @emptying
@@ -114,7 +116,7 @@ struct gc_scavenger {
  * @cycles: the last collections, by number modulo GCHEAP_CYCLES
  * @pause_total_ns: sum of all pauses
  * @pause_max_ns: longest pause
- * @num_forced: collections asked for by COLLECT
+ * @num_forced: collections asked for by COLLECT, or for want of memory
  * @last_gc_ns: end of the last one, CLOCK_REALTIME
  * @last_round: stop of the last collection
  * @gc_cpu_ns: time spent collecting
@@ -122,14 +124,13 @@ struct gc_scavenger {
  * @last_took_ns: how long that took
  * @debt_ns: by how much collections had taken more time than the program until then
  * @collection: one that is under way, or NULL
- * @claimed: collections up to this number, if not complete, are somebody's who has called
- *	COLLECT
- * @claimants: how many are in that call
- * @collector: goes on with it while the program runs
- * @last_work: words that the last one has looked at
- * @last_mark_ns: how long marking took
+ * @claimed: number of the collection that who has @asking waits for; 0: none
+ * @collector: goes on with @collection while the program runs
+ * @last_work: words that the last collection has looked at
+ * @last_mark_ns: how long marking took, with the world stopped or not
  * @last_beside: bytes that the program has allocated beside it
- * @last_look_ns: how long a pause has last looked for what was written
+ * @last_look_ns: how long the last pause of the last one that the program ran beside has
+ *	looked for what was written; less by and by when there is none
  * @sweeper: sweeps what nobody asked for
  * @scavenger: gives memory back that nobody asked for
  * @pressed: what the shrinker knows of the heap
@@ -137,6 +138,7 @@ struct gc_scavenger {
  * @stuck: waits for pages of a process that a collection has given up, or NULL
  */
 struct gc_heap {
+	struct mutex asking;	/* calls of COLLECT */
 	struct mutex lock;	/* all but what the next two guard */
 	struct gc_slabs slabs;
 	spinlock_t map_lock;	/* base, size, mappings, emptying */
@@ -184,7 +186,6 @@ struct gc_heap {
 	u64 debt_ns;
 	struct gc_collection *collection;
 	u64 claimed;
-	atomic_t claimants;
 	struct delayed_work collector;
 	u64 last_work;
 	u64 last_mark_ns;
@@ -207,7 +208,8 @@ u64 gc_heap_next(const struct gc_heap *heap);
 void gc_heap_pace(struct gc_heap *heap);
 void gc_heap_collected(struct gc_heap *heap, u64 start, u64 took);
 bool gc_heap_due(const struct gc_heap *heap, u64 more);
-u64 gc_heap_soon(const struct gc_heap *heap);
+u64 gc_heap_room(const struct gc_heap *heap);
+bool gc_heap_soon(const struct gc_heap *heap);
 bool gc_heap_may_help(const struct gc_heap *heap);
 void gc_heap_sweep_later(struct gc_heap *heap);
 void gc_heap_not_soon(struct gc_heap *heap);

@@ -319,7 +319,7 @@ static int ioctl_release(struct gc_heap *heap, union ioctl_args *args)
 static int ioctl_collect(struct gc_heap *heap, union ioctl_args *args)
 {
 	unsigned long rounds;
-	bool locked = true;
+	bool locked;
 	int err;
 
 	if (args->collect.flags & ~GCHEAP_COLLECT_RELEASE)
@@ -327,10 +327,15 @@ static int ioctl_collect(struct gc_heap *heap, union ioctl_args *args)
 	err = gc_map_check(heap);
 	if (err)
 		return err;
-	if (mutex_lock_killable(&heap->lock))
+	if (mutex_lock_killable(&heap->asking))
 		return -EINTR;
-	gc_scavenge_note(heap);
-	err = gc_collect_now(heap, &args->collect, &locked);
+	err = -EINTR;
+	locked = !mutex_lock_killable(&heap->lock);
+	if (locked) {
+		gc_scavenge_note(heap);
+		err = gc_collect_now(heap, &args->collect, &locked);
+	}
+	mutex_unlock(&heap->asking);
 	if (!locked)
 		return err;
 	rounds = args->collect.flags & GCHEAP_COLLECT_RELEASE ?

@@ -12,7 +12,8 @@
  *
  * Collections that nobody waits for take a small part of the time, however long one
  * takes, and have the least priority that there is; but whom they hold, lends his own
- * (lend.h).  They are made with the credentials
+ * (lend.h).  One that takes long is only begun so, and is for the collector to go on with:
+ * that marks beside programs, also for collections that others have begun.  They are made with the credentials
  * of who opened the heap, and memory for them is charged to his cgroup.
  *
  * A system that suspends waits a while for those that are under way, before it freezes
@@ -86,6 +87,10 @@ MODULE_PARM_DESC(idle_ms, "milliseconds after which an unused heap gives memory 
  * in any case.
  */
 #define BESIDE_AT_ONCE	4
+#define BESIDE_TURN	(HZ / 50 + 1)
+
+/* When somebody had the heap's lock, in jiffies */
+#define COME_AGAIN	1
 
 static struct workqueue_struct *scavenging;
 static struct workqueue_struct *collecting;
@@ -270,19 +275,21 @@ static bool do_all(struct gc_heap *heap, bool (*some)(struct gc_heap *heap))
  * A collection is under way.  When a page that does not come has kept it from its end, it
  * is tried again, as nobody else may do so: each time the world is stopped for a while.
  */
-static void wait_for_collector(struct gc_heap *heap)
+static bool is_under_way(struct gc_heap *heap)
 {
 	struct gc_scavenger *s = &heap->scavenger;
 
+	if (!heap->collection)
+		return false;
 	if (work_busy(&heap->collector.work)) {
 		rearm(heap, UNDER_WAY);
-		return;
+		return true;
 	}
 	if (time_after_eq(jiffies, s->not_before)) {
 		s->not_before = jiffies + TRY_AGAIN;
 		queue_delayed_work(s->collecting, &heap->collector, 0);
 	}
-	rearm(heap, period());
+	return false;
 }
 
 /* Returns with the heap's lock, or false without. */
@@ -302,14 +309,12 @@ static bool left_alone(struct gc_heap *heap)
 		collect(heap, false);
 		leave();
 	}
-	if (heap->collection) {
-		wait_for_collector(heap);
+	if (is_under_way(heap))
 		return true;
-	}
 	if (!do_all(heap, sweep_some) || !do_all(heap, release_some))
 		return false;
 	s->armed = false;
-	if (s->used)
+	if (s->used || heap->collection)
 		rearm(heap, period());
 	return true;
 }
@@ -430,32 +435,40 @@ static bool go_on(struct gc_heap *heap)
 	return more;
 }
 
-/* Otherwise who empties the heap is not to wait for a marking that is of no use. */
-static bool is_mapped(const struct gc_heap *heap)
-{
-	return !READ_ONCE(heap->emptying);
-}
-
-/* Goes on with a collection, of which others do a part when they allocate. */
+/*
+ * Goes on with a collection, of which others do a part when they allocate; for a while, so
+ * that other heaps get their turn.  Who empties the heap is not to wait for a marking that
+ * is of no use.
+ */
 static void collector(struct work_struct *work)
 {
 	struct gc_heap *heap = container_of(to_delayed_work(work),
 					    struct gc_heap, collector);
-	bool more = true, awake = true;
+	const unsigned long end = jiffies + BESIDE_TURN;
+	unsigned long delay = 0;
+	bool more = true;
 
-	while (more && is_mapped(heap) && mutex_trylock(&heap->lock)) {
-		awake = enter();
-		if (awake) {
-			more = go_on(heap);
-			leave();
-		}
+	while (more && !READ_ONCE(heap->emptying) && time_before(jiffies, end)) {
+		delay = COME_AGAIN;
+		if (!mutex_trylock(&heap->lock))
+			break;
+		delay = HZ;
+		if (!enter())
+			goto unlock;
+		delay = 0;
+		more = go_on(heap);
+		leave();
+		/* By itself it would come once more when that could not be completed. */
+		if (!more)
+			cancel_delayed_work(&heap->collector);
+unlock:
 		gc_heap_unlock(heap);
-		if (!awake)
+		if (delay)
 			break;
 		cond_resched();
 	}
-	if (more && is_mapped(heap))
-		queue_delayed_work(collecting, &heap->collector, awake ? 1 : HZ);
+	if (more && !READ_ONCE(heap->emptying))
+		queue_delayed_work(collecting, &heap->collector, delay);
 }
 
 static void scavenger(struct work_struct *work)

@@ -33,8 +33,8 @@
  * mark bits into allocation bits.  Only slabs that are not UNSWEPT are handed
  * out, and all are swept before the next marking begins.  That end is at one instant,
  * however many there are: a PARTIAL, SPARSE or FULL slab is UNSWEPT when it came to its
- * list before (@epoch), whatever its @state says, and so are all that are in a list which
- * nobody has looked at since (gc_slabs.settled).
+ * list before (@epoch), whatever its @state says, and so are all that are in such a list
+ * which nobody has looked at since (gc_slabs.settled).
  *
  * Mark bits are all zero between the end of sweeping and the next marking, in
  * every slab; those of OWNED slabs are cleared when marking ends.
@@ -88,7 +88,6 @@ enum gc_slab_state {
  * @slots: number of slots
  * @scan_words: words of an object that are to be looked at, which lie at @kaddr; 0 when
  *	there are none, or elsewhere
- * @pad: the rest of a word
  * @bits: bitmaps of the slots marked, allocated, and handed to the owner
  *
  * From @kaddr on is what marking touches: a cache line, with the marks of 256 slots.
@@ -118,7 +117,6 @@ struct gc_slab {
 	u32 magic;
 	u32 slots;
 	u32 scan_words;
-	u32 pad;
 	unsigned long bits[];
 };
 

@@ -456,7 +456,7 @@ struct gcheap_ioc_alloc {
  * @flags: GCHEAP_COLLECT_RELEASE or zero
  * @freed_bytes: out: bytes of the objects reclaimed
  * @freed_objects: out: number of the objects reclaimed
- * @pause_ns: out: how long the program stood still
+ * @pause_ns: out: how long the program stood still, at the longest
  * @cycle: out: collections completed so far, this one included
  * @heap: in: 0, or the heap's base, see above
  *
@@ -468,11 +468,14 @@ struct gcheap_ioc_alloc {
  * collection itself could not be had, what was free before it.  The heap takes memory
  * again when it is needed.
  *
- * ENOMEM: no memory for the collection; nothing was reclaimed.
+ * Each call has a collection of its own, which begins after it; one that was under way is
+ * completed before.
+ *
+ * ENOMEM: no memory for the collection; nothing was reclaimed by it.
  * EAGAIN: it could not be completed, as the threads could not be held, or the
  *	memory of a process not be had (it is on a file system that does not
  *	answer), or the caller was frozen, as when the machine was suspended;
- *	nothing was reclaimed.
+ *	nothing was reclaimed by it.
  */
 struct gcheap_ioc_collect {
 	__u32 size;
@@ -515,10 +518,11 @@ struct gcheap_class_stats {
  * @threads: threads whose roots were read
  * @processes: processes whose roots were read
  * @forced: 1 when COLLECT asked for it
- * @pauses: how often the world was stopped; with more than one stop, marking went on while
- *	the program ran
+ * @pauses: how often the world was stopped; when @concurrent_ns is not 0, marking went on
+ *	in between while the program ran
  * @roots_ns: in the longest pause: reading what the processes refer to
- * @dirty_ns: in it: looking in page tables for what was written to meanwhile
+ * @dirty_ns: in it: looking in page tables for what was written to meanwhile, and noting
+ *	what is to be looked at again
  * @flip_ns: in it: making what is not marked garbage, once all was marked
  * @concurrent_ns: marking, and looking for what was written to, while the program ran
  * @dirty_pages: pages that were looked at again, since they may have been written to
