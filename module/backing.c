@@ -299,11 +299,29 @@ static bool affordable(const struct taking *t)
 	return machine_room() >= t->nr + GC_HEADROOM_PAGES && ask_cgroup(t);
 }
 
+/* What there is for @t, beside what others are just taking */
+static unsigned long room_for(const struct taking *t)
+{
+	unsigned long below = t->below ? atomic_long_read(t->below) - t->nr : 0;
+	unsigned long all = atomic_long_read(&taking_all) - t->nr;
+	unsigned long group = group_room(t->nr + GC_HEADROOM_PAGES + below);
+	unsigned long machine = machine_room();
+	unsigned long taken = GC_HEADROOM_PAGES;
+
+	group -= min(group, taken + below);
+	machine -= min(machine, taken + all);
+	return min(group, machine);
+}
+
 /* At most 1 << @order pages that are affordable: their order, or -ENOMEM */
 static int affordable_order(struct gc_pages *gp, struct taking *t, unsigned int order)
 {
-	while (order && !has_room(t))
-		taking_reduce(t, 1UL << --order);
+	unsigned long room = order ? room_for(t) : t->nr;
+
+	if (room < t->nr) {
+		order = room ? ilog2(room) : 0;
+		taking_reduce(t, 1UL << order);
+	}
 	return affordable(t) ? order : no_memory(gp);
 }
 

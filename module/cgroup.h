@@ -137,6 +137,50 @@ static inline const void *gc_cgroup_tightest(void)
 }
 
 /**
+ * gc_cgroup_short() - the innermost cgroup around the caller that has not so much left
+ * @pages: how much
+ *
+ * Memory that others in it give back is what the caller may have.
+ *
+ * Return: it, with a reference that gc_cgroup_put() gives back; NULL for none.
+ */
+static inline struct mem_cgroup *gc_cgroup_short(unsigned long pages)
+{
+	struct mem_cgroup *memcg, *found = NULL;
+	struct page_counter *counter;
+
+	if (!memcg_kmem_online())
+		return NULL;
+	rcu_read_lock();
+	memcg = mem_cgroup_from_task(current);
+	for (counter = memcg ? &memcg->memory : NULL; counter && !found;
+	     counter = counter->parent) {
+		unsigned long max = READ_ONCE(counter->max);
+		unsigned long usage = page_counter_read(counter);
+
+		memcg = container_of(counter, struct mem_cgroup, memory);
+		if (max < PAGE_COUNTER_MAX && (usage >= max || max - usage < pages) &&
+		    css_tryget(&memcg->css))
+			found = memcg;
+	}
+	rcu_read_unlock();
+	return found;
+}
+
+/* Undo gc_cgroup_short(). */
+static inline void gc_cgroup_put(struct mem_cgroup *memcg)
+{
+	if (memcg)
+		css_put(&memcg->css);
+}
+
+/* Whether what is charged to a cgroup, NULL for none, counts for another one's limit. */
+static inline bool gc_cgroup_holds(struct mem_cgroup *outer, struct mem_cgroup *memcg)
+{
+	return memcg && mem_cgroup_is_descendant(memcg, outer);
+}
+
+/**
  * gc_cgroup_swap_room() - pages of the cgroup that may yet be swapped out
  *
  * In cgroup v1 the counter is of memory and swap, and stands in the same place.
@@ -183,6 +227,20 @@ static inline unsigned long gc_cgroup_most(void)
 	return most;
 }
 #else
+static inline struct mem_cgroup *gc_cgroup_short(unsigned long pages)
+{
+	return NULL;
+}
+
+static inline void gc_cgroup_put(struct mem_cgroup *memcg)
+{
+}
+
+static inline bool gc_cgroup_holds(struct mem_cgroup *outer, struct mem_cgroup *memcg)
+{
+	return false;
+}
+
 static inline unsigned long gc_cgroup_room(bool slowed, bool own, unsigned long swap,
 					   unsigned long enough)
 {

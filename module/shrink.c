@@ -17,6 +17,9 @@
  * come up in turn, and only those of the cgroup that is short.  It outlives the heap
  * as long as somebody looks at it.
  *
+ * Before a heap's own thread is refused memory it has other heaps asked for what they can
+ * give, and waits for their works: there no lock is held.
+ *
  * Locks: gc_pressed.lock, then the heap's lock, both tried where memory is wanted.  The
  * work has the heap's lock alone, and does not wait for it for long.
  */
@@ -325,8 +328,9 @@ static unsigned long scan(struct shrinker *unused, struct shrink_control *sc)
  * @heap: heap that wants it
  * @pages: how much
  *
- * To take what there is until there is no more would have somebody killed for it.  What
- * others in the cgroup could make way with is not known: up to all that it may have.
+ * To take what there is until there is no more would have somebody killed for it.  In a
+ * cgroup others might make way with all that it may have: what the kernel has in slabs for
+ * it is not known.
  *
  * Context: may sleep; a guess.
  *
@@ -385,7 +389,7 @@ bool gc_shrink_tried(struct gc_heap *heap, struct gc_wish *wish, int err)
  * struct way - heaps that might make way
  * @but: not that one
  * @call: nor any that this call has asked already
- * @pressed_only: only those that the kernel has asked
+ * @below: only those whose memory is charged to this cgroup, or in it; NULL: all
  * @wanted: room that ends all waiting, in pages
  * @nr: entries of @found
  * @found: those that have most, each with a reference
@@ -395,7 +399,7 @@ bool gc_shrink_tried(struct gc_heap *heap, struct gc_wish *wish, int err)
 struct way {
 	const struct gc_heap *but;
 	long call;
-	bool pressed_only;
+	struct mem_cgroup *below;
 	unsigned long wanted;
 	unsigned int nr;
 	struct gc_pressed *found[HEAPS];
@@ -428,7 +432,7 @@ static enum lru_status find(struct list_head *item, void *arg)
 	unsigned int i;
 
 	if (!pages || p->heap == way->but || READ_ONCE(p->asked) == way->call ||
-	    (way->pressed_only && !READ_ONCE(p->pressing)))
+	    (way->below && !gc_cgroup_holds(way->below, p->heap->scavenger.cgroup)))
 		return LRU_SKIP;
 	if (way->nr < HEAPS) {
 		i = way->nr++;
@@ -452,7 +456,8 @@ static unsigned long ask_one(struct gc_pressed *p, unsigned long nr)
 
 	do {
 		got = 0;
-		if (mutex_lock_killable(&p->lock))
+		/* Who has it is asking for the same. */
+		if (!mutex_trylock(&p->lock))
 			break;
 		if (!p->ended)
 			got = ask(p, LEAST);
@@ -557,9 +562,8 @@ static unsigned long ask_in_turns(struct way *way, unsigned long nr, unsigned lo
  * @heap: heap that the caller wants memory for
  * @wish: what it wants; how often that was tried is counted
  *
- * Where only the calling thread's cgroup is short of it, only those that the kernel has
- * asked already, which are of a cgroup that is short; they may be over with it.  Whose thread
- * it is makes no difference: it waits where it may be stopped.
+ * Where the machine is not short, but a cgroup around the calling thread is, only heaps of
+ * that one.  Whose thread it is makes no difference: it waits where it may be stopped.
  *
  * Context: sleeps for up to PATIENCE in all calls for a wish; no lock held.
  *
@@ -572,9 +576,9 @@ bool gc_shrink_make_way(struct gc_heap *heap, struct gc_wish *wish)
 	struct way way = {
 		.but = heap,
 		.call = atomic_long_inc_return(&calls),
-		.pressed_only = !wish->machine,
 		.wanted = wanted,
 	};
+	unsigned long done;
 
 	if (wish->round == ROUNDS)
 		return false;
@@ -583,8 +587,14 @@ bool gc_shrink_make_way(struct gc_heap *heap, struct gc_wish *wish)
 	/* Somebody may have made way meanwhile. */
 	if (!wish->round++ && gc_room(plenty) >= plenty)
 		return true;
-	return ask_in_turns(&way, max(wish->pages, LEAST), wish->start) >= LEAST ||
-	       gc_room(wanted) >= wanted;
+	if (!wish->machine) {
+		way.below = gc_cgroup_short(wanted);
+		if (!way.below)
+			return gc_room(wanted) >= wanted;
+	}
+	done = ask_in_turns(&way, max(wish->pages, LEAST), wish->start);
+	gc_cgroup_put(way.below);
+	return done >= LEAST || gc_room(wanted) >= wanted;
 }
 
 /**
