@@ -205,6 +205,17 @@ helper bool write_to(const char *path, const char *text)
 	return written;
 }
 
+/* Addresses that the process has in use, in bytes */
+helper size_t addresses_in_use(void)
+{
+	FILE *file = fopen("/proc/self/statm", "r");
+	unsigned long pages;
+
+	must(file && fscanf(file, "%lu", &pages) == 1);
+	fclose(file);
+	return pages * sysconf(_SC_PAGESIZE);
+}
+
 /*
  * The statistics, with all that this thread has allocated; and of now: the kernel looks
  * at all of the numbers when it is asked, and has them ready from then on.

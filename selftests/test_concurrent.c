@@ -357,4 +357,32 @@ TEST_F(moving, collector_that_is_killed_leaves_the_rest_to_others)
 	EXPECT_TRUE(all_there(self->table));
 }
 
+#define CALLERS		8
+
+/* They wait for collections of their own, and die before they have had them. */
+TEST_F(moving, killed_callers_of_collect_leave_nothing_to_others)
+{
+	pid_t children[CALLERS];
+	uint64_t before;
+	int i;
+
+	for (i = 0; i < CALLERS; i++) {
+		children[i] = fork_child();
+		while (!children[i]) {
+			must(!gcheap_collect(self->heap));
+			self->table->moves++;
+		}
+	}
+	while (self->table->moves < 2 * CALLERS)
+		sched_yield();
+	for (i = 0; i < CALLERS; i++)
+		must(!kill(children[i], SIGKILL));
+	for (i = 0; i < CALLERS; i++)
+		must(waitpid(children[i], NULL, 0) == children[i]);
+	before = stats_of(self->heap).num_gc;
+	EXPECT_EQ(0, gcheap_collect(self->heap));
+	/* One may have been under way. */
+	EXPECT_GE(before + 2, stats_of(self->heap).num_gc);
+}
+
 TEST_HARNESS_MAIN

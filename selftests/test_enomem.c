@@ -404,7 +404,7 @@ FIXTURE_SETUP(enomem)
 		SKIP(return, "not root, or no memory cgroup, swap or huge pages");
 	self->begun = true;
 	self->company = shared_page();
-	/* Less than is left to others whoever grows, see HEADROOM_PAGES in backing.c */
+	/* Less than is left to others whoever grows, see GC_HEADROOM_PAGES in backing.h */
 	self->others = start_company(self->company, 512 * KIB,
 				     variant->enter == group_enter);
 }
@@ -627,7 +627,7 @@ static void have_large_in_group(void)
 	_exit(KSFT_PASS);
 }
 
-/* They are taken for it, which is seen only when it is asked for. */
+/* They are taken for it: they make way. */
 TEST(what_a_sibling_in_the_container_keeps_of_files_makes_way)
 {
 	const char *disk = getenv("GCHEAP_DISK");
@@ -819,16 +819,6 @@ static void limit_addresses(rlim_t bytes)
 	const struct rlimit limit = { bytes, RLIM_INFINITY };
 
 	must(!setrlimit(RLIMIT_AS, &limit));
-}
-
-static size_t addresses_in_use(void)
-{
-	FILE *file = fopen("/proc/self/statm", "r");
-	unsigned long pages;
-
-	must(file && fscanf(file, "%lu", &pages) == 1);
-	fclose(file);
-	return pages * sysconf(_SC_PAGESIZE);
 }
 
 static int lowest_free_number(void)

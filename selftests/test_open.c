@@ -26,16 +26,6 @@ static void limit(int resource, rlim_t value)
 	must(!setrlimit(resource, &rlimit));
 }
 
-static size_t addresses_used(void)
-{
-	FILE *file = fopen("/proc/self/statm", "r");
-	unsigned long pages;
-
-	must(file && fscanf(file, "%lu", &pages) == 1);
-	fclose(file);
-	return pages * getpagesize();
-}
-
 #define ROOM		(256 * MIB)
 
 static void *return_argument(void *arg)
@@ -50,7 +40,7 @@ static void open_with_few_addresses(void)
 	struct gcheap *heap;
 	size_t size, i;
 
-	limit(RLIMIT_AS, addresses_used() + ROOM);
+	limit(RLIMIT_AS, addresses_in_use() + ROOM);
 	heap = gcheap_open(NULL);
 	must(heap);
 	size = raw_info(gcheap_fd(heap)).heap_size;
@@ -70,9 +60,9 @@ static void open_with_too_few_addresses(void)
 {
 	const struct gcheap_options options = { .size = 2 * ROOM };
 
-	limit(RLIMIT_AS, addresses_used() + ROOM);
+	limit(RLIMIT_AS, addresses_in_use() + ROOM);
 	must(!gcheap_open(&options) && errno == ENOMEM);
-	limit(RLIMIT_AS, addresses_used() + MIB);
+	limit(RLIMIT_AS, addresses_in_use() + MIB);
 	must(!gcheap_open(NULL) && errno == ENOMEM);
 }
 

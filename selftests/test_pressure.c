@@ -57,12 +57,15 @@ apart void have_peak(void *arg)
 	}
 }
 
+/* It is not known to be garbage yet: no collection is under way when it becomes that. */
 static struct gcheap *heap_with_garbage(size_t bytes)
 {
-	struct peak peak = { .heap = gcheap_open(NULL), .bytes = bytes };
+	struct gcheap_options options = { .percent = 100000 };
+	struct peak peak = { .heap = gcheap_open(&options), .bytes = bytes };
 
 	must(peak.heap);
 	in_thread(have_peak, &peak);
+	must(gcheap_set_percent(peak.heap, 100) == 100000);
 	return peak.heap;
 }
 
