@@ -3,7 +3,8 @@
  * One collection, from the decision to the sweep.
  *
  * Owns, for as long as a stop takes: the second marker, and what reads the roots; what
- * lives longer is struct gc_collection's.  The heap's cycles and counts of pauses are written here alone.
+ * lives longer is struct gc_collection's.  The heap's cycles and counts of pauses are
+ * written here alone.
  *
  * Lock order: the caller has gc_heap.lock, and what is locked below that is in
  * heap.h.  The collector waits for the threads of the world and for the memory of

@@ -13,8 +13,8 @@
  * Collections that nobody waits for take a small part of the time, however long one
  * takes, and have the least priority that there is; but whom they hold, lends his own
  * (lend.h).  One that takes long is only begun so, and is for the collector to go on with:
- * that marks beside programs, also for collections that others have begun.  They are made with the credentials
- * of who opened the heap, and memory for them is charged to his cgroup.
+ * that marks beside programs, also for collections that others have begun.  They are made
+ * with the credentials of who opened the heap, and memory for them is charged to his cgroup.
  *
  * A system that suspends waits a while for those that are under way, before it freezes
  * whom they hold, and none begins until it is awake again.
