@@ -31,6 +31,7 @@
  *	does not count
  * @bytes: the same, all classes
  * @held: bytes that are held
+ * @marked: bytes that are marked
  * @in_use: bytes in use as pacing has it: what owners may yet hand out counts,
  *	what is held, or not marked and not yet swept, does not
  */
@@ -51,6 +52,7 @@ struct audit {
 	u64 objects[SLAB_KINDS];
 	u64 bytes;
 	u64 held;
+	u64 marked;
 	u64 in_use;
 };
 
@@ -117,7 +119,7 @@ static void audit_state(struct audit *a, struct gc_slab *slab)
 	bool owned = state == SLAB_OWNED;
 
 	expect(a, "it has an owner", !!slab->owner, owned);
-	if (state != SLAB_UNSWEPT)
+	if (state != SLAB_UNSWEPT && !a->gs->sticky)
 		expect(a, "slots marked, though swept",
 		       bitmap_weight(gc_slab_mark_bits(slab), slab->slots), 0);
 	if (!owned)
@@ -211,6 +213,8 @@ static void add_up(struct audit *a, struct gc_slab *slab)
 	}
 	a->objects[slab->class_index] += objects;
 	a->bytes += (u64)objects * slab->object_size;
+	a->marked += (u64)bitmap_weight(gc_slab_mark_bits(slab), slab->slots) *
+		     slab->object_size;
 	a->held += (u64)slab->nr_held * slab->object_size;
 	a->in_use += (u64)in_use * slab->object_size;
 	a->pages += slab->nr_pages;
@@ -298,6 +302,8 @@ static void audit_sums(struct audit *a)
 	       a->meta_bytes);
 	expect(a, "bytes allocated", gc_slabs_allocated(gs), a->bytes);
 	expect(a, "bytes held", gs->held, a->held);
+	if (gs->sticky)
+		expect(a, "bytes marked", gs->marked, a->marked);
 	expect(a, "bytes in use", gs->live + gs->since, a->in_use);
 	for (i = 0; i < SLAB_KINDS; i++) {
 		expect(a, "objects of a class", gs->mallocs[i] - gs->frees[i],

@@ -21,6 +21,10 @@
  * on, and who is killed leaves it to others.  What is written meanwhile is looked at again:
  * see dirty.c, and README.md for why no object is lost.
  *
+ * Of what was alive when such a collection ended it is known from then on where it is written
+ * to.  So the next one may be a minor one, which takes that for alive, and looks at the rest:
+ * see generations.h.
+ *
  * The second marker and what reads the roots are the collector's, and end with the
  * stop; the marker ends with the collection.  The collector waits for the threads of the
  * world, and for the memory of their processes, with patience that ends; so nobody whom it
@@ -44,6 +48,7 @@
 #include "collection.h"
 #include "dirty.h"
 #include "fetch.h"
+#include "generations.h"
 #include "given_up.h"
 #include "heap.h"
 #include "map.h"
@@ -101,6 +106,12 @@ static unsigned int pause_us = 500;
 module_param(pause_us, uint, 0644);
 MODULE_PARM_DESC(pause_us, "microseconds of marking in a pause, beyond which the program runs on (default 500)");
 
+/* Bytes in use by what the last collection has left, and what came since */
+static u64 in_use(const struct gc_heap *heap)
+{
+	return heap->slabs.live + max(heap->slabs.since, 0LL);
+}
+
 /* Returns 0 when all is marked, 1 when time is over, or an error. */
 static int mark_until(struct gc_marker *m, u64 budget_ns)
 {
@@ -127,19 +138,30 @@ static int drain(struct gc_roots *roots, u64 budget_ns)
 	return err;
 }
 
-static void look(struct gc_collection *c, bool stopped)
+/* The program has run since the first of the marks was set. */
+static bool has_run(const struct gc_collection *c)
 {
-	gc_dirty_look(&c->dirty, stopped);
-	c->cycle.looks++;
-	c->cycle.dirty_pages += c->dirty.found;
+	return c->pauses || c->minor;
 }
 
-static void look_again(struct gc_collection *c)
+static void look(struct gc_heap *heap, bool stopped)
 {
+	struct gc_collection *c = heap->collection;
+	u64 start = ktime_get_ns();
+
+	gc_dirty_look(&heap->dirty, stopped);
+	c->aside_ns += ktime_get_ns() - start;
+	c->cycle.looks++;
+	c->cycle.dirty_pages += heap->dirty.found;
+}
+
+static void look_again(struct gc_heap *heap)
+{
+	struct gc_collection *c = heap->collection;
 	unsigned long nr;
 
-	look(c, true);
-	while (gc_dirty_take(&c->dirty, &nr)) {
+	look(heap, true);
+	while (gc_dirty_take(&heap->dirty, &nr)) {
 		gc_mark_page(&c->marker, nr);
 		if (!(nr % PART_PAGES))
 			cond_resched();
@@ -153,11 +175,13 @@ static void flip(struct gc_heap *heap, struct gc_roots *roots)
 	u64 unused;
 
 	if (roots->verify)
-		c->cycle.floating = gc_verify_compare(roots->verify, !c->pauses,
+		c->cycle.floating = gc_verify_compare(roots->verify, !has_run(c),
 						      &heap->slabs.pages.faults);
-	c->beside = max(heap->slabs.since - c->since, 0LL);
+	c->in_use = in_use(heap);
 	unused = gc_owned_sweep(&roots->reader);
-	gc_slabs_marked(&heap->slabs, roots->marker->marked);
+	/* From the look in this pause on it is known what is written. */
+	gc_slabs_marked(&heap->slabs, c->marker.marked,
+			c->concurrent && gc_generations_wanted(heap, c, c->marker.marked));
 	gc_owned_recall(&roots->reader, unused);
 	gc_slabs_recalled(&heap->slabs);
 	if (roots->verify) {
@@ -181,11 +205,12 @@ static int mark(struct gc_heap *heap, struct gc_roots *roots, u64 budget_ns,
 		gc_verify_begin(roots->verify);
 	err = gc_roots_mark(roots);
 	pause->roots_ns = ktime_get_ns() - start;
+	c->aside_ns += pause->roots_ns;
 	if (err)
 		return err;
 	looking = ktime_get_ns();
-	if (c->pauses)
-		look_again(c);
+	if (has_run(c))
+		look_again(heap);
 	c->look_ns = ktime_get_ns() - looking;
 	pause->dirty_ns = c->look_ns;
 	err = budget_ns ? drain(roots, budget_ns) : 1;
@@ -242,7 +267,7 @@ static int pause_once(struct gc_heap *heap, u64 budget_ns)
 	struct gc_roots roots;
 	int err;
 
-	if (c->concurrent && gc_dirty_make_room(&c->dirty))
+	if (c->concurrent && gc_dirty_make_room(&heap->dirty))
 		return -ENOMEM;
 	if (READ_ONCE(verify) && budget_ns) {
 		v = gc_verify_new(&heap->slabs, heap->base);
@@ -278,7 +303,7 @@ static u64 budget_of(const struct gc_collection *c)
 {
 	if (!c->concurrent || c->pauses >= PAUSES_MAX)
 		return U64_MAX;
-	return c->pauses ? max(READ_ONCE(pause_us), 1U) * NSEC_PER_USEC : 0;
+	return has_run(c) ? max(READ_ONCE(pause_us), 1U) * NSEC_PER_USEC : 0;
 }
 
 /* The page of a process that a collection gave up waiting for is still not there. */
@@ -331,7 +356,7 @@ static void print_cycle(const struct gcheap_cycle *c, u64 release_ns)
 			c->flip_ns / NSEC_PER_USEC,
 			c->concurrent_ns / NSEC_PER_USEC, c->looks,
 			c->dirty_pages, c->assists, c->floating >> 10,
-			c->forced ? ", forced" : "");
+			c->forced ? ", forced" : c->minor ? ", minor" : "");
 }
 
 static void record(struct gc_heap *heap, struct gcheap_cycle *cycle)
@@ -370,6 +395,23 @@ static void sweep(struct gc_heap *heap, struct gcheap_cycle *cycle)
 	cycle->sweep_ns = ktime_get_ns() - start;
 }
 
+static void note_effort(struct gc_heap *heap)
+{
+	struct gc_collection *c = heap->collection;
+	struct gc_effort *last = &heap->last[c->minor];
+	u64 before = c->live + max(c->since, 0LL);
+
+	last->work = c->marker.scanned;
+	last->mark_ns = c->mark_ns + c->cycle.concurrent_ns - c->aside_ns;
+	if (c->concurrent) {
+		last->look_ns = c->look_ns;
+		last->beside = c->in_use - min(c->in_use, before);
+	} else {
+		/* So that it is tried again some time whether it is worth it. */
+		last->look_ns -= last->look_ns / 4;
+	}
+}
+
 static void finish(struct gc_heap *heap)
 {
 	struct gc_collection *c = heap->collection;
@@ -377,15 +419,8 @@ static void finish(struct gc_heap *heap)
 	u64 freed = c->freed;
 
 	heap->pause_total_ns += c->pause_ns;
-	heap->last_work = c->marker.scanned;
-	heap->last_mark_ns = c->mark_ns + c->cycle.concurrent_ns;
-	if (c->concurrent) {
-		heap->last_look_ns = c->look_ns;
-		heap->last_beside = c->beside;
-	} else {
-		/* So that it is tried again some time whether it is worth it. */
-		heap->last_look_ns -= heap->last_look_ns / 4;
-	}
+	note_effort(heap);
+	gc_generations_learn(heap, c);
 	gc_heap_collected(heap, c->begun_ns, c->took_ns);
 	gc_collection_end(heap);
 	gc_heap_pace(heap);
@@ -436,22 +471,18 @@ static int judge(struct gc_heap *heap, int err)
 	return err;
 }
 
-/* Bytes in use by what the last collection has left, and what came since */
-static u64 in_use(const struct gc_heap *heap)
-{
-	return heap->slabs.live + max(heap->slabs.since, 0LL);
-}
-
 /* What is marked within the budget of a pause needs but one. */
 static bool takes_long(const struct gc_heap *heap)
 {
+	const struct gc_effort *last = &heap->last[false];
+
 	if (!READ_ONCE(concurrent) || !gc_dirty_possible())
 		return false;
 	if (!heap->slabs.cycle)
 		return in_use(heap) > SMALL_BYTES;
 	/* A look at all pages is a part of the last pause. */
-	return heap->last_mark_ns > READ_ONCE(pause_us) * NSEC_PER_USEC &&
-	       heap->last_mark_ns > LOOKS_WORTH * heap->last_look_ns;
+	return last->mark_ns > READ_ONCE(pause_us) * NSEC_PER_USEC &&
+	       last->mark_ns > LOOKS_WORTH * last->look_ns;
 }
 
 /* The collection has taken some time, and may be over. */
@@ -461,12 +492,40 @@ static int spent(struct gc_heap *heap, u64 start, int err)
 	return judge(heap, err);
 }
 
-/*
- * Begin with a collection, when none is under way.  Returns 0 when it is complete, 1 when
- * the program runs beside it, or an error.
- */
-static int begin(struct gc_heap *heap, bool forced, bool beside)
+/* What was written to since the last one is where a minor one begins. */
+static int look_first(struct gc_heap *heap)
 {
+	struct gc_collection *c = heap->collection;
+	u64 start = ktime_get_ns();
+
+	look(heap, false);
+	c->looks = 1;
+	c->found = ULONG_MAX;
+	c->cycle.concurrent_ns += ktime_get_ns() - start;
+	return 1;
+}
+
+/**
+ * enum kind - what a collection is to find
+ * @ANY: whatever is worth most
+ * @FULL: all garbage that there is when it begins
+ * @FORCED: that, and somebody waits for it
+ */
+enum kind {
+	ANY,
+	FULL,
+	FORCED,
+};
+
+/*
+ * Begin with a collection, when none is under way; @beside: the program may run meanwhile.
+ * Returns 0 when it is complete, 1 when the program runs beside it, or an error.
+ */
+static int begin(struct gc_heap *heap, enum kind kind, bool beside)
+{
+	bool forced = kind == FORCED || heap->slabs.cycle < READ_ONCE(heap->claimed);
+	bool minor = kind == ANY && !forced && beside && takes_long(heap) &&
+		     gc_generations_minor(heap);
 	u64 start = ktime_get_ns();
 	struct gc_collection *c;
 	int err;
@@ -476,23 +535,25 @@ static int begin(struct gc_heap *heap, bool forced, bool beside)
 		return -EAGAIN;
 	}
 	gc_slabs_sweep(&heap->slabs, UINT_MAX);
-	err = gc_collection_begin(heap, beside && takes_long(heap));
+	err = gc_collection_begin(heap, beside && takes_long(heap), minor);
 	if (err) {
 		gc_heap_not_soon(heap);
 		return err;
 	}
 	c = heap->collection;
+	c->due = kind == ANY && !forced;
 	c->begun_ns = start;
 	c->cycle = (struct gcheap_cycle) {
 		.start_ns = start - ktime_to_ns(heap->born),
 		.before = gc_slabs_allocated(&heap->slabs),
 		.goal = gc_heap_next(heap),
-		.forced = forced || heap->slabs.cycle < READ_ONCE(heap->claimed),
+		.forced = forced,
+		.minor = minor,
 	};
 	c->room = max(gc_heap_room(heap), ROOM_MIN);
-	c->work = heap->last_work ? heap->last_work :
-				    in_use(heap) / sizeof(long);
-	err = pauses(heap);
+	c->work = heap->last[minor].work ? heap->last[minor].work :
+					   in_use(heap) / sizeof(long);
+	err = minor ? look_first(heap) : pauses(heap);
 	return spent(heap, start, err);
 }
 
@@ -502,30 +563,31 @@ static bool queue_rest(struct gc_collection *c)
 	return c->marker.overflowed && gc_mark_drain(&c->marker);
 }
 
-static bool queue_written(struct gc_collection *c)
+static bool queue_written(struct gc_heap *heap)
 {
 	unsigned int most = PART_PAGES;
 	unsigned long nr;
 
-	while (most && gc_dirty_take(&c->dirty, &nr)) {
-		gc_mark_page(&c->marker, nr);
+	while (most && gc_dirty_take(&heap->dirty, &nr)) {
+		gc_mark_page(&heap->collection->marker, nr);
 		most--;
 	}
 	return most < PART_PAGES;
 }
 
 /* Each look leaves less to the pause, as long as that is so. */
-static bool look_while_it_pays(struct gc_collection *c)
+static bool look_while_it_pays(struct gc_heap *heap)
 {
-	unsigned long found = c->dirty.found;
+	struct gc_collection *c = heap->collection;
+	unsigned long found = heap->dirty.found;
 
 	if (c->looks && (c->looks >= LOOKS_MAX || found <= FEW_PAGES ||
 			 found > c->found / 2))
 		return false;
-	if (gc_dirty_make_room(&c->dirty))
+	if (gc_dirty_make_room(&heap->dirty))
 		return false;
 	c->found = c->looks++ ? found : ULONG_MAX;
-	look(c, false);
+	look(heap, false);
 	return true;
 }
 
@@ -537,34 +599,28 @@ static int step(struct gc_heap *heap, unsigned long words)
 	bool more;
 
 	more = gc_mark_some(&c->marker, words) || queue_rest(c) ||
-	       queue_written(c) || look_while_it_pays(c);
+	       queue_written(heap) || look_while_it_pays(heap);
 	c->cycle.concurrent_ns += ktime_get_ns() - start;
 	return spent(heap, start, more ? 1 : pauses(heap));
 }
 
 /* The collection under way, or a new one; returns as begin(). */
-static int advance(struct gc_heap *heap, bool forced, bool beside)
+static int advance(struct gc_heap *heap, enum kind kind, bool beside)
 {
-	return heap->collection ? step(heap, PART_WORDS) : begin(heap, forced, beside);
+	return heap->collection ? step(heap, PART_WORDS) : begin(heap, kind, beside);
 }
 
-/**
- * gc_collect() - collect garbage
- * @heap: heap
- * @forced: what is garbage now is to be found, and all is swept on return
- *
- * Otherwise a collection that is under way will do.
- *
- * Context: may sleep; heap's lock held.
- *
- * Return: 0; or -ENOMEM, -EINTR (the caller is being killed), -EAGAIN (threads
- * could not be held, or their memory not be had, or the caller is to be frozen, or the heap
- * is to be emptied): then nothing was reclaimed, but by a collection that had been under
- * way.
- */
-int gc_collect(struct gc_heap *heap, bool forced)
+/* Whether that which is under way, if any, is what is wanted */
+static bool will_do(const struct gc_heap *heap, enum kind kind)
 {
-	u64 until = heap->slabs.cycle + 1 + (forced && heap->collection);
+	const struct gc_collection *c = heap->collection;
+
+	return !c || kind == ANY || (kind == FULL && !c->minor);
+}
+
+static int collect(struct gc_heap *heap, enum kind kind)
+{
+	u64 until = heap->slabs.cycle + 1 + !will_do(heap, kind);
 	/* A kernel thread has the lock until memory is there, with little priority. */
 	bool beside = !(current->flags & PF_KTHREAD);
 	int err;
@@ -573,7 +629,7 @@ int gc_collect(struct gc_heap *heap, bool forced)
 	while (heap->slabs.cycle < until) {
 		if (!heap->collection)
 			until = heap->slabs.cycle + 1;
-		err = advance(heap, forced, beside);
+		err = advance(heap, kind, beside);
 		/* One that stops the world from the beginning needs less memory. */
 		if (err == -ENOMEM && beside) {
 			beside = false;
@@ -593,6 +649,25 @@ int gc_collect(struct gc_heap *heap, bool forced)
 }
 
 /**
+ * gc_collect() - collect garbage
+ * @heap: heap
+ * @forced: what is garbage now is to be found, and all is swept on return
+ *
+ * Otherwise a full collection that is under way will do.
+ *
+ * Context: may sleep; heap's lock held.
+ *
+ * Return: 0; or -ENOMEM, -EINTR (the caller is being killed), -EAGAIN (threads
+ * could not be held, or their memory not be had, or the caller is to be frozen, or the heap
+ * is to be emptied): then nothing was reclaimed, but by a collection that had been under
+ * way.
+ */
+int gc_collect(struct gc_heap *heap, bool forced)
+{
+	return collect(heap, forced ? FORCED : FULL);
+}
+
+/**
  * gc_collect_begin() - have a heap collected that nobody waits for
  * @heap: heap
  *
@@ -603,7 +678,7 @@ int gc_collect(struct gc_heap *heap, bool forced)
 void gc_collect_begin(struct gc_heap *heap)
 {
 	if (!heap->collection)
-		begin(heap, false, true);
+		begin(heap, FULL, true);
 }
 
 /**
@@ -621,7 +696,8 @@ bool gc_collect_go_on(struct gc_heap *heap)
 
 /*
  * Who allocates marks in proportion, such that the collection is complete when the next
- * one would be due.
+ * one would be due.  If it is not by then, who allocates next completes it: a program that
+ * writes all over would have ever more to be looked at again.
  */
 static int help(struct gc_heap *heap)
 {
@@ -643,10 +719,10 @@ static int help(struct gc_heap *heap)
 
 static int begin_soon(struct gc_heap *heap)
 {
-	if (!gc_heap_soon(heap) || !takes_long(heap))
+	if (!takes_long(heap) || !gc_heap_soon(heap, gc_generations_minor(heap)))
 		return 0;
 	gc_heap_settle(heap);
-	return begin(heap, false, true);
+	return begin(heap, ANY, true);
 }
 
 /**
@@ -669,7 +745,7 @@ int gc_collect_if_due(struct gc_heap *heap, u64 more)
 		err = heap->collection ? help(heap) : begin_soon(heap);
 	} else {
 		gc_heap_settle(heap);
-		err = gc_collect(heap, false);
+		err = collect(heap, ANY);
 	}
 	return err == -EINTR ? err : 0;
 }
@@ -738,7 +814,7 @@ static int collect_in_parts(struct gc_heap *heap, bool *locked)
 		if (!heap->collection)
 			until = heap->slabs.cycle + 1;
 		WRITE_ONCE(heap->claimed, until);
-		err = advance(heap, true, beside);
+		err = advance(heap, FORCED, beside);
 		if (err == -ENOMEM && beside) {
 			beside = false;
 			err = 1;

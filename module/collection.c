@@ -7,17 +7,39 @@
 #include "gfp.h"
 #include "heap.h"
 
+/* What is old stays marked; or there is no memory. */
+static int begin_minor(struct gc_heap *heap)
+{
+	struct gc_collection *c = heap->collection;
+
+	c->minor = true;
+	c->concurrent = true;
+	c->old = heap->slabs.marked;
+	c->marker.marked = c->old;
+	return gc_dirty_make_room(&heap->dirty);
+}
+
+/* Everything is to be marked. */
+static void begin_full(struct gc_heap *heap, bool concurrent)
+{
+	if (heap->slabs.sticky)
+		gc_slabs_unmark(&heap->slabs);
+	heap->collection->concurrent =
+		concurrent && !gc_dirty_begin(&heap->dirty, &heap->slabs.pages);
+}
+
 /**
  * gc_collection_begin() - a heap is to be collected
  * @heap: heap, all of whose slabs are swept, and which is not being collected
  * @concurrent: the program is to run meanwhile, if there is memory for that: see
  *	gc_collection.concurrent
+ * @minor: only of what is not old: see gc_collection.minor; gc_slabs.sticky is true
  *
  * Context: may sleep; heap's lock held, the world not stopped.
  *
  * Return: 0 or -ENOMEM.
  */
-int gc_collection_begin(struct gc_heap *heap, bool concurrent)
+int gc_collection_begin(struct gc_heap *heap, bool concurrent, bool minor)
 {
 	struct gc_collection *c = kzalloc(sizeof(*c), GC_GFP);
 	int err;
@@ -30,12 +52,17 @@ int gc_collection_begin(struct gc_heap *heap, bool concurrent)
 		kfree(c);
 		return err;
 	}
-	c->concurrent = concurrent &&
-			!gc_dirty_begin(&c->dirty, &heap->slabs.pages);
 	c->freed = heap->slabs.total_freed;
 	c->since = heap->slabs.since;
+	c->live = heap->slabs.live;
 	heap->collection = c;
-	return 0;
+	if (minor)
+		err = begin_minor(heap);
+	else
+		begin_full(heap, concurrent);
+	if (err)
+		gc_collection_end(heap);
+	return err;
 }
 
 /**
@@ -59,6 +86,8 @@ int gc_collection_restart(struct gc_heap *heap)
  * gc_collection_end() - a heap is not being collected any more
  * @heap: heap that is; its marks are somebody else's now
  *
+ * As long as something is old, it is to be known what is written.
+ *
  * Context: heap's lock held.
  */
 void gc_collection_end(struct gc_heap *heap)
@@ -66,13 +95,14 @@ void gc_collection_end(struct gc_heap *heap)
 	struct gc_collection *c = heap->collection;
 
 	heap->collection = NULL;
-	gc_dirty_end(&c->dirty);
+	if (!heap->slabs.sticky)
+		gc_dirty_end(&heap->dirty);
 	gc_marker_destroy(&c->marker);
 	kfree(c);
 }
 
 /**
- * gc_collection_give_up() - forget a collection, and what it has marked
+ * gc_collection_give_up() - forget a collection, what it has marked, and what was old
  * @heap: heap that is being collected
  *
  * Context: may sleep; heap's lock held.

@@ -3,7 +3,7 @@
  * A collection under way: what outlives a stop, while the program runs.
  *
  * The heap has one or none; all of it is under the heap's lock.  Marks in slabs that are
- * swept belong to it: they are zero when there is none.
+ * swept belong to it: when there is none they are zero, or say what is old.
  */
 #ifndef GCHEAP_COLLECTION_H
 #define GCHEAP_COLLECTION_H
@@ -11,7 +11,6 @@
 #include <linux/gcheap.h>
 #include <linux/types.h>
 
-#include "dirty.h"
 #include "mark.h"
 
 struct gc_heap;
@@ -19,8 +18,10 @@ struct gc_heap;
 /**
  * struct gc_collection - a collection that has begun
  * @marker: marks
- * @dirty: what the program writes meanwhile, when @concurrent
- * @concurrent: marking goes on while the program runs
+ * @concurrent: marking goes on while the program runs, which gc_heap.dirty tells of
+ * @minor: what was old when it began is marked, and only what was written to since the
+ *	last one is looked at; @concurrent, too
+ * @due: the program has allocated so much that it was time, or soon would be
  * @pauses: attempts to complete it so far, when @concurrent
  * @looks: looks for what was written since the last one of those
  * @found: pages that the look before the last one has found
@@ -29,17 +30,21 @@ struct gc_heap;
  * @pause_ns: sum of its pauses
  * @mark_ns: time that the world was held in them
  * @look_ns: how long the last one has looked for what was written
+ * @aside_ns: sum of what looks and the reading of roots took
  * @took_ns: time that it took, without what the program ran meanwhile
+ * @old: bytes that were marked when it began
  * @freed: bytes ever reclaimed when it began
  * @since: gc_slabs.since when it began
- * @beside: bytes that the program has allocated since, at its end
+ * @live: gc_slabs.live when it began
+ * @in_use: bytes that were in use before it was known what of them lives
  * @room: bytes that the program may allocate before it is to be complete
  * @work: words that are likely to be looked at
  */
 struct gc_collection {
 	struct gc_marker marker;
-	struct gc_dirty dirty;
 	bool concurrent;
+	bool minor;
+	bool due;
 	unsigned int pauses;
 	unsigned int looks;
 	unsigned long found;
@@ -48,15 +53,18 @@ struct gc_collection {
 	u64 pause_ns;
 	u64 mark_ns;
 	u64 look_ns;
+	u64 aside_ns;
 	u64 took_ns;
+	u64 old;
 	u64 freed;
 	s64 since;
-	u64 beside;
+	u64 live;
+	u64 in_use;
 	u64 room;
 	u64 work;
 };
 
-int gc_collection_begin(struct gc_heap *heap, bool concurrent);
+int gc_collection_begin(struct gc_heap *heap, bool concurrent, bool minor);
 int gc_collection_restart(struct gc_heap *heap);
 void gc_collection_end(struct gc_heap *heap);
 void gc_collection_give_up(struct gc_heap *heap);

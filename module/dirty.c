@@ -19,15 +19,18 @@
  *    marks the page when he is through; or not even that: so a page counts as written to
  *    when it is lent, and once more in the next look.  That is read before the walk, for who
  *    is gone after it, and after it, for who came meanwhile and stores when the page has
- *    been looked at.  What comes and goes in between, stores, and marks nothing, is not
- *    seen: no part of the kernel should do that with memory of a file; buffers of io_uring
- *    and af_alg that are registered for so short a time do.
+ *    been looked at.  What comes and goes between two looks, stores, and marks nothing, is
+ *    not seen: no part of the kernel should do that with memory of a file.  af_alg does.
+ *    Buffers of io_uring are not marked when they go, but when they come: the kernel takes
+ *    references for long to what may be a file's not by its fast way, and the other one
+ *    marks (mm/gup.c: gup_fast_folio_allowed(), FOLL_TOUCH).
  *  - Who has page tables of his own beside the process's (a virtual machine) is told by the
  *    walk to give them up, and marks the pages then.  While the world is stopped nobody
  *    stores that way: so then marks are taken after the walk.  A kernel thread may yet store
  *    for the program then: for that, too, there is the next look.
  *
- * What this module stores itself goes by the kernel's own mapping, and is not noted.
+ * What this module stores itself goes by the kernel's own mapping, and is not noted: it
+ * clears memory, and moves roots from one place to another, which are read in each pause.
  */
 #include <linux/bitmap.h>
 #include <linux/mm.h>
@@ -188,7 +191,7 @@ int gc_dirty_make_room(struct gc_dirty *d)
 
 /**
  * gc_dirty_begin() - from now on it is known what is written to
- * @d: to be initialised
+ * @d: zeroed, or what was begun before
  * @gp: pages of the heap
  *
  * Context: may sleep; heap's lock held.
@@ -199,7 +202,7 @@ int gc_dirty_begin(struct gc_dirty *d, struct gc_pages *gp)
 {
 	int err;
 
-	*d = (struct gc_dirty) { .gp = gp };
+	d->gp = gp;
 	err = gc_dirty_make_room(d);
 	if (err)
 		return err;

@@ -2,14 +2,17 @@
 /*
  * Pages of a heap that somebody may have written to since they were last looked at.
  *
- * Owns two bitmaps, by number of the page.  Whoever has one holds the heap's lock; the
- * entries of page tables are the kernel's, which locks them.
+ * Owns two bitmaps, by number of the page; from gc_dirty_begin() to gc_dirty_end(), be it
+ * for one collection or for many.  Whoever has one holds the heap's lock; the entries of
+ * page tables are the kernel's, which locks them.
  *
  * Lock order: the heap's lock, i_mmap_rwsem of its inode, lock of a page table.
  */
 #ifndef GCHEAP_DIRTY_H
 #define GCHEAP_DIRTY_H
 
+#include <linux/bits.h>
+#include <linux/compiler.h>
 #include <linux/types.h>
 
 struct gc_pages;
@@ -31,6 +34,12 @@ struct gc_dirty {
 	unsigned long found;
 	unsigned long next;
 };
+
+/* Memory that it takes; for who has no lock, as it was at some moment */
+static inline size_t gc_dirty_bytes(const struct gc_dirty *d)
+{
+	return 2 * BITS_TO_LONGS(READ_ONCE(d->room)) * sizeof(long);
+}
 
 bool gc_dirty_possible(void);
 int gc_dirty_begin(struct gc_dirty *d, struct gc_pages *gp);

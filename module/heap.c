@@ -59,8 +59,11 @@
 #define HELD_ROOMS	4
 
 /* A collection begins when such a part of what may be allocated before it is due is left. */
-#define SOON_PART	4
-#define SOON_PART_MIN	16
+#define SOON_PART	16
+#define SOON_PART_MIN	32
+
+/* After minor collections that have left too much, of the room what is left to a full one */
+#define FULL_PART	8
 
 /* A block to grow by, and what the program needs for itself (backing.c) */
 #define TIGHT_PAGES	(2 * CHUNK_PAGES)
@@ -131,6 +134,8 @@ static void make_empty(struct gc_heap *heap)
 	if (heap->collection)
 		gc_collection_end(heap);
 	gc_slabs_empty(&heap->slabs);
+	gc_dirty_end(&heap->dirty);
+	heap->generations = (struct gc_generations) {};
 	gc_heap_pace(heap);
 	/* Who waits to map it again sees it empty. */
 	gc_stats_publish(heap);
@@ -183,7 +188,8 @@ static struct gc_heap *heap_alloc(void)
 	INIT_DELAYED_WORK(&heap->emptier, emptier);
 	heap->size = default_size();
 	heap->percent = 100;
-	heap->last_beside = U64_MAX / 2;
+	heap->last[false].beside = U64_MAX / 2;
+	heap->last[true].beside = U64_MAX / 2;
 	heap->opener = current_euid();
 	heap->born = ktime_get();
 	return heap;
@@ -278,6 +284,7 @@ void gc_heap_free(struct gc_heap *heap)
 	gc_mutators_destroy(heap);
 	gc_members_destroy(heap);
 	gc_slabs_destroy(&heap->slabs);
+	gc_dirty_end(&heap->dirty);
 	gc_stats_destroy(heap);
 	gc_map_put_inode(heap->inode);
 	gc_world_put(heap->world);
@@ -316,14 +323,25 @@ void gc_heap_report(struct gc_heap *heap)
 	faults->nr = 0;
 }
 
-/* Go's rule: what lived, and as much again at 100 percent; U64_MAX when off. */
-static u64 percent_goal(const struct gc_heap *heap)
+/*
+ * What a full collection has left: minor ones leave more, of which some is garbage; or what
+ * they have, if that is less.
+ */
+static u64 lived(const struct gc_heap *heap)
 {
 	u64 live = heap->slabs.live;
 
+	return live - min(live, heap->generations.tenured);
+}
+
+/* Go's rule: what lived, and as much again at 100 percent; U64_MAX when off. */
+static u64 percent_goal(const struct gc_heap *heap)
+{
+	u64 bytes = lived(heap);
+
 	if (heap->percent == GCHEAP_PERCENT_OFF)
 		return U64_MAX;
-	return max(live + mult_frac(live, (u64)heap->percent, 100ULL),
+	return max(bytes + mult_frac(bytes, (u64)heap->percent, 100ULL),
 		   GOAL_MIN * heap->percent / 100);
 }
 
@@ -333,6 +351,21 @@ static u64 limit_goal(const struct gc_heap *heap)
 	u64 taken = gc_stats_meta_bytes(heap) + heap->slabs.held;
 
 	return heap->limit > taken ? heap->limit - taken : 0;
+}
+
+/*
+ * Minor collections are to make do with the goal of the full one.  When they leave so much
+ * that it is near, a full one comes soon, but not at once.
+ */
+static u64 goal_for_full(const struct gc_heap *heap, u64 goal)
+{
+	u64 next = heap->slabs.live + (goal - min(goal, lived(heap))) / FULL_PART;
+
+	if (goal == U64_MAX || !heap->generations.tenured)
+		return goal;
+	if (heap->limit)
+		next = min(next, limit_goal(heap));
+	return max(goal, next);
 }
 
 /**
@@ -380,14 +413,14 @@ static u64 pages_taken(const struct gc_heap *heap)
  * A heap that has had a peak keeps its memory for a while, and may as well use it instead
  * of collecting: the goal falls by and by.  No limit is exceeded for that.
  */
-static u64 held_goal(const struct gc_heap *heap, u64 now)
+static u64 held_goal(const struct gc_heap *heap, u64 goal, u64 now)
 {
-	u64 goal = heap->goal, live = heap->slabs.live, more;
+	u64 bytes = lived(heap), more;
 
 	if (heap->held_goal <= goal || goal < heap->ceiling)
 		return goal;
 	more = decayed(heap->held_goal - goal, now - heap->held_ns);
-	more = min(more, (HELD_ROOMS - 1) * (goal - live));
+	more = min(more, (HELD_ROOMS - 1) * (goal - bytes));
 	return heap->limit ? max(goal, min(goal + more, limit_goal(heap))) :
 			     goal + more;
 }
@@ -402,12 +435,12 @@ static u64 held_goal(const struct gc_heap *heap, u64 now)
  */
 void gc_heap_pace(struct gc_heap *heap)
 {
-	u64 now = ktime_get_ns();
+	u64 now = ktime_get_ns(), goal = gc_heap_goal(heap);
 
-	heap->goal = gc_heap_goal(heap);
 	heap->ceiling = percent_goal(heap);
 	heap->tight_since = 0;
-	heap->held_goal = held_goal(heap, now);
+	heap->held_goal = held_goal(heap, goal, now);
+	heap->goal = goal_for_full(heap, goal);
 	heap->held_taken = pages_taken(heap);
 	heap->held_ns = now;
 }
@@ -553,15 +586,16 @@ u64 gc_heap_room(const struct gc_heap *heap)
 /**
  * gc_heap_soon() - whether to begin with a collection that is to be complete when due
  * @heap: heap
+ * @minor: it is to be a minor one
  *
- * When the program has left twice what it has allocated beside the last one, but no more
- * than a part of what it may allocate in all: earlier collections are more collections.
+ * When the program has left twice what it has allocated beside the last one of that kind, but
+ * no more than a part of what it may allocate in all: earlier collections are more collections.
  *
  * Context: heap's lock held.
  *
  * Return: true when it is neither too early nor too late.
  */
-bool gc_heap_soon(const struct gc_heap *heap)
+bool gc_heap_soon(const struct gc_heap *heap, bool minor)
 {
 	u64 next = gc_heap_next(heap), left = gc_heap_room(heap), room;
 
@@ -569,8 +603,8 @@ bool gc_heap_soon(const struct gc_heap *heap)
 	if (heap->slabs.since <= 0 || next == U64_MAX || !left ||
 	    heap->goal < heap->ceiling || heap->slabs.since < heap->tight_since)
 		return false;
-	room = next - heap->slabs.live;
-	room = clamp(2 * heap->last_beside, room / SOON_PART_MIN, room / SOON_PART);
+	room = next - lived(heap);
+	room = clamp(2 * heap->last[minor].beside, room / SOON_PART_MIN, room / SOON_PART);
 	return left <= room;
 }
 

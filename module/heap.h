@@ -39,6 +39,8 @@
 #include <linux/uidgid.h>
 #include <linux/workqueue.h>
 
+#include "dirty.h"
+#include "generations.h"
 #include "slab.h"
 
 struct cred;
@@ -70,6 +72,21 @@ struct gc_scavenger {
 	const struct cred *cred;
 	struct mem_cgroup *cgroup;
 	struct workqueue_struct *collecting;
+};
+
+/**
+ * struct gc_effort - what a collection took
+ * @work: words that it has looked at
+ * @mark_ns: how long marking from object to object took, with the world stopped or not
+ * @beside: bytes that the program has allocated beside it
+ * @look_ns: how long the last pause of the last one that the program ran beside has
+ *	looked for what was written; less by and by when there is none
+ */
+struct gc_effort {
+	u64 work;
+	u64 mark_ns;
+	u64 beside;
+	u64 look_ns;
 };
 
 /**
@@ -126,11 +143,9 @@ struct gc_scavenger {
  * @collection: one that is under way, or NULL
  * @claimed: number of the collection that who has @asking waits for; 0: none
  * @collector: goes on with @collection while the program runs
- * @last_work: words that the last collection has looked at
- * @last_mark_ns: how long marking took, with the world stopped or not
- * @last_beside: bytes that the program has allocated beside it
- * @last_look_ns: how long the last pause of the last one that the program ran beside has
- *	looked for what was written; less by and by when there is none
+ * @last: what the last full collection took, and the last minor one
+ * @dirty: what the program writes, as long as that is to be known
+ * @generations: which kind the next one is
  * @sweeper: sweeps what nobody asked for
  * @scavenger: gives memory back that nobody asked for
  * @pressed: what the shrinker knows of the heap
@@ -187,10 +202,9 @@ struct gc_heap {
 	struct gc_collection *collection;
 	u64 claimed;
 	struct delayed_work collector;
-	u64 last_work;
-	u64 last_mark_ns;
-	u64 last_beside;
-	u64 last_look_ns;
+	struct gc_effort last[2];
+	struct gc_dirty dirty;
+	struct gc_generations generations;
 	struct delayed_work sweeper;
 	struct gc_scavenger scavenger;
 	struct gc_pressed *pressed;
@@ -209,7 +223,7 @@ void gc_heap_pace(struct gc_heap *heap);
 void gc_heap_collected(struct gc_heap *heap, u64 start, u64 took);
 bool gc_heap_due(const struct gc_heap *heap, u64 more);
 u64 gc_heap_room(const struct gc_heap *heap);
-bool gc_heap_soon(const struct gc_heap *heap);
+bool gc_heap_soon(const struct gc_heap *heap, bool minor);
 bool gc_heap_may_help(const struct gc_heap *heap);
 void gc_heap_sweep_later(struct gc_heap *heap);
 void gc_heap_not_soon(struct gc_heap *heap);

@@ -12,6 +12,7 @@
  *	expose	whose memory it is
  *	scavenge	memory that is not needed
  *	collect	a collection
+ *	generations	whether to collect young objects only
  *	heap	life and pacing of a heap
  *	owned	slabs that threads have
  *	roots	what processes refer to

@@ -606,15 +606,15 @@ static void rescan_slab(struct gc_slab *slab, void *arg)
 	}
 }
 
-/* Bytes [@from, @to) of a slab, which adjoin and are of one marked object */
+/* Bytes [@from, @to) of a slab, which are on one page, and of marked objects */
 static void queue_part(struct gc_marker *m, const struct gc_slab *slab,
 		       size_t from, size_t to)
 {
 	size_t piece = to - from;
 	void *words = gc_slab_piece(m->gs, slab, from, &piece);
 
-	if (piece == sizeof(long))
-		gc_mark_words(m, words, 1);
+	if (slab->object_size == sizeof(long))
+		gc_mark_words(m, words, piece / sizeof(long));
 	else
 		m->next = push(m, m->next, words, piece / sizeof(long));
 }
@@ -624,7 +624,8 @@ static void queue_part(struct gc_marker *m, const struct gc_slab *slab,
  * @m: marker
  * @nr: number of the page, where somebody may have written
  *
- * Of an object that is on other pages too, only what is on this one.
+ * Of an object that is on other pages too, only what is on this one.  Those that lie side by
+ * side are looked at in one go.
  *
  * Context: heap's lock held.
  */
@@ -632,7 +633,7 @@ void gc_mark_page(struct gc_marker *m, unsigned long nr)
 {
 	struct gc_slab *slab;
 	size_t from, to, size;
-	unsigned long i;
+	unsigned long i, end;
 
 	slab = nr < m->gs->pages.frontier ? gc_pages_slab(&m->gs->pages, nr) : NULL;
 	if (!slab || slab->noscan)
@@ -640,11 +641,12 @@ void gc_mark_page(struct gc_marker *m, unsigned long nr)
 	from = (nr << PAGE_SHIFT) - slab->offset;
 	to = from + PAGE_SIZE;
 	size = slab->object_size;
-	i = slab->large ? 0 : from / size;
-	for_each_set_bit_from(i, gc_slab_mark_bits(slab), slab->slots) {
-		if (i * size >= to)
+	for (i = slab->large ? 0 : from / size; i * size < to; i = end) {
+		i = find_next_bit(gc_slab_mark_bits(slab), slab->slots, i);
+		end = find_next_zero_bit(gc_slab_mark_bits(slab), slab->slots, i);
+		if (i >= slab->slots || i * size >= to)
 			break;
-		queue_part(m, slab, max(i * size, from), min((i + 1) * size, to));
+		queue_part(m, slab, max(i * size, from), min(end * size, to));
 	}
 }
 

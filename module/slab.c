@@ -522,7 +522,8 @@ static bool slab_sweep(struct gc_slabs *gs, struct gc_slab *slab)
 	bitmap_andnot(dead, gc_slab_alloc_bits(slab), gc_slab_mark_bits(slab),
 		      slab->slots);
 	reclaim(gs, slab, dead);
-	slab_unmark(slab, NULL);
+	if (!gs->sticky)
+		slab_unmark(slab, NULL);
 	return slab->nr_alloc;
 }
 
@@ -725,7 +726,7 @@ void gc_slab_give_back(struct gc_slabs *gs, struct gc_slab *slab,
 	if (unused) {
 		/*
 		 * What is left in @handed was given out and not used.  What a marking
-		 * has found counts as used: the marker may be about to look at it.
+		 * has found counts as used: it is old, or the marker is about to look at it.
 		 */
 		bitmap_and(handed, handed, unused, slab->slots);
 		bitmap_andnot(handed, handed, gc_slab_mark_bits(slab),
@@ -873,7 +874,7 @@ void gc_slabs_visit(struct gc_slabs *gs, gc_slab_visit visit, void *arg)
 }
 
 /**
- * gc_slabs_unmark() - forget a marking that was given up
+ * gc_slabs_unmark() - forget a marking that was given up, or what is old
  * @gs: slabs of the heap, all swept
  *
  * Context: may sleep; heap's lock held.
@@ -881,6 +882,8 @@ void gc_slabs_visit(struct gc_slabs *gs, gc_slab_visit visit, void *arg)
 void gc_slabs_unmark(struct gc_slabs *gs)
 {
 	gc_slabs_visit(gs, slab_unmark, NULL);
+	gs->sticky = false;
+	gs->marked = 0;
 }
 
 /**
@@ -921,16 +924,19 @@ u32 gc_slab_sweep_owned(struct gc_slabs *gs, struct gc_slab *slab,
  *	swept
  * @gs: slabs of the heap, all swept
  * @bytes: of the objects that are marked
+ * @sticky: whether marks are to stay: see gc_slabs.sticky
  *
- * Owned slabs keep their marks, for gc_slab_recall(), up to gc_slabs_recalled().  Of the
- * others none is looked at, as the world is waiting.
+ * Owned slabs keep their marks, for gc_slab_recall(), up to gc_slabs_recalled() at least.  Of
+ * the others none is looked at, as the world is waiting.
  *
  * Context: may sleep; heap's lock held, the world stopped.
  */
-void gc_slabs_marked(struct gc_slabs *gs, u64 bytes)
+void gc_slabs_marked(struct gc_slabs *gs, u64 bytes, bool sticky)
 {
 	struct gc_slab *slab;
 
+	gs->sticky = sticky;
+	gs->marked = bytes;
 	gs->live = bytes;
 	gs->since = 0;
 	gs->cycle++;
@@ -1099,7 +1105,8 @@ void gc_slab_recall(struct gc_slabs *gs, struct gc_slab *slab,
 	if (unused)
 		bitmap_andnot(unused, unused, gc_slab_mark_bits(slab),
 			      slab->slots);
-	slab_unmark(slab, NULL);
+	if (!gs->sticky)
+		slab_unmark(slab, NULL);
 	gc_slab_give_back(gs, slab, unused);
 	gs->live -= since - gs->since;
 	gs->since = since;
@@ -1114,7 +1121,8 @@ void gc_slab_recall(struct gc_slabs *gs, struct gc_slab *slab,
  */
 void gc_slabs_recalled(struct gc_slabs *gs)
 {
-	visit_list(&gs->owned, slab_unmark, NULL);
+	if (!gs->sticky)
+		visit_list(&gs->owned, slab_unmark, NULL);
 }
 
 static void destroy_list(struct gc_slabs *gs, struct list_head *list)
@@ -1156,6 +1164,8 @@ void gc_slabs_empty(struct gc_slabs *gs)
 	gs->nr_unswept = 0;
 	gs->spare = 0;
 	gs->held = 0;
+	gs->sticky = false;
+	gs->marked = 0;
 	gs->live = 0;
 	gs->since = 0;
 }

@@ -37,7 +37,9 @@
  * which nobody has looked at since (gc_slabs.settled).
  *
  * Mark bits are all zero between the end of sweeping and the next marking, in
- * every slab; those of OWNED slabs are cleared when marking ends.
+ * every slab; those of OWNED slabs are cleared when marking ends.  That is not so when marks
+ * are to stay (gc_slabs.sticky): then what is marked is *old*, and a further marking may
+ * begin with that.  What is marked is allocated in any case.
  *
  * Everything here is under the heap's lock, gc_slab.state included: see gc_slab_state().
  */
@@ -175,6 +177,8 @@ struct gc_slab_lists {
  * @held: bytes of garbage that the last sweep of each slab found to be held; no
  *	part of the next two, so that what cannot be reclaimed does not have
  *	collections follow each other
+ * @sticky: marks stay when slabs are swept
+ * @marked: bytes marked by the last marking
  * @live: bytes marked by the last marking, with whatever was owned then
  * @since: bytes handed out since, less what came back unused
  * @cycle: markings completed
@@ -198,6 +202,8 @@ struct gc_slabs {
 	u64 frees[SLAB_KINDS];
 	DECLARE_BITMAP(counted, SLAB_KINDS);
 	u64 held;
+	bool sticky;
+	u64 marked;
 	u64 live;
 	s64 since;
 	u64 cycle;
@@ -221,7 +227,7 @@ long gc_slab_alloc_object(struct gc_slabs *gs, size_t bytes, bool noscan);
 bool gc_slabs_sweep(struct gc_slabs *gs, unsigned int nr);
 u32 gc_slab_sweep_owned(struct gc_slabs *gs, struct gc_slab *slab,
 			unsigned long *unused);
-void gc_slabs_marked(struct gc_slabs *gs, u64 bytes);
+void gc_slabs_marked(struct gc_slabs *gs, u64 bytes, bool sticky);
 void gc_slabs_settle(struct gc_slabs *gs);
 
 /**

@@ -173,7 +173,7 @@ u64 bare_heap_marked_bytes(struct gc_slabs *gs)
  */
 void bare_heap_marked(struct gc_slabs *gs)
 {
-	gc_slabs_marked(gs, bare_heap_marked_bytes(gs));
+	gc_slabs_marked(gs, bare_heap_marked_bytes(gs), false);
 	gc_slabs_recalled(gs);
 }
 

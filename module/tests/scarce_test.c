@@ -322,7 +322,7 @@ static void scattered_slabs_go_like_others(struct kunit *test)
 	for (c = 0; c < SIZE_CLASS_COUNT; c++)
 		KUNIT_ASSERT_GE(test, gc_slab_alloc_object(gs, 1 << c % 16,
 							   c % 2), 0);
-	gc_slabs_marked(gs, bare_heap_marked_bytes(gs));
+	gc_slabs_marked(gs, bare_heap_marked_bytes(gs), false);
 	while (gc_slabs_sweep(gs, 64))
 		;
 	KUNIT_EXPECT_EQ(test, gs->pages.free, gs->pages.frontier);
@@ -342,7 +342,7 @@ static struct gc_slab *sparse_slab(struct kunit *test, struct gc_slabs *gs,
 	KUNIT_ASSERT_EQ(test, *kept, first + 15 * SZ_2K);
 	bare_heap_fill(gs, *kept, SZ_2K, 0x77);
 	bare_heap_mark(gs, *kept);
-	gc_slabs_marked(gs, bare_heap_marked_bytes(gs));
+	gc_slabs_marked(gs, bare_heap_marked_bytes(gs), false);
 	gc_slabs_sweep(gs, UINT_MAX);
 	gc_slabs_release(gs, &all_of_it);
 	KUNIT_ASSERT_EQ(test, gs->pages.holes, 7);

@@ -836,7 +836,7 @@ static struct gc_slab *recalled_slab(struct kunit *test, struct gc_slabs *gs,
 	bare_heap_mark(gs, slot_at(slab, marked));
 	bitmap_copy(copy, unused, GCHEAP_SLAB_SLOTS);
 	KUNIT_ASSERT_EQ(test, gc_slab_sweep_owned(gs, slab, copy), nr / 3);
-	gc_slabs_marked(gs, bare_heap_marked_bytes(gs));
+	gc_slabs_marked(gs, bare_heap_marked_bytes(gs), false);
 	gc_slab_recall(gs, slab, unused);
 	gc_slabs_recalled(gs);
 	KUNIT_ASSERT_TRUE(test, list_empty(&owned));

@@ -176,18 +176,18 @@ static void sparse_slab_is_swept_when_its_class_is_wanted(struct kunit *test)
 
 	release(test, gs);
 	bare_heap_mark(gs, kept);
-	gc_slabs_marked(gs, bare_heap_marked_bytes(gs));
+	gc_slabs_marked(gs, bare_heap_marked_bytes(gs), false);
 	KUNIT_EXPECT_EQ(test, gc_slab_state(gs, slab), SLAB_UNSWEPT);
 	/* It holds nothing that may be handed out as it is. */
 	other = bare_heap_alloc(test, gs, SZ_1K, false);
 	KUNIT_EXPECT_TRUE(test, bare_heap_holds(gs, other, SZ_1K, 0));
 	KUNIT_EXPECT_TRUE(test, bare_heap_holds(gs, kept, SZ_1K, DIRT));
 	/* One that is empty then goes. */
-	gc_slabs_marked(gs, bare_heap_marked_bytes(gs));
+	gc_slabs_marked(gs, bare_heap_marked_bytes(gs), false);
 	gc_slabs_sweep(gs, UINT_MAX);
 	lonely(test, gs, KIB_CLASS, 0);
 	release(test, gs);
-	gc_slabs_marked(gs, bare_heap_marked_bytes(gs));
+	gc_slabs_marked(gs, bare_heap_marked_bytes(gs), false);
 	bare_heap_alloc(test, gs, SZ_1K, false);
 	KUNIT_EXPECT_EQ(test, gs->pages.holes, 0);
 	gc_audit(gs);
@@ -293,7 +293,7 @@ static void slabs_of_others_are_left_alone(struct kunit *test)
 	LIST_HEAD(owned);
 
 	bare_heap_mark(gs, kept);
-	gc_slabs_marked(gs, bare_heap_marked_bytes(gs));
+	gc_slabs_marked(gs, bare_heap_marked_bytes(gs), false);
 	release(test, gs);
 	KUNIT_EXPECT_EQ(test, gs->pages.holes, 0);
 	gc_slabs_sweep(gs, UINT_MAX);

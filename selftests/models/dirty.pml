@@ -10,6 +10,10 @@
  * a look for what was written gives it; then it stops the threads, reads their registers,
  * looks for the last time, and is through.
  *
+ * If X was garbage then, one of them may get a new one, as soon as all run on.  The next
+ * collection is a minor one: both objects are old, and it looks at what was written to since
+ * the last look of the first.
+ *
  * A processor that stores sets the dirty bit of the page table's entry, unless it has
  * cached that it is set; the store itself comes later.  A flush makes it forget, and waits
  * for stores that are on their way.
@@ -26,6 +30,8 @@
  *   MARKS_LATE     marks are taken after the walk, while the program runs
  *   NO_LAST_LOOK   it is not looked for what was written when the threads are held
  *   ROOTS_EARLY    registers are read before the threads are held
+ *   RECORD_DROPPED the minor one forgets what was written to before it began
+ *   LENT_DROPPED   and what was lent when the first one ended
  */
 #define PAGES		2
 #define LOOKS		1
@@ -61,6 +67,7 @@ bool storing_x;			/* what is stored by the one that is on its way */
 bool stopped;
 bool over;			/* the collector is through */
 bool user[2];		/* in user mode, where a stop holds it */
+bool fresh;			/* a new X may be made */
 bool marked;			/* X is */
 bool written[PAGES];
 bool lent[PAGES];
@@ -95,20 +102,32 @@ inline unmap(p)
 	atomic { !stopped -> user[t] = true }
 }
 
-/*
- * The kernel has a reference, stores, and marks the page, or does not: but then it has had
- * the reference when it was looked for such.  The thread keeps X until that is done.
- */
+/* The kernel takes a reference for the thread, as for a buffer that is registered. */
+inline refer(p)
+{
+	atomic { user[t] && !stopped && refs[p] == 0 -> refs[p] = 1; seen[p] = 0 }
+}
+
+/* By that it stores, while the thread keeps X. */
 inline store_by_kernel(p)
 {
 	atomic { user[t] && !stopped -> user[t] = false }
-	atomic { refs[p]++; seen[p] = 0 }
 	at[p] = true;
+	atomic { !stopped -> user[t] = true }
+}
+
+/*
+ * Before it gives the reference up it marks the page, or does not: but then it has had the
+ * reference when it was looked for such.
+ */
+inline give_up(p)
+{
+	atomic { user[t] && !stopped -> user[t] = false }
 	if
 	:: mark_of[p] = true
 	:: atomic { seen[p] > 0 -> skip }
 	fi;
-	refs[p]--;
+	refs[p] = 0;
 	atomic { !stopped -> user[t] = true }
 }
 
@@ -127,6 +146,7 @@ proctype storing()
 
 	do
 	:: !over && (has[t] || at[0] || at[1]) -> load_or_drop()
+	:: atomic { !over && fresh && user[t] && !stopped -> has[t] = true; fresh = false }
 	:: !over && has[t] -> store(0, true)
 	:: !over && at[0] -> store(0, false)
 	:: !over && at[1] -> store(1, false)
@@ -140,8 +160,11 @@ proctype calling()
 
 	do
 	:: !over && (has[t] || at[0] || at[1]) -> load_or_drop()
+	:: atomic { !over && fresh && user[t] && !stopped -> has[t] = true; fresh = false }
 	:: !over -> unmap(0)
-	:: !over && has[t] -> store_by_kernel(0)
+	:: !over && refs[0] == 0 -> refer(0)
+	:: !over && has[t] && refs[0] > 0 -> store_by_kernel(0)
+	:: !over && refs[0] > 0 -> give_up(0)
 	:: over -> break
 	od
 }
@@ -238,24 +261,20 @@ inline read_registers()
 	atomic { marked = marked || has[0] || has[1] }
 }
 
-proctype collector()
+inline look_while_it_pays()
 {
-	byte looks;
-	bool cleared;
-
-	look(false);
-	atomic { written[0] = false; written[1] = false }
-	if
-	:: look_at(0); look_at(1)
-	:: look_at(1); look_at(0)
-	fi;
+	looks = 0;
 	do
 	:: looks < LOOKS ->
 		looks++;
 		look(false);
 		look_at_written()
 	:: break
-	od;
+	od
+}
+
+inline last_pause()
+{
 #ifdef ROOTS_EARLY
 	read_registers();
 #endif
@@ -269,8 +288,48 @@ proctype collector()
 	look(true);
 	look_at_written();
 #endif
-	assert(marked || !(has[0] || has[1] || at[0] || at[1]));
-	atomic { stopped = false; over = true }
+	assert(marked || !(has[0] || has[1] || at[0] || at[1]))
+}
+
+inline full_one()
+{
+	look(false);
+	atomic { written[0] = false; written[1] = false }
+	if
+	:: look_at(0); look_at(1)
+	:: look_at(1); look_at(0)
+	fi;
+	look_while_it_pays();
+	last_pause()
+}
+
+inline minor_one()
+{
+#ifdef LENT_DROPPED
+	atomic { lent[0] = false; lent[1] = false }
+#endif
+	look(false);
+#ifdef RECORD_DROPPED
+	atomic { written[0] = false; written[1] = false }
+#endif
+	look_at_written();
+	look_while_it_pays();
+	last_pause()
+}
+
+proctype collector()
+{
+	byte looks;
+	bool cleared;
+
+	full_one();
+	if
+	:: !marked ->
+		atomic { stopped = false; fresh = true };
+		minor_one()
+	:: else
+	fi;
+	atomic { stopped = false; fresh = false; over = true }
 }
 
 init

@@ -140,11 +140,12 @@ static int format_cycle(char *line, size_t size, const struct gcheap_cycle *c)
 	n += snprintf(line + n, size - n, ", %u threads, %u processes", c->threads, c->processes);
 	n += snprintf(line + n, size - n, ", roots %llu KB read %llu KB skipped",
 		      c->root_bytes >> 10, c->root_skipped >> 10);
-	if (c->pauses > 1)
+	if (c->concurrent_ns)
 		n += snprintf(line + n, size - n,
 			      ", %.3f ms beside the program, %u pauses, %llu pages written, %u assists",
 			      ms(c->concurrent_ns), c->pauses, c->dirty_pages, c->assists);
-	n += snprintf(line + n, size - n, "%s\n", c->forced ? ", forced" : "");
+	n += snprintf(line + n, size - n, "%s\n",
+		      c->forced ? ", forced" : c->minor ? ", minor" : "");
 	return n;
 }
 

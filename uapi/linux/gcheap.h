@@ -530,6 +530,8 @@ struct gcheap_class_stats {
  *	module's parameter verify only
  * @looks: how often it was looked for pages that were written to
  * @assists: parts of the marking that threads did which allocated
+ * @minor: 1 when what had lived through an earlier one counted as alive
+ * @reserved: 0
  */
 struct gcheap_cycle {
 	__aligned_u64 number;
@@ -557,6 +559,8 @@ struct gcheap_cycle {
 	__aligned_u64 floating;
 	__u32 looks;
 	__u32 assists;
+	__u32 minor;
+	__u32 reserved;
 };
 
 /* Collections that GCHEAP_IOC_STATS still remembers */

@@ -94,12 +94,14 @@ static void collect(void)
 {
 	unsigned long root = HEAP_BASE + nodes[0];
 	struct gc_marker marker;
+	u64 marked;
 
 	must(!gc_marker_init(&marker, &gs, HEAP_BASE));
 	gc_mark_words(&marker, &root, 1);
 	must(!gc_mark_drain(&marker));
+	marked = marker.marked;
 	gc_marker_destroy(&marker);
-	gc_slabs_marked(&gs);
+	gc_slabs_marked(&gs, marked, false);
 	gc_slabs_sweep(&gs, UINT_MAX);
 }
 

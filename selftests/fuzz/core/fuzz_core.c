@@ -230,7 +230,7 @@ static struct object *object_new(size_t offset, size_t size, bool noscan)
 	o->held = false;
 	o->nr_stores = 0;
 	set_taken(o, true);
-	if (model.beside)
+	if (model.beside || model.gs.sticky)
 		store_again(o);
 	return o;
 }
@@ -529,7 +529,7 @@ static void object_adopt(struct gc_slab *slab, u32 index)
 	o->nr_stores = 1;
 	o->stores[0] = (struct store) { .word = 0, .value = ~0UL };
 	set_taken(o, true);
-	if (model.beside)
+	if (model.beside || model.gs.sticky)
 		store_again(o);
 }
 
@@ -880,6 +880,7 @@ static void op_collect(void)
 	bool complete, give_up = !draw(8);
 
 	gc_slabs_sweep(&model.gs, UINT_MAX);
+	gc_slabs_unmark(&model.gs);
 	/* Slow, and not what is to be found wrong. */
 	v = draw(4) ? NULL : gc_verify_new(&model.gs, HEAP_BASE);
 	complete = mark(v);
@@ -892,7 +893,7 @@ static void op_collect(void)
 	reach_all();
 	sweep_some_owned();
 	objects_die();
-	gc_slabs_marked(&model.gs, model.marked);
+	gc_slabs_marked(&model.gs, model.marked, false);
 	recall_some();
 	gc_slabs_recalled(&model.gs);
 }
@@ -938,18 +939,29 @@ static void keep_marked(void)
 	}
 }
 
+/* A minor collection begins with what is old, and what was written to since. */
+static void begin_beside(struct gc_marker *marker, bool minor)
+{
+	if (minor) {
+		marker->marked = model.gs.marked;
+		return;
+	}
+	gc_slabs_unmark(&model.gs);
+	bitmap_zero(model.written, HEAP_PAGES_MAX);
+	mark_roots(marker);
+}
+
 /* A marking in parts, between which the program runs */
 static void op_collect_beside(void)
 {
+	bool minor = model.gs.sticky && draw(4), give_up = !draw(8);
 	unsigned int parts = draw(16);
 	struct gc_marker marker;
-	bool give_up = !draw(8);
 
 	gc_slabs_sweep(&model.gs, UINT_MAX);
 	if (gc_marker_init(&marker, &model.gs, HEAP_BASE))
 		return;
-	bitmap_zero(model.written, HEAP_PAGES_MAX);
-	mark_roots(&marker);
+	begin_beside(&marker, minor);
 	while (parts--) {
 		gc_mark_some(&marker, 1 + draw(256));
 		if (!draw(4))
@@ -963,7 +975,8 @@ static void op_collect_beside(void)
 	give_up |= !!gc_mark_drain(&marker);
 	model.marked = marker.marked;
 	gc_marker_destroy(&marker);
-	note("collect beside: %s\n", give_up ? "given up" : "complete");
+	note("collect beside%s: %s\n", minor ? ", minor" : "",
+	     give_up ? "given up" : "complete");
 	if (give_up) {
 		gc_slabs_unmark(&model.gs);
 		return;
@@ -972,7 +985,7 @@ static void op_collect_beside(void)
 	keep_marked();
 	sweep_some_owned();
 	objects_die();
-	gc_slabs_marked(&model.gs, model.marked);
+	gc_slabs_marked(&model.gs, model.marked, draw(4));
 	recall_some();
 	gc_slabs_recalled(&model.gs);
 }
@@ -1081,6 +1094,7 @@ static bool heap_start(void)
 	memset(&model.references, 0, sizeof(model.references));
 	memset(&model.roots, 0, sizeof(model.roots));
 	memset(stayed, 0, sizeof(stayed));
+	bitmap_zero(model.written, HEAP_PAGES_MAX);
 	model.nr = 0;
 	INIT_LIST_HEAD(&model.owner_list);
 	machine = (struct machine) { .order_max = 9, .nodes = 1 + draw(2) };
