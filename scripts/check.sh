@@ -28,7 +28,7 @@ lanes=
 # Where a thread goes wrong only when it is preempted in the middle of something, a
 # kernel that preempts more finds it sooner.
 preemption='test_frames test_join test_ends test_held test_roots test_threads test_running
-test_concurrent'
+test_concurrent test_generations'
 
 # What looks deepest into the kernel's structures shows first that a newer one has
 # others.

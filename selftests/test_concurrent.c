@@ -6,22 +6,7 @@
  * A table of references is shuffled all the time, and collected all the time.  Each object
  * is referred to from one place only, but for the moment in which it moves.
  */
-#include <sys/mman.h>
-#include <sys/uio.h>
-
-#include "common.h"
-
-#define OBJECT_SIZE	64
-
-/**
- * struct object - one of those that change places
- * @number: its own, from 1 on; no two have the same
- * @check: that number, scrambled
- */
-struct object {
-	uint64_t number;
-	uint64_t check;
-};
+#include "objects.h"
 
 /**
  * struct table - what is shuffled
@@ -38,21 +23,6 @@ struct table {
 	_Atomic bool over;
 	_Atomic uint64_t moves;
 };
-
-static uint64_t scrambled(uint64_t number)
-{
-	return number * 0x9e3779b97f4a7c15ull ^ 0x5555;
-}
-
-static struct object *object_new(struct gcheap *heap, uint64_t number)
-{
-	struct object *object = gcheap_alloc(heap, OBJECT_SIZE);
-
-	must(object);
-	object->number = number;
-	object->check = scrambled(number);
-	return object;
-}
 
 /* In memory of its own, which other processes have, too, and no collector looks at */
 static struct table *table_new(struct gcheap *heap, size_t nr)
@@ -92,46 +62,6 @@ FIXTURE_TEARDOWN(moving)
 	root = NULL;
 	gcheap_close(self->heap);
 	munmap(self->table, sizeof(*self->table));
-}
-
-static uint64_t draw(uint64_t *state)
-{
-	*state = *state * 6364136223846793005ull + 1442695040888963407ull;
-	return *state >> 33;
-}
-
-typedef void (*store_fn)(struct object *volatile *to, struct object *object);
-
-static void by_store(struct object *volatile *to, struct object *object)
-{
-	*to = object;
-}
-
-static void by_writev(struct object *volatile *to, struct object *object)
-{
-	struct iovec from = { .iov_base = &object, .iov_len = sizeof(object) };
-	struct iovec into = { .iov_base = (void *)to, .iov_len = sizeof(object) };
-
-	must(process_vm_writev(getpid(), &from, 1, &into, 1, 0) == sizeof(object));
-}
-
-static void by_pipe(struct object *volatile *to, struct object *object)
-{
-	static __thread int pipes[2];
-
-	if (!pipes[1])
-		must(!pipe(pipes));
-	must(write(pipes[1], &object, sizeof(object)) == sizeof(object));
-	must(read(pipes[0], (void *)to, sizeof(object)) == sizeof(object));
-}
-
-/* What the processor has noted in the page table goes with the entry. */
-static void by_store_and_drop(struct object *volatile *to, struct object *object)
-{
-	uintptr_t page = (uintptr_t)to & ~4095ul;
-
-	*to = object;
-	must(!madvise((void *)page, 4096, MADV_DONTNEED));
 }
 
 /* Two objects change places; each is in a register or on the stack meanwhile. */
@@ -196,7 +126,7 @@ static bool all_there(const struct table *table)
 		struct object *object = table->at[i];
 
 		all = object->number - 1 < table->nr && !seen[object->number] &&
-		      object->check == scrambled(object->number);
+		      is_intact(object);
 		if (all)
 			seen[object->number] = true;
 	}
@@ -214,26 +144,6 @@ static void move_by_thread(struct table *table, store_fn store)
 	must(!pthread_join(thread, NULL));
 }
 
-/* The last collection */
-static struct gcheap_cycle last_cycle(struct gcheap *heap)
-{
-	struct gcheap_ioc_stats stats = { .size = sizeof(stats) };
-
-	must(!ioctl(gcheap_fd(heap), GCHEAP_IOC_STATS, &stats));
-	return stats.cycle;
-}
-
-static bool is_on(void)
-{
-	FILE *file = fopen("/sys/module/gcheap/parameters/concurrent", "r");
-	int answer;
-
-	must(file);
-	answer = fgetc(file);
-	fclose(file);
-	return answer == 'Y';
-}
-
 TEST_F(moving, marking_goes_on_while_the_program_runs)
 {
 	struct gcheap_cycle cycle;
@@ -241,8 +151,8 @@ TEST_F(moving, marking_goes_on_while_the_program_runs)
 	/* The first one learns how long marking takes. */
 	ASSERT_EQ(0, gcheap_collect(self->heap));
 	ASSERT_EQ(0, gcheap_collect(self->heap));
-	cycle = last_cycle(self->heap);
-	if (!is_on()) {
+	cycle = cycle_of(self->heap, 0);
+	if (!is_on("concurrent")) {
 		EXPECT_EQ(1, cycle.pauses);
 		EXPECT_EQ(0, cycle.concurrent_ns);
 		return;
@@ -269,6 +179,14 @@ TEST_F(moving, nothing_is_lost_by_process_vm_writev)
 TEST_F(moving, nothing_is_lost_by_reading_from_a_pipe)
 {
 	move_by_thread(self->table, by_pipe);
+	EXPECT_TRUE(all_there(self->table));
+}
+
+TEST_F(moving, nothing_is_lost_by_io_uring)
+{
+	if (!uring_takes(self->table->at))
+		SKIP(return, "this kernel has no buffers for io_uring in files");
+	move_by_thread(self->table, by_uring);
 	EXPECT_TRUE(all_there(self->table));
 }
 

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Objects that tell whether they are what they were, and the ways in which a reference to
+ * one can come to be in another one.
+ */
+#ifndef SELFTESTS_OBJECTS_H
+#define SELFTESTS_OBJECTS_H
+
+#include <linux/io_uring.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#include "common.h"
+
+#define OBJECT_SIZE	64
+
+/**
+ * struct object - one of many
+ * @number: its own, from 1 on; no two have the same
+ * @check: that number, scrambled
+ */
+struct object {
+	uint64_t number;
+	uint64_t check;
+};
+
+helper uint64_t scrambled(uint64_t number)
+{
+	return number * 0x9e3779b97f4a7c15ull ^ 0x5555;
+}
+
+helper struct object *object_new(struct gcheap *heap, uint64_t number)
+{
+	struct object *object = gcheap_alloc(heap, OBJECT_SIZE);
+
+	must(object);
+	object->number = number;
+	object->check = scrambled(number);
+	return object;
+}
+
+helper bool is_intact(const struct object *object)
+{
+	return object->check == scrambled(object->number);
+}
+
+helper uint64_t draw(uint64_t *state)
+{
+	*state = *state * 6364136223846793005ull + 1442695040888963407ull;
+	return *state >> 33;
+}
+
+typedef void (*store_fn)(struct object *volatile *to, struct object *object);
+
+helper void by_store(struct object *volatile *to, struct object *object)
+{
+	*to = object;
+}
+
+helper void by_writev(struct object *volatile *to, struct object *object)
+{
+	struct iovec from = { .iov_base = &object, .iov_len = sizeof(object) };
+	struct iovec into = { .iov_base = (void *)to, .iov_len = sizeof(object) };
+
+	must(process_vm_writev(getpid(), &from, 1, &into, 1, 0) == sizeof(object));
+}
+
+helper void by_pipe(struct object *volatile *to, struct object *object)
+{
+	static __thread int pipes[2];
+
+	if (!pipes[1])
+		must(!pipe(pipes));
+	must(write(pipes[1], &object, sizeof(object)) == sizeof(object));
+	must(read(pipes[0], (void *)to, sizeof(object)) == sizeof(object));
+}
+
+/**
+ * struct ring - an io_uring with one entry
+ * @fd: its descriptor, 0 when there is none yet
+ * @submitted: its memory, where entries are told of
+ * @completed: and where results are
+ * @entry: the entry
+ * @offsets: of what is in these two
+ * @pipes: where it reads from
+ */
+struct ring {
+	int fd;
+	char *submitted;
+	char *completed;
+	struct io_uring_sqe *entry;
+	struct io_uring_params offsets;
+	int pipes[2];
+};
+
+helper void *ring_map(const struct ring *ring, off_t what)
+{
+	void *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+			ring->fd, what);
+
+	must(at != MAP_FAILED);
+	return at;
+}
+
+helper bool ring_open(struct ring *ring)
+{
+	ring->fd = syscall(__NR_io_uring_setup, 1, &ring->offsets);
+	if (ring->fd < 0)
+		return false;
+	ring->submitted = ring_map(ring, IORING_OFF_SQ_RING);
+	ring->completed = ring_map(ring, IORING_OFF_CQ_RING);
+	ring->entry = ring_map(ring, IORING_OFF_SQES);
+	must(!pipe(ring->pipes));
+	return true;
+}
+
+helper unsigned int *ring_word(char *memory, unsigned int offset)
+{
+	return (unsigned int *)(memory + offset);
+}
+
+/* Reads a word from the pipe into a buffer that is registered. */
+helper void ring_read(struct ring *ring, void *to)
+{
+	const struct io_sqring_offsets *sq = &ring->offsets.sq_off;
+	const struct io_cqring_offsets *cq = &ring->offsets.cq_off;
+	struct io_uring_cqe *result = (void *)(ring->completed + cq->cqes);
+	unsigned int head = *ring_word(ring->completed, cq->head);
+
+	*ring->entry = (struct io_uring_sqe) {
+		.opcode = IORING_OP_READ_FIXED,
+		.fd = ring->pipes[0],
+		.addr = (uintptr_t)to,
+		.len = sizeof(void *),
+		.off = -1,
+	};
+	*ring_word(ring->submitted, sq->array) = 0;
+	__atomic_fetch_add(ring_word(ring->submitted, sq->tail), 1, __ATOMIC_RELEASE);
+	must(syscall(__NR_io_uring_enter, ring->fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) == 1);
+	must(__atomic_load_n(ring_word(ring->completed, cq->tail), __ATOMIC_ACQUIRE) == head + 1);
+	must(result[head & *ring_word(ring->completed, cq->ring_mask)].res == sizeof(void *));
+	__atomic_store_n(ring_word(ring->completed, cq->head), head + 1, __ATOMIC_RELEASE);
+}
+
+/* Its page is a buffer, unless the kernel has none of files, or no io_uring. */
+helper bool ring_begin(struct ring *ring, volatile void *to)
+{
+	struct iovec page = { .iov_base = (void *)((uintptr_t)to & ~4095ul), .iov_len = 4096 };
+
+	if (!ring->fd && !ring_open(ring))
+		return false;
+	return !syscall(__NR_io_uring_register, ring->fd, IORING_REGISTER_BUFFERS, &page, 1);
+}
+
+helper void ring_end(struct ring *ring)
+{
+	must(!syscall(__NR_io_uring_register, ring->fd, IORING_UNREGISTER_BUFFERS, NULL, 0));
+}
+
+/* Through a reference that the kernel has for a while, by its own mapping */
+helper void by_uring(struct object *volatile *to, struct object *object)
+{
+	static __thread struct ring ring;
+
+	must(ring_begin(&ring, to));
+	must(write(ring.pipes[1], &object, sizeof(object)) == sizeof(object));
+	ring_read(&ring, (void *)to);
+	ring_end(&ring);
+}
+
+helper bool uring_takes(volatile void *memory)
+{
+	struct ring ring = {};
+
+	if (!ring_begin(&ring, memory)) {
+		must(errno == EOPNOTSUPP || errno == ENOSYS || errno == EPERM);
+		return false;
+	}
+	ring_end(&ring);
+	return true;
+}
+
+/* What the processor has noted in the page table goes with the entry. */
+helper void by_store_and_drop(struct object *volatile *to, struct object *object)
+{
+	uintptr_t page = (uintptr_t)to & ~4095ul;
+
+	*to = object;
+	must(!madvise((void *)page, 4096, MADV_DONTNEED));
+}
+
+/* A collection; 0: the last one */
+helper struct gcheap_cycle cycle_of(struct gcheap *heap, uint64_t number)
+{
+	struct gcheap_ioc_stats stats = { .size = sizeof(stats), .want_cycle = number };
+
+	must(!ioctl(gcheap_fd(heap), GCHEAP_IOC_STATS, &stats));
+	return stats.cycle;
+}
+
+helper bool is_on(const char *parameter)
+{
+	char name[128];
+	FILE *file;
+	int answer;
+
+	snprintf(name, sizeof(name), "/sys/module/gcheap/parameters/%s", parameter);
+	file = fopen(name, "r");
+	must(file);
+	answer = fgetc(file);
+	fclose(file);
+	return answer == 'Y';
+}
+
+#endif /* SELFTESTS_OBJECTS_H */
