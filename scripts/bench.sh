@@ -52,7 +52,7 @@ programs_of()
 		;;
 	counting)
 		printf '1 %s\n' gcbench binary_trees seed churn mark threads pause pool \
-			footprint
+			footprint 'gcbench 17 14 64' 'binary_trees 16 64'
 		printf '2 %s\n' larson xmalloc
 		;;
 	uml)

@@ -8,6 +8,7 @@
  * programmer would call free(), and does nothing where a collector does that.  Where
  * there are no pools, borrow() and lend() are get() and put().
  *
+ * collecting() tells how many nanoseconds collections have taken, zero where that is not known.
  * held() tells how many bytes of memory the allocator has for its objects and for itself;
  * held_at_most() how many those ever were since allocator_begin(), where that is known,
  * and zero elsewhere.
@@ -242,6 +243,20 @@ static inline uint64_t collections(void)
 	return allocator_stats().num_gc;
 }
 
+static inline uint64_t collecting(void)
+{
+	return allocator_stats().gc_cpu_ns;
+}
+
+#define HAS_COLLECTING
+
+#endif
+
+#ifndef HAS_COLLECTING
+static inline uint64_t collecting(void)
+{
+	return 0;
+}
 #endif
 
 #ifndef HAS_POOL

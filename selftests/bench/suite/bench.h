@@ -11,6 +11,9 @@
  * malloc(), for which the kernel keeps that, at any time.  BENCH_ALLOCATOR is what else
  * stands behind malloc().
  *
+ * With BENCH_COLLECTING it is also told how much of that were collections, as
+ * NAME-collecting, where the allocator tells.
+ *
  * Where the kernel counts system calls, in the file BENCH_CALLS, the line ends with how many
  * there were meanwhile, and how many faults.
  */
@@ -34,6 +37,7 @@ struct bench_counts {
 
 static struct {
 	uint64_t begin;
+	uint64_t collecting;
 	uint64_t collections;
 	uint64_t most;
 	struct bench_counts counts;
@@ -82,6 +86,7 @@ static inline void bench_end_counts(void)
 static inline void bench_begin(void)
 {
 	bench.most = 0;
+	bench.collecting = collecting();
 	bench.collections = collections();
 	bench_begin_counts();
 	bench.begin = bench_now();
@@ -121,9 +126,14 @@ static inline uint64_t bench_held(void)
 static inline void bench_end(const char *name)
 {
 	uint64_t took = bench_now() - bench.begin;
+	char collector[64];
 
 	bench_end_counts();
 	bench_print(name, took, bench_held());
+	if (!getenv("BENCH_COLLECTING"))
+		return;
+	snprintf(collector, sizeof(collector), "%s-collecting", name);
+	bench_print(collector, collecting() - bench.collecting, bench_held());
 }
 
 #endif /* GCHEAP_BENCH_H */

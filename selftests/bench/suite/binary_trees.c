@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * binary_trees [DEPTH]: many small trees are built, counted and dropped beside one that
- * stays.  The work is that of the Computer Language Benchmarks Game
+ * binary_trees [DEPTH [MIB]]: many small trees are built, counted and dropped beside one
+ * that stays, and beside a further one of so many MiB that was made before.  The work is that
+ * of the Computer Language Benchmarks Game
  * (https://benchmarksgame-team.pages.debian.net/benchmarksgame/description/binarytrees.html).
  */
 #include "bench.h"
@@ -38,9 +39,11 @@ static long grow_and_count(int depth)
 int main(int argc, char **argv)
 {
 	int most = bench_number(argc, argv, 1, 14), depth;
-	struct tree *volatile stays;
+	int mib = bench_number(argc, argv, 2, 0);
+	struct tree *volatile stays, *volatile old;
 
 	allocator_begin();
+	old = grow_beside(mib);
 	bench_begin();
 	must(grow_and_count(most + 1) == (1L << (most + 2)) - 1);
 	bench_sample();
@@ -53,7 +56,7 @@ int main(int argc, char **argv)
 		must(nodes == times * ((1L << (depth + 1)) - 1));
 		bench_sample();
 	}
-	bench_end("binary-trees");
+	bench_end(old ? "binary-trees-beside" : "binary-trees");
 	must(count(stays) == (1L << (most + 1)) - 1);
 	return 0;
 }

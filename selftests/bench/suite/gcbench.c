@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * gcbench [STRETCH [LIVE]]: binary trees of all sizes come and go while one of depth LIVE
- * and a large array stay, after one of depth STRETCH has made the heap large.  The work
- * is that of GCBench by John Ellis, Pete Kovac and Hans Boehm
- * (https://hboehm.info/gc/gc_bench/).
+ * gcbench [STRETCH [LIVE [MIB]]]: binary trees of all sizes come and go while one of depth
+ * LIVE and a large array stay, after one of depth STRETCH has made the heap large, and beside
+ * a further one of so many MiB that was made before.  The work is that of GCBench by John
+ * Ellis, Pete Kovac and Hans Boehm (https://hboehm.info/gc/gc_bench/).
  */
 #include "bench.h"
 #include "trees.h"
@@ -77,11 +77,13 @@ int main(int argc, char **argv)
 {
 	int stretch = bench_number(argc, argv, 1, 16);
 	int live = bench_number(argc, argv, 2, 14);
-	struct tree *volatile tree;
+	int mib = bench_number(argc, argv, 3, 0);
+	struct tree *volatile tree, *volatile old;
 	double *volatile array;
 	int depth, i;
 
 	allocator_begin();
+	old = grow_beside(mib);
 	bench_begin();
 	stretch_heap(stretch);
 	bench_sample();
@@ -92,7 +94,7 @@ int main(int argc, char **argv)
 		array[i] = i < ARRAY / 2 ? 1.0 / (i + 1) : 0;
 	for (depth = LEAST_DEPTH; depth <= live; depth += 2)
 		come_and_go(depth, stretch);
-	bench_end("gcbench");
+	bench_end(old ? "gcbench-beside" : "gcbench");
 	must(tree->left && array[1000] == 1.0 / 1001);
 	return 0;
 }

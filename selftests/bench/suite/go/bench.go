@@ -75,6 +75,44 @@ func number(nth int, without int) int {
 	return n
 }
 
+// Nodes of 32 bytes, which are not written to any more once they are made
+type oldNode struct {
+	left, right *oldNode
+	_           [2]int
+}
+
+func growOld(depth int) *oldNode {
+	n := new(oldNode)
+
+	if depth > 0 {
+		n.left = growOld(depth - 1)
+		n.right = growOld(depth - 1)
+	}
+	return n
+}
+
+// A tree of so many MiB at least, or none
+func growBeside(mib int) *oldNode {
+	depth := 14
+
+	if mib == 0 {
+		return nil
+	}
+	for 1<<(depth-14) < mib {
+		depth++
+	}
+	return growOld(depth)
+}
+
+// What is beside it, is in the name.
+func endBeside(name string, old *oldNode) {
+	if old != nil {
+		name += "-beside"
+	}
+	end(name)
+	runtime.KeepAlive(old)
+}
+
 // Marsaglia's xorshift
 func random(state *uint64, below uint64) uint64 {
 	*state ^= *state << 13

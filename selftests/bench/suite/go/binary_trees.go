@@ -28,6 +28,7 @@ func count(t *tree) int {
 
 func main() {
 	most := number(1, 14)
+	old := growBeside(number(2, 0))
 
 	begin()
 	must(count(grow(most+1)) == 1<<(most+2)-1, "the first tree")
@@ -41,6 +42,6 @@ func main() {
 		}
 		must(nodes == times*(1<<(depth+1)-1), "trees")
 	}
-	end("binary-trees")
+	endBeside("binary-trees", old)
 	must(count(stays) == 1<<(most+1)-1, "the tree that stays")
 }

@@ -57,6 +57,7 @@ func comeAndGo(depth, stretch int) {
 func main() {
 	stretch := number(1, 16)
 	live := number(2, 14)
+	old := growBeside(number(3, 0))
 
 	begin()
 	seen = growUp(stretch)
@@ -72,6 +73,6 @@ func main() {
 	for depth := leastDepth; depth <= live; depth += 2 {
 		comeAndGo(depth, stretch)
 	}
-	end("gcbench")
+	endBeside("gcbench", old)
 	must(tree.left != nil && numbers[1000] == 1.0/1001, "what stays")
 }
