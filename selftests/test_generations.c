@@ -65,6 +65,7 @@ static void set_parameter(const char *name, const char *value)
 /* However fast the machine is, it is worth it to mark while the program runs. */
 FIXTURE_SETUP(young)
 {
+	set_parameter("generational", "Y");
 	set_parameter("pause_us", "20");
 	self->table.heap = gcheap_open(NULL);
 	ASSERT_NE(NULL, self->table.heap);
@@ -80,6 +81,7 @@ FIXTURE_TEARDOWN(young)
 	root = NULL;
 	gcheap_close(self->table.heap);
 	set_parameter("pause_us", "500");
+	set_parameter("generational", "N");
 }
 
 static bool there_are_minor_ones(void)
