@@ -50,8 +50,8 @@
 #define WAIT_MIN	3U
 #define WAIT_MAX	15U
 
-static bool generational;
-module_param(generational, bool, 0644);
+bool gc_generational;
+module_param_named(generational, gc_generational, bool, 0644);
 MODULE_PARM_DESC(generational, "collect young objects only, where that is worth it, and the program runs meanwhile (default 0)");
 
 /* It is due by the goal: who wants memory before that wants more than a minor one finds. */
@@ -74,7 +74,7 @@ bool gc_generations_minor(const struct gc_heap *heap)
 {
 	const struct gc_generations *g = &heap->generations;
 
-	return READ_ONCE(generational) && heap->slabs.sticky && g->fruitful && !g->wait &&
+	return READ_ONCE(gc_generational) && heap->slabs.sticky && g->fruitful && !g->wait &&
 	       g->since <= SINCE_MOST * g->work &&
 	       ktime_get_ns() - g->full_ns <= LONG_NS &&
 	       heap->goal >= heap->ceiling &&
@@ -110,7 +110,7 @@ bool gc_generations_wanted(const struct gc_heap *heap, const struct gc_collectio
 	const struct gc_generations *g = &heap->generations;
 
 	/* One that was due is one that was waited for. */
-	if (!READ_ONCE(generational) || g->wait > c->due)
+	if (!READ_ONCE(gc_generational) || g->wait > c->due)
 		return false;
 	if (c->minor || !c->due)
 		return g->fruitful;

@@ -37,6 +37,8 @@ struct gc_generations {
 	unsigned int backoff;
 };
 
+extern bool gc_generational;
+
 bool gc_generations_minor(const struct gc_heap *heap);
 bool gc_generations_wanted(const struct gc_heap *heap, const struct gc_collection *c,
 			   u64 marked);

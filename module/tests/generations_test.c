@@ -225,8 +225,25 @@ static struct kunit_case generations_cases[] = {
 	{}
 };
 
+/* Whether it is so by default is not what is tried here. */
+static bool by_default;
+
+static int generations_init(struct kunit *test)
+{
+	by_default = gc_generational;
+	WRITE_ONCE(gc_generational, true);
+	return 0;
+}
+
+static void generations_exit(struct kunit *test)
+{
+	WRITE_ONCE(gc_generational, by_default);
+}
+
 static struct kunit_suite generations_suite = {
 	.name = "gcheap_generations",
+	.init = generations_init,
+	.exit = generations_exit,
 	.test_cases = generations_cases,
 };
 
