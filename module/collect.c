@@ -259,6 +259,16 @@ static int stop_and_mark(struct gc_heap *heap, struct gc_roots *roots,
 	return err;
 }
 
+static struct gc_verify *verify_new(struct gc_heap *heap)
+{
+	struct gc_verify *v = gc_verify_new(&heap->slabs, heap->base);
+
+	if (!v || !gc_verify_know(v, &heap->astray, has_run(heap->collection)))
+		return v;
+	gc_verify_free(v);
+	return NULL;
+}
+
 /* Everything that can fail for want of memory comes before the stop. */
 static int pause_once(struct gc_heap *heap, u64 budget_ns)
 {
@@ -270,7 +280,7 @@ static int pause_once(struct gc_heap *heap, u64 budget_ns)
 	if (c->concurrent && gc_dirty_make_room(&heap->dirty))
 		return -ENOMEM;
 	if (READ_ONCE(verify) && budget_ns) {
-		v = gc_verify_new(&heap->slabs, heap->base);
+		v = verify_new(heap);
 		if (!v)
 			pr_notice_ratelimited("no memory to verify a collection\n");
 	}

@@ -31,6 +31,7 @@
 #include "stats.h"
 #include "stop.h"
 #include "user.h"
+#include "verify.h"
 
 /* Smallest goal at 100 percent, as Go's heapMinimum. */
 #define GOAL_MIN	(4ULL << 20)
@@ -135,6 +136,7 @@ static void make_empty(struct gc_heap *heap)
 		gc_collection_end(heap);
 	gc_slabs_empty(&heap->slabs);
 	gc_dirty_end(&heap->dirty);
+	gc_verify_forget(&heap->astray);
 	heap->generations = (struct gc_generations) {};
 	gc_heap_pace(heap);
 	/* Who waits to map it again sees it empty. */
@@ -285,6 +287,7 @@ void gc_heap_free(struct gc_heap *heap)
 	gc_members_destroy(heap);
 	gc_slabs_destroy(&heap->slabs);
 	gc_dirty_end(&heap->dirty);
+	gc_verify_forget(&heap->astray);
 	gc_stats_destroy(heap);
 	gc_map_put_inode(heap->inode);
 	gc_world_put(heap->world);

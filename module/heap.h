@@ -44,6 +44,7 @@
 #include "slab.h"
 
 struct cred;
+struct gc_astray;
 struct gc_collection;
 struct gc_fetcher;
 struct gc_pressed;
@@ -146,6 +147,7 @@ struct gc_effort {
  * @last: what the last full collection took, and the last minor one
  * @dirty: what the program writes, as long as that is to be known
  * @generations: which kind the next one is
+ * @astray: what verify.c knows of the last one that it has compared, or NULL
  * @sweeper: sweeps what nobody asked for
  * @scavenger: gives memory back that nobody asked for
  * @pressed: what the shrinker knows of the heap
@@ -205,6 +207,7 @@ struct gc_heap {
 	struct gc_effort last[2];
 	struct gc_dirty dirty;
 	struct gc_generations generations;
+	struct gc_astray *astray;
 	struct delayed_work sweeper;
 	struct gc_scavenger scavenger;
 	struct gc_pressed *pressed;

@@ -9,6 +9,11 @@
  * division.  An object that is reached is grey until it has been scanned; the
  * walk takes the first slab with anything grey in it, time and again, until
  * there is none.
+ *
+ * A word that looked like the address of an object before there was one keeps nothing when it
+ * is not looked at again, as the program has not stored it for that object.  So a walk
+ * notes which words lead astray, and the next one after that does not follow them, unless
+ * they were changed, or the marking that is verified has looked at all words by itself.
  */
 #include <linux/bitmap.h>
 #include <linux/mm.h>
@@ -19,6 +24,31 @@
 #include "gfp.h"
 #include "given_up.h"
 #include "verify.h"
+
+/**
+ * struct astray - a word that leads to no object, or to one that is not marked
+ * @at: where it is, in bytes from the heap's start
+ * @word: what it is
+ */
+struct astray {
+	size_t at;
+	unsigned long word;
+};
+
+/* What is noted at least, and of what grows from one collection to the next */
+#define ASTRAY_MIN	4096
+
+/**
+ * struct gc_astray - all of them, by @at, after a marking
+ * @room: how many there is room for in @words
+ * @nr: how many there are, which may be more
+ * @words: those that there was room for
+ */
+struct gc_astray {
+	size_t room;
+	size_t nr;
+	struct astray words[];
+};
 
 /**
  * struct seen_slab - what is known of a slab
@@ -54,6 +84,10 @@ struct seen_slab {
  * @words: length of @bits
  * @used: words of @bits that belong to a slab
  * @bits: all bitmaps of the slabs
+ * @known: words that led astray when the last marking was verified; NULL when nobody wants
+ *	to know
+ * @next: those that do now
+ * @inexact: what led astray is not to be followed
  */
 struct gc_verify {
 	struct gc_slabs *gs;
@@ -66,6 +100,9 @@ struct gc_verify {
 	size_t words;
 	size_t used;
 	unsigned long *bits;
+	struct gc_astray **known;
+	struct gc_astray *next;
+	bool inexact;
 };
 
 static void count_slab(struct gc_slab *slab, void *arg)
@@ -114,7 +151,43 @@ void gc_verify_free(struct gc_verify *v)
 	kvfree(v->slabs);
 	kvfree(v->grey);
 	kvfree(v->bits);
+	kvfree(v->next);
 	kfree(v);
+}
+
+/**
+ * gc_verify_know() - get the memory to note which words lead astray
+ * @v: marking, not begun
+ * @known: in: what was noted the last time, or NULL; out: the same of this marking, when it
+ *	has been compared
+ * @inexact: not all words are looked at by the marking that is verified, after the last
+ *	object has been made
+ *
+ * Context: may sleep.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int gc_verify_know(struct gc_verify *v, struct gc_astray **known, bool inexact)
+{
+	size_t room = ASTRAY_MIN + (*known ? 2 * (*known)->nr : 0);
+
+	v->next = kvzalloc(struct_size(v->next, words, room), GC_GFP);
+	if (!v->next)
+		return -ENOMEM;
+	v->next->room = room;
+	v->known = known;
+	v->inexact = inexact;
+	return 0;
+}
+
+/**
+ * gc_verify_forget() - the objects that were verified are gone
+ * @known: as for gc_verify_know()
+ */
+void gc_verify_forget(struct gc_astray **known)
+{
+	kvfree(*known);
+	*known = NULL;
 }
 
 static unsigned long *take_bits(struct gc_verify *v, struct gc_slab *slab)
@@ -247,12 +320,54 @@ static unsigned long *reached(struct gc_verify *v, struct seen_slab *seen)
 	return v->walks ? seen->after : seen->before;
 }
 
-static void reach(struct gc_verify *v, unsigned long word)
+static bool was_astray(const struct gc_astray *known, size_t at, unsigned long word)
+{
+	size_t low = 0, high = known ? min(known->nr, known->room) : 0;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (known->words[middle].at == at)
+			return known->words[middle].word == word;
+		if (known->words[middle].at < at)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return false;
+}
+
+static void note_astray(struct gc_verify *v, size_t at, unsigned long word)
+{
+	struct gc_astray *next = v->next;
+
+	if (next->nr < next->room)
+		next->words[next->nr] = (struct astray) { at, word };
+	next->nr++;
+}
+
+/* The word at @at leads to what @seen and @index tell, or nowhere. */
+static bool leads_astray(struct gc_verify *v, size_t at, unsigned long word,
+			 struct seen_slab *seen, u32 index)
+{
+	bool marked = seen && test_bit(index, gc_slab_mark_bits(seen->slab));
+
+	if (!v->known || word - v->base >= v->gs->pages.frontier << PAGE_SHIFT)
+		return false;
+	/* By the second walk it is known what is marked. */
+	if (v->walks && !marked)
+		note_astray(v, at, word);
+	return v->inexact && was_astray(*v->known, at, word);
+}
+
+static void reach(struct gc_verify *v, size_t at, unsigned long word)
 {
 	struct seen_slab *seen;
 	u32 index;
 
 	seen = find_object(v, word, &index);
+	if (leads_astray(v, at, word, seen, index))
+		return;
 	if (!seen || __test_and_set_bit(index, reached(v, seen)))
 		return;
 	if (seen->slab->noscan)
@@ -273,7 +388,7 @@ static void scan_object(struct gc_verify *v, size_t offset, size_t end)
 			return;
 		words = page_address(page) + offset_in_page(offset);
 		for (; offset < stop; offset += sizeof(long))
-			reach(v, READ_ONCE(*words++));
+			reach(v, offset, READ_ONCE(*words++));
 		cond_resched();
 	}
 }
@@ -343,6 +458,8 @@ static bool compare_slot(struct seen_slab *seen, u32 index, bool exact,
 		return false;
 	if (marked && !exact)
 		return true;
+	if (!faults)
+		return false;
 	gc_fault(faults, (struct gc_fault) {
 		.what = marked ? "an object that nothing refers to is marked" :
 				 "an object that is referred to is not marked",
@@ -354,18 +471,38 @@ static bool compare_slot(struct seen_slab *seen, u32 index, bool exact,
 	return false;
 }
 
+static int by_place(const void *a, const void *b)
+{
+	const struct astray *left = a, *right = b;
+
+	return left->at < right->at ? -1 : left->at > right->at;
+}
+
+/* For the next marking */
+static void keep_astray(struct gc_verify *v)
+{
+	if (!v->known)
+		return;
+	sort(v->next->words, min(v->next->nr, v->next->room), sizeof(*v->next->words),
+	     by_place, NULL);
+	kvfree(*v->known);
+	*v->known = v->next;
+	v->next = NULL;
+}
+
 /**
  * gc_verify_compare() - compare with the marks in the slabs
  * @v: marking, walked twice
  * @exact: the program has not run since the first of these was set; else more may
  *	be marked than is referred to
- * @faults: each difference
+ * @faults: each difference, unless there were too many words that led astray
  *
  * Return: bytes of what is marked, and nothing refers to any more.
  */
 u64 gc_verify_compare(struct gc_verify *v, bool exact,
 		      struct gc_faults *faults)
 {
+	bool blind = !exact && v->known && *v->known && (*v->known)->nr > (*v->known)->room;
 	u64 floating = 0;
 	size_t i;
 	u32 index;
@@ -374,9 +511,10 @@ u64 gc_verify_compare(struct gc_verify *v, bool exact,
 		struct seen_slab *seen = &v->slabs[i];
 
 		for (index = 0; index < seen->slab->slots; index++)
-			if (compare_slot(seen, index, exact, faults))
+			if (compare_slot(seen, index, exact, blind ? NULL : faults))
 				floating += seen->slab->object_size;
 		cond_resched();
 	}
+	keep_astray(v);
 	return floating;
 }

@@ -22,9 +22,12 @@
 #include "slab.h"
 
 struct gc_verify;
+struct gc_astray;
 
 struct gc_verify *gc_verify_new(struct gc_slabs *gs, unsigned long base);
 void gc_verify_free(struct gc_verify *v);
+int gc_verify_know(struct gc_verify *v, struct gc_astray **known, bool inexact);
+void gc_verify_forget(struct gc_astray **known);
 
 void gc_verify_begin(struct gc_verify *v);
 void gc_verify_words(struct gc_verify *v, const unsigned long *words,

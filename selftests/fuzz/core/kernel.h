@@ -132,6 +132,7 @@ void free_page(unsigned long address);
 #define kzalloc(bytes, gfp)		((void)(gfp), memory_get(bytes))
 #define kcalloc(n, bytes, gfp)		((void)(gfp), memory_get((n) * (bytes)))
 #define kvcalloc(n, bytes, gfp)		kcalloc(n, bytes, gfp)
+#define kvzalloc(bytes, gfp)		kzalloc(bytes, gfp)
 #define kfree(p)			memory_put(p)
 #define kvfree(p)			memory_put(p)
 
