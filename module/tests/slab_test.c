@@ -12,6 +12,7 @@
 #include <linux/mm.h>
 #include <linux/sizes.h>
 
+#include "audit.h"
 #include "bare_heap.h"
 #include "slab.h"
 
@@ -879,6 +880,45 @@ static void recalled_slab_keeps_what_is_marked_though_told_unused(struct kunit *
 	}
 }
 
+/* A marking is complete, and all is swept. */
+static void marked_and_swept(struct kunit *test, struct gc_slabs *gs, bool sticky)
+{
+	gc_slabs_marked(gs, bare_heap_marked_bytes(gs), sticky);
+	gc_slabs_recalled(gs);
+	gc_slabs_sweep(gs, UINT_MAX);
+	gc_audit(gs);
+	KUNIT_ASSERT_EQ(test, gs->pages.faults.nr, 0);
+}
+
+/* One in a slab that a thread has, one in one that nobody has, and a large one */
+static void what_is_old_stays_marked_until_nobody_wants_to_know(struct kunit *test)
+{
+	struct gc_slabs *gs = bare_heap_new(test, BARE_HEAP_PAGES);
+	LIST_HEAD(owned);
+	size_t old[] = {
+		take(test, gs, 1, &owned)->offset,
+		gc_slab_alloc_object(gs, 100, false),
+		gc_slab_alloc_object(gs, SZ_64K, false),
+	};
+	size_t young, garbage;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(old); i++)
+		bare_heap_mark(gs, old[i]);
+	marked_and_swept(test, gs, true);
+	young = gc_slab_alloc_object(gs, 100, false);
+	garbage = gc_slab_alloc_object(gs, 100, false);
+	for (i = 0; i < ARRAY_SIZE(old); i++)
+		KUNIT_EXPECT_TRUE(test, bare_heap_is_marked(gs, old[i]));
+	KUNIT_EXPECT_FALSE(test, bare_heap_is_marked(gs, young));
+	KUNIT_EXPECT_FALSE(test, bare_heap_is_marked(gs, garbage));
+	bare_heap_mark(gs, young);
+	marked_and_swept(test, gs, false);
+	KUNIT_EXPECT_EQ(test, bare_heap_marked_bytes(gs), 0);
+	KUNIT_EXPECT_EQ(test, gs->frees[size_class_of(100)], 1);
+	KUNIT_EXPECT_EQ(test, gs->frees[SLAB_LARGE], 0);
+}
+
 static void slab_knows_the_cycle_it_was_handed_out_in(struct kunit *test)
 {
 	struct gc_slabs *gs = bare_heap_new(test, BARE_HEAP_PAGES);
@@ -1179,6 +1219,7 @@ static struct kunit_case slab_cases[] = {
 	KUNIT_CASE(slots_swept_under_an_owner_come_back_zero),
 	KUNIT_CASE(what_a_recalled_slab_had_unused_has_not_lived),
 	KUNIT_CASE(recalled_slab_keeps_what_is_marked_though_told_unused),
+	KUNIT_CASE(what_is_old_stays_marked_until_nobody_wants_to_know),
 	KUNIT_CASE(slab_knows_the_cycle_it_was_handed_out_in),
 	KUNIT_CASE(visit_meets_each_slab_once),
 	KUNIT_CASE(accounts_of_a_random_program_add_up),
