@@ -106,12 +106,6 @@ static unsigned int pause_us = 500;
 module_param(pause_us, uint, 0644);
 MODULE_PARM_DESC(pause_us, "microseconds of marking in a pause, beyond which the program runs on (default 500)");
 
-/* Bytes in use by what the last collection has left, and what came since */
-static u64 in_use(const struct gc_heap *heap)
-{
-	return heap->slabs.live + max(heap->slabs.since, 0LL);
-}
-
 /* Returns 0 when all is marked, 1 when time is over, or an error. */
 static int mark_until(struct gc_marker *m, u64 budget_ns)
 {
@@ -168,6 +162,14 @@ static void look_again(struct gc_heap *heap)
 	}
 }
 
+static void compare(struct gc_heap *heap, struct gc_verify *v)
+{
+	if (gc_verify_is_blind(v))
+		pr_notice_ratelimited("a collection is not verified: too many words may be addresses, or the one before was not\n");
+	heap->collection->cycle.floating =
+		gc_verify_compare(v, &heap->slabs.pages.faults);
+}
+
 /* The world is stopped, and all is marked. */
 static void flip(struct gc_heap *heap, struct gc_roots *roots)
 {
@@ -175,9 +177,10 @@ static void flip(struct gc_heap *heap, struct gc_roots *roots)
 	u64 unused;
 
 	if (roots->verify)
-		c->cycle.floating = gc_verify_compare(roots->verify, !has_run(c),
-						      &heap->slabs.pages.faults);
-	c->in_use = in_use(heap);
+		compare(heap, roots->verify);
+	else
+		gc_verify_forget(&heap->astray);
+	c->in_use = gc_heap_in_use(heap);
 	unused = gc_owned_sweep(&roots->reader);
 	/* From the look in this pause on it is known what is written. */
 	gc_slabs_marked(&heap->slabs, c->marker.marked,
@@ -202,7 +205,7 @@ static int mark(struct gc_heap *heap, struct gc_roots *roots, u64 budget_ns,
 	gc_mutators_reap(heap, gc_world_round(heap->world));
 	gc_members_reap(heap);
 	if (roots->verify)
-		gc_verify_begin(roots->verify);
+		gc_verify_begin(roots->verify, !has_run(c));
 	err = gc_roots_mark(roots);
 	pause->roots_ns = ktime_get_ns() - start;
 	c->aside_ns += pause->roots_ns;
@@ -263,7 +266,7 @@ static struct gc_verify *verify_new(struct gc_heap *heap)
 {
 	struct gc_verify *v = gc_verify_new(&heap->slabs, heap->base);
 
-	if (!v || !gc_verify_know(v, &heap->astray, has_run(heap->collection)))
+	if (!v || !gc_verify_know(v, &heap->astray))
 		return v;
 	gc_verify_free(v);
 	return NULL;
@@ -489,7 +492,7 @@ static bool takes_long(const struct gc_heap *heap)
 	if (!READ_ONCE(concurrent) || !gc_dirty_possible())
 		return false;
 	if (!heap->slabs.cycle)
-		return in_use(heap) > SMALL_BYTES;
+		return gc_heap_in_use(heap) > SMALL_BYTES;
 	/* A look at all pages is a part of the last pause. */
 	return last->mark_ns > READ_ONCE(pause_us) * NSEC_PER_USEC &&
 	       last->mark_ns > LOOKS_WORTH * last->look_ns;
@@ -562,7 +565,7 @@ static int begin(struct gc_heap *heap, enum kind kind, bool beside)
 	};
 	c->room = max(gc_heap_room(heap), ROOM_MIN);
 	c->work = heap->last[minor].work ? heap->last[minor].work :
-					   in_use(heap) / sizeof(long);
+					   gc_heap_in_use(heap) / sizeof(long);
 	err = minor ? look_first(heap) : pauses(heap);
 	return spent(heap, start, err);
 }

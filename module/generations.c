@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * When it is worth to look at young objects only.  See generations.h.
+ * When it is worth to look at young objects only, if that is wanted.  See generations.h.
  *
  * Where a limit makes collections come earlier, all are full ones.
  *

@@ -448,12 +448,6 @@ void gc_heap_pace(struct gc_heap *heap)
 	heap->held_ns = now;
 }
 
-/* Bytes of objects that lived, or were handed out since */
-static u64 in_use(const struct gc_heap *heap)
-{
-	return heap->slabs.live + max(heap->slabs.since, 0LL);
-}
-
 /**
  * gc_heap_settle() - the collection that is due is about to begin
  * @heap: heap
@@ -467,7 +461,7 @@ static u64 in_use(const struct gc_heap *heap)
 void gc_heap_settle(struct gc_heap *heap)
 {
 	if (pages_taken(heap) != heap->held_taken)
-		heap->held_goal = min(heap->held_goal, in_use(heap));
+		heap->held_goal = min(heap->held_goal, gc_heap_in_use(heap));
 }
 
 /**
@@ -560,7 +554,7 @@ static bool is_tight(const struct gc_heap *heap, u64 more, bool own)
  */
 bool gc_heap_due(const struct gc_heap *heap, u64 more)
 {
-	u64 used = in_use(heap) + more;
+	u64 used = gc_heap_in_use(heap) + more;
 	bool reached = is_reached(heap, used, more);
 
 	if (heap->slabs.since <= 0)
@@ -581,7 +575,7 @@ bool gc_heap_due(const struct gc_heap *heap, u64 more)
  */
 u64 gc_heap_room(const struct gc_heap *heap)
 {
-	u64 used = in_use(heap), next = gc_heap_next(heap);
+	u64 used = gc_heap_in_use(heap), next = gc_heap_next(heap);
 
 	return next > used ? next - used : 0;
 }
@@ -640,7 +634,7 @@ bool gc_heap_may_help(const struct gc_heap *heap)
  */
 void gc_heap_not_soon(struct gc_heap *heap)
 {
-	u64 used = in_use(heap);
+	u64 used = gc_heap_in_use(heap);
 
 	heap->tight_since = used - heap->slabs.live + max_t(u64, used / 8, SZ_256K);
 }
@@ -655,7 +649,7 @@ void gc_heap_not_soon(struct gc_heap *heap)
  */
 void gc_heap_put_off(struct gc_heap *heap)
 {
-	u64 used = in_use(heap);
+	u64 used = gc_heap_in_use(heap);
 
 	heap->goal = max_t(u64, heap->goal, used + max_t(u64, used / 8, SZ_256K));
 	gc_heap_not_soon(heap);

@@ -33,6 +33,7 @@
 
 #include <linux/gcheap.h>
 #include <linux/ktime.h>
+#include <linux/minmax.h>
 #include <linux/mutex.h>
 #include <linux/rhashtable-types.h>
 #include <linux/spinlock.h>
@@ -218,6 +219,12 @@ struct gc_heap {
 struct gc_heap *gc_heap_new(void);
 void gc_heap_free(struct gc_heap *heap);
 void gc_heap_unlock(struct gc_heap *heap);
+
+/* Bytes of objects that lived, or were handed out since */
+static inline u64 gc_heap_in_use(const struct gc_heap *heap)
+{
+	return heap->slabs.live + max(heap->slabs.since, 0LL);
+}
 
 u64 gc_heap_goal(const struct gc_heap *heap);
 void gc_heap_settle(struct gc_heap *heap);

@@ -21,6 +21,8 @@ static_assert(sizeof(struct gcheap_stats_page) +
  * gc_stats_meta_bytes() - memory that a heap takes beside its objects
  * @heap: heap
  *
+ * Without what the parameter verify takes.
+ *
  * Context: any; exact with the heap's lock held, else each summand is as it was at
  * some moment.
  *

@@ -2,8 +2,9 @@
 /*
  * The second marker.  See verify.h.
  *
- * It owns its own bitmaps and writes to nothing else.  It waits for nobody, and
- * takes no lock: the collector that made it holds the heap's.
+ * It owns its own bitmaps, and what it notes for the next one is the heap's; it writes to
+ * nothing else.  It waits for nobody, and takes no lock: the collector that made it holds
+ * the heap's.
  *
  * Slabs stand in an array by address; an object is found by bisection and
  * division.  An object that is reached is grey until it has been scanned; the
@@ -11,9 +12,11 @@
  * there is none.
  *
  * A word that looked like the address of an object before there was one keeps nothing when it
- * is not looked at again, as the program has not stored it for that object.  So a walk
- * notes which words lead astray, and the next one after that does not follow them, unless
- * they were changed, or the marking that is verified has looked at all words by itself.
+ * is not looked at again, as the program has not stored it for that object.  So it is noted
+ * which words lead astray, and the next marking's walks do not follow them to what is not
+ * marked, unless they were changed, or that marking looks at all words in one stop.  One that
+ * came to be so since, and that the marker has passed before its object was made, still
+ * looks like a fault: that takes a program which stores addresses that are none.
  */
 #include <linux/bitmap.h>
 #include <linux/mm.h>
@@ -35,14 +38,15 @@ struct astray {
 	unsigned long word;
 };
 
-/* What is noted at least, and of what grows from one collection to the next */
-#define ASTRAY_MIN	4096
+/* There is room for twice as many as were noted the last time, and for this many */
+#define ASTRAY_MIN	4096UL
+#define ASTRAY_MAX	BIT(22)
 
 /**
- * struct gc_astray - all of them, by @at, after a marking
+ * struct gc_astray - all of them, after a marking
  * @room: how many there is room for in @words
  * @nr: how many there are, which may be more
- * @words: those that there was room for
+ * @words: those that there was room for; by @at from gc_verify_know() on
  */
 struct gc_astray {
 	size_t room;
@@ -87,7 +91,7 @@ struct seen_slab {
  * @known: words that led astray when the last marking was verified; NULL when nobody wants
  *	to know
  * @next: those that do now
- * @inexact: what led astray is not to be followed
+ * @exact: the marking that is verified looks at all words after the last object was made
  */
 struct gc_verify {
 	struct gc_slabs *gs;
@@ -102,7 +106,7 @@ struct gc_verify {
 	unsigned long *bits;
 	struct gc_astray **known;
 	struct gc_astray *next;
-	bool inexact;
+	bool exact;
 };
 
 static void count_slab(struct gc_slab *slab, void *arg)
@@ -155,33 +159,47 @@ void gc_verify_free(struct gc_verify *v)
 	kfree(v);
 }
 
+static int by_place(const void *a, const void *b)
+{
+	const struct astray *left = a, *right = b;
+
+	return left->at < right->at ? -1 : left->at > right->at;
+}
+
+static size_t noted(const struct gc_astray *known)
+{
+	return known ? min(known->nr, known->room) : 0;
+}
+
 /**
  * gc_verify_know() - get the memory to note which words lead astray
  * @v: marking, not begun
- * @known: in: what was noted the last time, or NULL; out: the same of this marking, when it
- *	has been compared
- * @inexact: not all words are looked at by the marking that is verified, after the last
- *	object has been made
+ * @known: in: what was noted when the last marking ended, or NULL; out: the same of this
+ *	one, when it has been compared
  *
- * Context: may sleep.
+ * Context: may sleep; before the world is stopped.
  *
  * Return: 0 or -ENOMEM.
  */
-int gc_verify_know(struct gc_verify *v, struct gc_astray **known, bool inexact)
+int gc_verify_know(struct gc_verify *v, struct gc_astray **known)
 {
-	size_t room = ASTRAY_MIN + (*known ? 2 * (*known)->nr : 0);
+	size_t room = ASTRAY_MIN;
 
+	if (*known) {
+		room = min(room + 2 * (*known)->nr, ASTRAY_MAX);
+		sort((*known)->words, noted(*known), sizeof(*(*known)->words), by_place,
+		     NULL);
+	}
 	v->next = kvzalloc(struct_size(v->next, words, room), GC_GFP);
 	if (!v->next)
 		return -ENOMEM;
 	v->next->room = room;
 	v->known = known;
-	v->inexact = inexact;
 	return 0;
 }
 
 /**
- * gc_verify_forget() - the objects that were verified are gone
+ * gc_verify_forget() - a marking ended that was not verified, or the objects are gone
  * @known: as for gc_verify_know()
  */
 void gc_verify_forget(struct gc_astray **known)
@@ -223,9 +241,12 @@ static int by_address(const void *a, const void *b)
 /**
  * gc_verify_begin() - look at the slabs
  * @v: marking; from now on no slab comes or goes until it is compared
+ * @exact: the program has not run since the first mark was set; else more may be marked than
+ *	is referred to, and a word that was no address need not have been looked at again
  */
-void gc_verify_begin(struct gc_verify *v)
+void gc_verify_begin(struct gc_verify *v, bool exact)
 {
+	v->exact = exact;
 	gc_slabs_visit(v->gs, add_slab, v);
 	sort(v->slabs, v->nr, sizeof(*v->slabs), by_address, NULL);
 }
@@ -322,7 +343,7 @@ static unsigned long *reached(struct gc_verify *v, struct seen_slab *seen)
 
 static bool was_astray(const struct gc_astray *known, size_t at, unsigned long word)
 {
-	size_t low = 0, high = known ? min(known->nr, known->room) : 0;
+	size_t low = 0, high = noted(known);
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
@@ -352,18 +373,19 @@ static bool leads_astray(struct gc_verify *v, size_t at, unsigned long word,
 {
 	bool marked = seen && test_bit(index, gc_slab_mark_bits(seen->slab));
 
-	if (!v->known || word - v->base >= v->gs->pages.frontier << PAGE_SHIFT)
+	/* The heap may grow to there. */
+	if (!v->known || marked || word - v->base >= v->gs->pages.limit << PAGE_SHIFT)
 		return false;
 	/* By the second walk it is known what is marked. */
-	if (v->walks && !marked)
+	if (v->walks)
 		note_astray(v, at, word);
-	return v->inexact && was_astray(*v->known, at, word);
+	return !v->exact && was_astray(*v->known, at, word);
 }
 
 static void reach(struct gc_verify *v, size_t at, unsigned long word)
 {
 	struct seen_slab *seen;
-	u32 index;
+	u32 index = 0;
 
 	seen = find_object(v, word, &index);
 	if (leads_astray(v, at, word, seen, index))
@@ -445,7 +467,7 @@ int gc_verify_walk(struct gc_verify *v)
 	return 0;
 }
 
-/* Returns whether it is marked, and nothing refers to it any more. */
+/* Returns whether it is marked, and nothing refers to it any more; @faults may be NULL. */
 static bool compare_slot(struct seen_slab *seen, u32 index, bool exact,
 			 struct gc_faults *faults)
 {
@@ -471,47 +493,54 @@ static bool compare_slot(struct seen_slab *seen, u32 index, bool exact,
 	return false;
 }
 
-static int by_place(const void *a, const void *b)
-{
-	const struct astray *left = a, *right = b;
-
-	return left->at < right->at ? -1 : left->at > right->at;
-}
-
 /* For the next marking */
 static void keep_astray(struct gc_verify *v)
 {
 	if (!v->known)
 		return;
-	sort(v->next->words, min(v->next->nr, v->next->room), sizeof(*v->next->words),
-	     by_place, NULL);
 	kvfree(*v->known);
 	*v->known = v->next;
 	v->next = NULL;
 }
 
 /**
+ * gc_verify_is_blind() - whether faults cannot be told from words that led astray before
+ * @v: marking, begun
+ *
+ * There were too many of them, or the last marking was not verified.  Before the first one
+ * there were none.
+ *
+ * Return: true when it is so.
+ */
+bool gc_verify_is_blind(const struct gc_verify *v)
+{
+	const struct gc_astray *known = v->known ? *v->known : NULL;
+
+	if (v->exact || !v->known)
+		return false;
+	return known ? known->nr > known->room : v->gs->cycle > 0;
+}
+
+/**
  * gc_verify_compare() - compare with the marks in the slabs
  * @v: marking, walked twice
- * @exact: the program has not run since the first of these was set; else more may
- *	be marked than is referred to
- * @faults: each difference, unless there were too many words that led astray
+ * @faults: each difference, unless it is not known which words led astray
  *
  * Return: bytes of what is marked, and nothing refers to any more.
  */
-u64 gc_verify_compare(struct gc_verify *v, bool exact,
-		      struct gc_faults *faults)
+u64 gc_verify_compare(struct gc_verify *v, struct gc_faults *faults)
 {
-	bool blind = !exact && v->known && *v->known && (*v->known)->nr > (*v->known)->room;
 	u64 floating = 0;
 	size_t i;
 	u32 index;
 
+	if (gc_verify_is_blind(v))
+		faults = NULL;
 	for (i = 0; i < v->nr; i++) {
 		struct seen_slab *seen = &v->slabs[i];
 
 		for (index = 0; index < seen->slab->slots; index++)
-			if (compare_slot(seen, index, exact, blind ? NULL : faults))
+			if (compare_slot(seen, index, v->exact, faults))
 				floating += seen->slab->object_size;
 		cond_resched();
 	}

@@ -5,6 +5,7 @@
  */
 #include <kunit/test.h>
 #include <linux/mm.h>
+#include <linux/sizes.h>
 
 #include "bare_heap.h"
 #include "graph.h"
@@ -47,7 +48,7 @@ static void mark_roots(struct kunit *test, struct both *both)
 
 	KUNIT_ASSERT_EQ(test, gc_marker_init(&both->marker, graph->gs,
 					     HEAP_BASE), 0);
-	gc_verify_begin(both->verify);
+	gc_verify_begin(both->verify, true);
 	gc_mark_words(&both->marker, graph->roots, GRAPH_ROOTS);
 	gc_verify_words(both->verify, graph->roots, GRAPH_ROOTS);
 	KUNIT_ASSERT_EQ(test, gc_verify_walk(both->verify), 0);
@@ -62,7 +63,7 @@ static void mark_rest(struct kunit *test, struct both *both)
 static unsigned int compare(struct kunit *test, struct both *both)
 {
 	KUNIT_ASSERT_EQ(test, gc_verify_walk(both->verify), 0);
-	gc_verify_compare(both->verify, true, &both->faults);
+	gc_verify_compare(both->verify, &both->faults);
 	return both->faults.nr;
 }
 
@@ -110,7 +111,7 @@ static void both_markings_agree_on_ends_of_objects(struct kunit *test)
 	}
 	KUNIT_ASSERT_EQ(test, gc_marker_init(&both->marker, graph->gs,
 					     HEAP_BASE), 0);
-	gc_verify_begin(both->verify);
+	gc_verify_begin(both->verify, true);
 	gc_mark_words_and_ends(&both->marker, words, ARRAY_SIZE(words));
 	gc_verify_words_and_ends(both->verify, words, ARRAY_SIZE(words));
 	KUNIT_ASSERT_EQ(test, gc_verify_walk(both->verify), 0);
@@ -126,7 +127,7 @@ static void end_that_was_not_marked_is_found(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, gc_marker_init(&both->marker, both->graph->gs,
 					     HEAP_BASE), 0);
-	gc_verify_begin(both->verify);
+	gc_verify_begin(both->verify, true);
 	gc_mark_words(&both->marker, &word, 1);
 	gc_verify_words_and_ends(both->verify, &word, 1);
 	KUNIT_ASSERT_EQ(test, gc_verify_walk(both->verify), 0);
@@ -199,14 +200,103 @@ static void walk_ends_when_the_caller_is_killed(struct kunit *test)
 {
 	struct both *both = both_new(test, 5);
 
-	gc_verify_begin(both->verify);
+	gc_verify_begin(both->verify, true);
 	gc_verify_words(both->verify, both->graph->roots, GRAPH_ROOTS);
 	caller_is_killed();
 	KUNIT_EXPECT_EQ(test, gc_verify_walk(both->verify), -EINTR);
 	caller_lives_on();
 }
 
+/* What a marking is found to have missed that has marked what is marked already */
+static unsigned int faults_of(struct kunit *test, struct gc_slabs *gs, size_t from,
+			      struct gc_astray **known)
+{
+	struct gc_verify *v = gc_verify_new(gs, HEAP_BASE);
+	unsigned long root = HEAP_BASE + from;
+	struct gc_faults faults = {};
+
+	KUNIT_ASSERT_NOT_NULL(test, v);
+	KUNIT_EXPECT_EQ(test, gc_verify_know(v, known), 0);
+	gc_verify_begin(v, false);
+	gc_verify_words(v, &root, 1);
+	KUNIT_EXPECT_EQ(test, gc_verify_walk(v), 0);
+	KUNIT_EXPECT_EQ(test, gc_verify_walk(v), 0);
+	gc_verify_compare(v, &faults);
+	gc_verify_free(v);
+	return faults.nr;
+}
+
+/* An object that is old, and garbage whose slot is free then */
+static struct gc_slabs *heap_with_free_slot(struct kunit *test, size_t *old, size_t *slot)
+{
+	struct gc_slabs *gs = bare_heap_new(test, BARE_HEAP_PAGES);
+
+	*old = gc_slab_alloc_object(gs, 64, false);
+	*slot = gc_slab_alloc_object(gs, 64, false);
+	bare_heap_mark(gs, *old);
+	gc_slabs_marked(gs, bare_heap_marked_bytes(gs), true);
+	gc_slabs_recalled(gs);
+	gc_slabs_sweep(gs, UINT_MAX);
+	return gs;
+}
+
+static void word_that_led_astray_is_followed_only_when_it_has_changed(struct kunit *test)
+{
+	struct gc_astray *known = NULL;
+	size_t old, slot;
+	struct gc_slabs *gs = heap_with_free_slot(test, &old, &slot);
+
+	/* Nothing is known of the marking before. */
+	gs->cycle = 0;
+	*bare_heap_word(gs, old) = HEAP_BASE + slot;
+	KUNIT_EXPECT_EQ(test, faults_of(test, gs, old, &known), 0);
+	gs->cycle = 1;
+	KUNIT_ASSERT_EQ(test, gc_slab_alloc_object(gs, 64, false), slot);
+	KUNIT_EXPECT_EQ(test, faults_of(test, gs, old, &known), 0);
+	/* It leads there as before. */
+	KUNIT_EXPECT_EQ(test, faults_of(test, gs, old, &known), 0);
+	*bare_heap_word(gs, old) = HEAP_BASE + slot + 8;
+	KUNIT_EXPECT_EQ(test, faults_of(test, gs, old, &known), 1);
+	gc_verify_forget(&known);
+}
+
+static void word_that_led_behind_the_heap_is_not_followed(struct kunit *test)
+{
+	struct gc_astray *known = NULL;
+	size_t old, slot, at;
+	u32 index;
+	struct gc_slabs *gs = heap_with_free_slot(test, &old, &slot);
+
+	at = gs->pages.frontier << PAGE_SHIFT;
+	*bare_heap_word(gs, old) = HEAP_BASE + at;
+	gs->cycle = 0;
+	KUNIT_EXPECT_EQ(test, faults_of(test, gs, old, &known), 0);
+	gs->cycle = 1;
+	while (!gc_slab_find(gs, at, &index))
+		KUNIT_ASSERT_GE(test, gc_slab_alloc_object(gs, SZ_64K, false), 0);
+	KUNIT_EXPECT_EQ(test, faults_of(test, gs, old, &known), 0);
+	gc_verify_forget(&known);
+}
+
+static void what_is_not_known_is_no_fault(struct kunit *test)
+{
+	struct gc_astray *known = NULL;
+	size_t old, slot;
+	struct gc_slabs *gs = heap_with_free_slot(test, &old, &slot);
+
+	KUNIT_ASSERT_EQ(test, gc_slab_alloc_object(gs, 64, false), slot);
+	*bare_heap_word(gs, old) = HEAP_BASE + slot;
+	KUNIT_EXPECT_EQ(test, faults_of(test, gs, old, &known), 0);
+	gc_verify_forget(&known);
+	gs->cycle = 0;
+	KUNIT_EXPECT_EQ(test, faults_of(test, gs, old, &known), 1);
+	gc_verify_forget(&known);
+}
+
 static struct kunit_case verify_cases[] = {
+	KUNIT_CASE(word_that_led_astray_is_followed_only_when_it_has_changed),
+	KUNIT_CASE(word_that_led_behind_the_heap_is_not_followed),
+	KUNIT_CASE(what_is_not_known_is_no_fault),
 	KUNIT_CASE(both_markings_agree_on_random_graphs),
 	KUNIT_CASE(both_markings_agree_on_ends_of_objects),
 	KUNIT_CASE(end_that_was_not_marked_is_found),

@@ -864,12 +864,12 @@ static bool mark(struct gc_verify *v)
 	require(!err || (err == -EINTR && task_killed));
 	if (err || !v)
 		return !err;
-	gc_verify_begin(v);
+	gc_verify_begin(v, true);
 	gc_verify_words_and_ends(v, model.roots, STACK);
 	gc_verify_words(v, model.roots + STACK, ROOTS - STACK);
 	if (gc_verify_walk(v) || gc_verify_walk(v))
 		return false;
-	gc_verify_compare(v, true, &model.gs.pages.faults);
+	gc_verify_compare(v, &model.gs.pages.faults);
 	report_faults();
 	return true;
 }
