@@ -99,9 +99,13 @@ struct marking {
 /* Words between two looks at the scheduler and at pending signals. */
 #define BUDGET_WORDS	65536L
 
-static struct mark_segment *segment_new(void)
+/*
+ * Who may have what the kernel keeps for freeing memory gets the first one of it, and none
+ * of those that a long queue would like: marking goes on without.
+ */
+static struct mark_segment *segment_new(gfp_t flags)
 {
-	return (struct mark_segment *)__get_free_page(GC_GFP);
+	return (struct mark_segment *)__get_free_page(GC_GFP | flags);
 }
 
 static void segment_free(struct mark_segment *segment)
@@ -125,7 +129,7 @@ int gc_marker_init(struct gc_marker *m, struct gc_slabs *gs,
 		.base = base,
 		.left = LONG_MAX,
 	};
-	m->top = segment_new();
+	m->top = segment_new(0);
 	if (!m->top)
 		return -ENOMEM;
 	m->top->below = NULL;
@@ -156,7 +160,7 @@ static noinline struct mark_entry *queue_grow(struct gc_marker *m)
 
 	m->spare = NULL;
 	if (!segment)
-		segment = segment_new();
+		segment = segment_new(__GFP_NOMEMALLOC);
 	if (!segment) {
 		m->overflowed = true;
 		return NULL;

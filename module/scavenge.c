@@ -201,6 +201,22 @@ static int sleeping(struct notifier_block *block, unsigned long event, void *arg
 static struct notifier_block sleep_notifier = { .notifier_call = sleeping };
 
 /*
+ * When nothing is left for the collection itself, it gets what the kernel keeps for those
+ * that free memory, and the cgroup pays for it beyond its limit.  That is little: see
+ * segment_new().
+ */
+static void collect_all(struct gc_heap *heap)
+{
+	unsigned int flags;
+
+	if (gc_collect(heap, false) != -ENOMEM)
+		return;
+	flags = memalloc_noreclaim_save();
+	gc_collect(heap, false);
+	memalloc_noreclaim_restore(flags);
+}
+
+/*
  * A heap that is left alone may yet have a program that runs: so what takes long is only
  * begun, and the collector goes on with it.  Who wants memory wants it all.  When the program
  * runs meanwhile nobody lends his priority to who holds the heap's lock.
@@ -216,7 +232,7 @@ static void collect(struct gc_heap *heap, bool all)
 	if (!heap->collection)
 		set_user_nice(current, MAX_NICE);
 	if (all)
-		gc_collect(heap, false);
+		collect_all(heap);
 	else
 		gc_collect_begin(heap);
 	set_user_nice(current, nice);

@@ -32,6 +32,7 @@
 
 #define __GFP_NORETRY		0
 #define __GFP_KSWAPD_RECLAIM	0
+#define __GFP_NOMEMALLOC	0
 #define __GFP_NOWARN		0
 #define __GFP_RETRY_MAYFAIL	0
 #ifndef __GFP_ZERO
