@@ -61,6 +61,8 @@ struct mem_cgroup;
  * @used: the heap was used since it last looked
  * @cycle: collections completed when it had last made one, or that which it began was
  * @not_before: jiffies when it may make the next one
+ * @again: jiffies when one may be made in which garbage is not likely, for want of memory
+ * @vain: how many of those were of no use, one after the other
  * @cred: of who made the heap
  * @cgroup: memory cgroup of that process
  * @collecting: queue for gc_heap.collector
@@ -71,6 +73,8 @@ struct gc_scavenger {
 	bool used;
 	u64 cycle;
 	unsigned long not_before;
+	unsigned long again;
+	unsigned int vain;
 	const struct cred *cred;
 	struct mem_cgroup *cgroup;
 	struct workqueue_struct *collecting;

@@ -74,6 +74,12 @@
 /* Of the time, at most the part of one that collections of idle heaps take. */
 #define SHARE		20
 
+/*
+ * One that is likely to be of no use, for want of memory, comes as long after the last one
+ * as that took, and when it was of none, twice as long after it, and so on up to here.
+ */
+#define DOUBLINGS	4U
+
 /* Heaps looked at, at the same time; one may have to wait for pages of its processes. */
 #define AT_ONCE		16
 
@@ -138,7 +144,7 @@ static bool is_long_ago(const struct gc_heap *heap)
  *
  * What was allocated since the last marking may be garbage by now, or what lived then
  * have been dropped: when nothing was since, and that marking came when the heap was
- * left alone, a further one would find nothing new.
+ * left alone, or for want of memory, a further one is not likely to find anything new.
  *
  * Context: any; a guess without the heap's lock.
  *
@@ -156,6 +162,25 @@ u64 gc_scavenge_guess(const struct gc_heap *heap)
 		return since;
 	return READ_ONCE(heap->slabs.cycle) == READ_ONCE(heap->scavenger.cycle) ?
 	       0 : live / 2;
+}
+
+/**
+ * gc_scavenge_again() - when a heap may be collected in which garbage is not likely
+ * @heap: heap, of which gc_scavenge_guess() says so
+ *
+ * What lived when it was collected may have been dropped since by a program that allocates
+ * nothing.  Nothing tells of that, so it is tried before somebody is killed for it.
+ *
+ * Context: any; a guess without the heap's lock.
+ *
+ * Return: in how many jiffies, 0: at once; or negative: it is not worth it at any time.
+ */
+long gc_scavenge_again(const struct gc_heap *heap)
+{
+	if (READ_ONCE(heap->percent) == GCHEAP_PERCENT_OFF ||
+	    gc_pages_backed(&heap->slabs.pages) < LEAST_PAGES)
+		return -1;
+	return max((long)(READ_ONCE(heap->scavenger.again) - jiffies), 0L);
 }
 
 static bool asleep;
@@ -200,6 +225,14 @@ static int sleeping(struct notifier_block *block, unsigned long event, void *arg
 
 static struct notifier_block sleep_notifier = { .notifier_call = sleeping };
 
+/* @useful: it was likely to find garbage, or has found some. */
+static void note_took(struct gc_scavenger *s, u64 ns, bool useful)
+{
+	s->vain = useful ? 0 : min(s->vain + 1, DOUBLINGS);
+	s->not_before = jiffies + nsecs_to_jiffies(SHARE * ns);
+	WRITE_ONCE(s->again, jiffies + nsecs_to_jiffies(ns << s->vain) + 1);
+}
+
 /*
  * When nothing is left for the collection itself, it gets what the kernel keeps for those
  * that free memory, and the cgroup pays for it beyond its limit.  That is little: see
@@ -224,6 +257,7 @@ static void collect_all(struct gc_heap *heap)
 static void collect(struct gc_heap *heap, bool all)
 {
 	struct gc_scavenger *s = &heap->scavenger;
+	u64 before = gc_scavenge_guess(heap) ? U64_MAX : heap->slabs.live;
 	const struct cred *cred = override_creds(s->cred);
 	struct mem_cgroup *cgroup = set_active_memcg(s->cgroup);
 	int nice = task_nice(current);
@@ -239,8 +273,7 @@ static void collect(struct gc_heap *heap, bool all)
 	set_active_memcg(cgroup);
 	revert_creds(cred);
 	s->cycle = heap->slabs.cycle + !!heap->collection;
-	s->not_before = jiffies +
-			nsecs_to_jiffies(SHARE * (ktime_get_ns() - start));
+	note_took(s, ktime_get_ns() - start, heap->slabs.live <= before - before / 8);
 }
 
 /* Returns whether there is more to do; the heap's lock is free in between. */
@@ -409,6 +442,12 @@ static bool give_back(struct gc_heap *heap, gc_scavenge_gave gave)
 	return unswept || more;
 }
 
+/* Whether a collection for want of memory is worth it, and not too soon. */
+static bool is_worth_it(const struct gc_heap *heap)
+{
+	return gc_scavenge_guess(heap) || !gc_scavenge_again(heap);
+}
+
 /**
  * gc_scavenge_all() - collect if it is worth it, and give back what no object is on
  * @heap: heap
@@ -424,7 +463,7 @@ void gc_scavenge_all(struct gc_heap *heap, gc_scavenge_gave gave)
 
 	if (!lock_within_reason(heap))
 		return;
-	if (gc_scavenge_guess(heap) && enter()) {
+	if (is_worth_it(heap) && enter()) {
 		collect(heap, true);
 		leave();
 	}
@@ -539,6 +578,7 @@ void gc_scavenge_begin(struct gc_heap *heap)
 	s->cred = get_current_cred();
 	s->cgroup = get_mem_cgroup_from_mm(current->mm);
 	s->not_before = jiffies;
+	s->again = jiffies;
 }
 
 /**

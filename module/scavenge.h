@@ -17,6 +17,7 @@ void gc_scavenge_begin(struct gc_heap *heap);
 void gc_scavenge_end(struct gc_heap *heap);
 void gc_scavenge_note(struct gc_heap *heap);
 u64 gc_scavenge_guess(const struct gc_heap *heap);
+long gc_scavenge_again(const struct gc_heap *heap);
 u64 gc_scavenge_old(const struct gc_heap *heap);
 unsigned long gc_scavenge_rounds(const struct gc_heap *heap);
 bool gc_scavenge_some(struct gc_heap *heap);

@@ -9,8 +9,11 @@
  * no thread of anybody's.  The thread that wants memory waits for that work, as it
  * would for a disk to take its pages: else it would find nothing, and the kernel would
  * kill somebody for memory that is garbage.  It does not wait for ever, nor twice, nor
- * when that was in vain lately, nor when the heap may be waiting for it: when it is a
- * thread of a member, of the kernel, or in the middle of input and output.
+ * when that was in vain lately for long, nor when the heap may be waiting for it: when it is
+ * a thread of a member, of the kernel, or in the middle of input and output.
+ *
+ * A heap that was found alive may be garbage by now.  When there is hardly anything else to
+ * take, it is collected again, some time after the last collection, for which is waited, too.
  *
  * A heap is told of by its gc_pressed, which is charged to the cgroup of the process
  * that opened the heap, and is in the kernel's list for that one (list_lru.h): so heaps
@@ -59,10 +62,14 @@
 /*
  * How long a thread waits for a collection; and when that gave not even as much as one
  * call asks for, how many times as long nobody waits for any: else one user could have
- * others wait all the time, and would give nothing for it.
+ * others wait all the time, and would give nothing for it.  So much of that is forgiven.
  */
 #define PATIENCE	(5 * HZ)
 #define DISTRUST	4
+#define FORGIVEN	(DISTRUST * PATIENCE / 2)
+
+/* Of the machine's memory, the part of one below which there is hardly any left */
+#define HARDLY		16
 
 /* What is no time for a collection to be over in: it tells nothing of the heap. */
 #define WAITED_LEAST	HZ
@@ -82,6 +89,7 @@
  * @heap: the heap
  * @work: collects, and gives back
  * @pressing: the work is queued, or runs
+ * @due: when it runs, in jiffies
  * @released: pages that the works have given back
  * @distrust_until: until when threads of other heaps do not wait for it, in jiffies
  * @asked: the last call of gc_shrink_make_way() that asked it, by number
@@ -92,14 +100,15 @@ struct gc_pressed {
 	struct mutex lock;	/* ended */
 	bool ended;
 	struct gc_heap *heap;
-	struct work_struct work;
+	struct delayed_work work;
 	bool pressing;
+	unsigned long due;
 	atomic_long_t released;
 	unsigned long distrust_until;
 	long asked;
 };
 
-/* Until when nobody waits, in jiffies */
+/* Until when nobody waits, in jiffies, but for what is forgiven */
 static unsigned long distrust_until = INITIAL_JIFFIES;
 
 static struct kmem_cache *cache;
@@ -132,7 +141,8 @@ static void gave(struct gc_heap *heap, unsigned long nr)
 
 static void press(struct work_struct *work)
 {
-	struct gc_pressed *p = container_of(work, struct gc_pressed, work);
+	struct gc_pressed *p = container_of(to_delayed_work(work), struct gc_pressed,
+					    work);
 	struct gc_heap *heap = p->heap;
 
 	/* First, as whoever wants memory may not wait to the end. */
@@ -143,26 +153,32 @@ static void press(struct work_struct *work)
 
 /*
  * Pages that could be had; a guess, without a lock: of free slots about half lie where no
- * object is.  A heap that is to be exposed is not passed over: the kernel does not ask for
- * what is less than it asks for at a time.
+ * object is.  A heap that is to be exposed is not passed over, nor in need one that may be
+ * collected again: the kernel does not ask for what is less than it asks for at a time.
  */
-static unsigned long pages_of(struct gc_heap *heap)
+static unsigned long pages_of(struct gc_heap *heap, bool need)
 {
 	unsigned long pages = READ_ONCE(heap->slabs.pages.free) +
 			      (READ_ONCE(heap->slabs.spare) >> (PAGE_SHIFT + 1)) +
 			      (gc_scavenge_guess(heap) >> PAGE_SHIFT);
 
-	return pages < LEAST && gc_expose_due(heap) ? LEAST : pages;
+	if (pages >= LEAST)
+		return pages;
+	if (need && gc_scavenge_again(heap) >= 0)
+		return LEAST;
+	return gc_expose_due(heap) ? LEAST : pages;
 }
 
 /**
  * struct glance - a walk over heaps
+ * @need: hardly anything else is left
  * @pages: that could be had
  * @nr: entries of @found
  * @found: some heaps that have any, each with a reference
  * @take: put them there
  */
 struct glance {
+	bool need;
 	unsigned long pages;
 	unsigned int nr;
 	struct gc_pressed *found[HEAPS];
@@ -174,7 +190,7 @@ static enum lru_status look_at(struct list_head *item, void *arg)
 {
 	struct gc_pressed *p = container_of(item, struct gc_pressed, node);
 	struct glance *g = arg;
-	unsigned long pages = pages_of(p->heap);
+	unsigned long pages = pages_of(p->heap, g->need);
 
 	g->pages += pages;
 	if (!g->take || !pages || g->nr == HEAPS)
@@ -184,9 +200,16 @@ static enum lru_status look_at(struct list_head *item, void *arg)
 	return LRU_ROTATE;
 }
 
+/* Before it kills somebody the kernel has taken all files away that it may. */
+static bool is_need(void)
+{
+	return gc_machine_room() < totalram_pages() / HARDLY ||
+	       gc_cgroup_room(false, false, 0, LEAST) < LEAST;
+}
+
 static unsigned long count(struct shrinker *unused, struct shrink_control *sc)
 {
-	struct glance g = { .take = false };
+	struct glance g = { .need = is_need() };
 
 	/* Pairs with the release in gc_shrink_init(). */
 	if (!smp_load_acquire(&ready))
@@ -195,23 +218,41 @@ static unsigned long count(struct shrinker *unused, struct shrink_control *sc)
 	return g.pages;
 }
 
-/*
- * Has the heap collected, if there is likely much garbage, and who holds it be seen.
- * p->lock is held.
- */
-static void have_pressed(struct gc_pressed *p)
+/* In how many jiffies a heap is to be pressed, or negative: not now */
+static long press_in(struct gc_heap *heap, bool need)
 {
-	if (READ_ONCE(p->pressing) ||
-	    (!gc_scavenge_guess(p->heap) && !gc_expose_due(p->heap)))
+	if (gc_scavenge_guess(heap) || gc_expose_due(heap))
+		return 0;
+	return need ? gc_scavenge_again(heap) : -1;
+}
+
+/* It has been queued for later. */
+static bool is_later(const struct gc_pressed *p)
+{
+	return time_before(jiffies, READ_ONCE(p->due));
+}
+
+/*
+ * Has the heap collected, if there is likely much garbage, or it is tried in need, and who
+ * holds it be seen.  p->lock is held.
+ */
+static void have_pressed(struct gc_pressed *p, bool need)
+{
+	long delay;
+
+	if (READ_ONCE(p->pressing) && !is_later(p))
 		return;
+	delay = press_in(p->heap, need);
+	if (delay < 0 || delay > PATIENCE)
+		return;
+	WRITE_ONCE(p->due, jiffies + delay);
 	WRITE_ONCE(p->pressing, true);
-	if (!queue_work(pressing, &p->work))
-		WRITE_ONCE(p->pressing, false);
+	mod_delayed_work(pressing, &p->work, delay);
 }
 
 static bool trusting(void)
 {
-	return !time_before(jiffies, READ_ONCE(distrust_until));
+	return !time_before(jiffies + FORGIVEN, READ_ONCE(distrust_until));
 }
 
 /* p->lock is held. */
@@ -245,11 +286,16 @@ static unsigned long pressed_wait(struct gc_pressed *p, unsigned long before,
 	return atomic_long_read(&p->released) - before;
 }
 
-/* Whoever waited since @start got so many pages for it. */
-static void have_waited(unsigned long start, unsigned long done)
+/* Whoever waited since @start, when @until was so, got so many pages for it. */
+static void have_waited(unsigned long start, unsigned long until, unsigned long done)
 {
-	if (done < LEAST)
-		WRITE_ONCE(distrust_until, jiffies + DISTRUST * (jiffies - start));
+	if (done >= LEAST)
+		return;
+	/* Who waited for the same adds nothing to it. */
+	until = time_after(until, start) ? until : start;
+	until += (DISTRUST + 1) * (jiffies - start);
+	if (time_after(until, READ_ONCE(distrust_until)))
+		WRITE_ONCE(distrust_until, until);
 }
 
 /* Whoever it is that wants memory: it takes a short time. */
@@ -266,7 +312,7 @@ static unsigned long give(struct gc_heap *heap, unsigned long nr)
 }
 
 /* Returns how many pages were given back; more may be after a while.  p->lock is held. */
-static unsigned long ask(struct gc_pressed *p, unsigned long nr)
+static unsigned long ask(struct gc_pressed *p, unsigned long nr, bool need)
 {
 	unsigned long done = 0;
 
@@ -275,23 +321,23 @@ static unsigned long ask(struct gc_pressed *p, unsigned long nr)
 		gc_heap_unlock(p->heap);
 	}
 	if (done < nr)
-		have_pressed(p);
+		have_pressed(p, need);
 	return done;
 }
 
 /* Returns how many pages were given back; *@wait: may wait, and has not yet. */
-static unsigned long shrink(struct gc_pressed *p, unsigned long nr, gfp_t gfp,
+static unsigned long shrink(struct gc_pressed *p, unsigned long nr, bool need, gfp_t gfp,
 			    bool *wait)
 {
 	unsigned long before = atomic_long_read(&p->released), done = 0;
-	unsigned long start = jiffies;
+	unsigned long until = READ_ONCE(distrust_until), start = jiffies;
 	bool waits = false;
 
 	if (!mutex_trylock(&p->lock))
 		return 0;
 	if (p->ended)
 		goto unlock;
-	done = ask(p, nr);
+	done = ask(p, nr, need);
 	waits = *wait && !done && READ_ONCE(p->pressing) && may_wait(p, gfp);
 unlock:
 	mutex_unlock(&p->lock);
@@ -299,14 +345,14 @@ unlock:
 		return done;
 	*wait = false;
 	done = pressed_wait(p, before, start);
-	have_waited(start, done);
+	have_waited(start, until, done);
 	return done;
 }
 
 static unsigned long scan(struct shrinker *unused, struct shrink_control *sc)
 {
 	unsigned long nr = max(sc->nr_to_scan, LEAST), done = 0;
-	struct glance g = { .take = true };
+	struct glance g = { .need = is_need(), .take = true };
 	bool wait = true;
 	unsigned int i;
 
@@ -316,7 +362,7 @@ static unsigned long scan(struct shrinker *unused, struct shrink_control *sc)
 	gc_lru_walk(&list, sc, look_at, &g);
 	for (i = 0; i < g.nr; i++) {
 		if (done < nr)
-			done += shrink(g.found[i], nr - done, sc->gfp_mask,
+			done += shrink(g.found[i], nr - done, g.need, sc->gfp_mask,
 				       &wait);
 		kref_put(&g.found[i]->ref, pressed_free);
 	}
@@ -427,7 +473,7 @@ static enum lru_status find(struct list_head *item, void *arg)
 {
 	struct gc_pressed *p = container_of(item, struct gc_pressed, node);
 	unsigned long pages = is_distrusted(p) ? READ_ONCE(p->heap->slabs.pages.free) :
-						 pages_of(p->heap);
+						 pages_of(p->heap, true);
 	struct way *way = arg;
 	unsigned int i;
 
@@ -460,7 +506,7 @@ static unsigned long ask_one(struct gc_pressed *p, unsigned long nr)
 		if (!mutex_trylock(&p->lock))
 			break;
 		if (!p->ended)
-			got = ask(p, LEAST);
+			got = ask(p, LEAST, true);
 		mutex_unlock(&p->lock);
 		done += got;
 		cond_resched();
@@ -471,7 +517,7 @@ static unsigned long ask_one(struct gc_pressed *p, unsigned long nr)
 /* Nobody waits for it. */
 static bool is_idle(const struct gc_pressed *p)
 {
-	return is_over(p) || is_distrusted(p);
+	return is_over(p) || is_later(p) || is_distrusted(p);
 }
 
 static unsigned long given(const struct way *way, unsigned int i)
@@ -611,11 +657,13 @@ int gc_shrink_begin(struct gc_heap *heap)
 
 	if (!p)
 		return -ENOMEM;
-	*p = (struct gc_pressed) { .heap = heap, .distrust_until = jiffies };
+	*p = (struct gc_pressed) {
+		.heap = heap, .due = jiffies, .distrust_until = jiffies,
+	};
 	INIT_LIST_HEAD(&p->node);
 	kref_init(&p->ref);
 	mutex_init(&p->lock);
-	INIT_WORK(&p->work, press);
+	INIT_DELAYED_WORK(&p->work, press);
 	heap->pressed = p;
 	list_lru_add_obj(&list, &p->node);
 	return 0;
@@ -635,7 +683,7 @@ void gc_shrink_end(struct gc_heap *heap)
 	mutex_lock(&p->lock);
 	p->ended = true;
 	mutex_unlock(&p->lock);
-	cancel_work_sync(&p->work);
+	cancel_delayed_work_sync(&p->work);
 	no_more_pressing(p);
 	kref_put(&p->ref, pressed_free);
 }

@@ -57,6 +57,22 @@ apart void have_peak(void *arg)
 	}
 }
 
+/* What lives until the program drops it */
+static struct piece **volatile kept;
+
+apart void keep_peak(void *arg)
+{
+	struct peak *peak = arg;
+	size_t nr = peak->bytes / sizeof(struct piece), i;
+
+	kept = gcheap_alloc(peak->heap, nr * sizeof(*kept));
+	must(kept);
+	for (i = 0; i < nr; i++) {
+		kept[i] = gcheap_alloc_noscan(peak->heap, sizeof(struct piece));
+		must(kept[i]);
+	}
+}
+
 /* It is not known to be garbage yet: no collection is under way when it becomes that. */
 static struct gcheap *heap_with_garbage(size_t bytes)
 {
@@ -314,11 +330,13 @@ static void touch(size_t bytes)
 
 /**
  * struct meeting - where the owner of garbage and somebody else meet
- * @ready: the garbage is there
+ * @ready: the garbage is there, or what is to be
+ * @dropped: what was to be garbage is
  * @over: the other one has its memory, or is dead
  */
 struct meeting {
 	_Atomic bool ready;
+	_Atomic bool dropped;
 	_Atomic bool over;
 };
 
@@ -338,6 +356,35 @@ static pid_t start_owner(struct meeting *meeting, size_t bytes, bool grouped)
 		usleep(1000);
 	must(stats_of(heap).heap_sys < bytes);
 	must(gcheap_alloc(heap, 1000));
+	_exit(KSFT_PASS);
+}
+
+/* All lives when it is collected for want of memory, and is dropped after that. */
+static pid_t start_late_owner(struct meeting *meeting, size_t bytes, bool grouped)
+{
+	struct gcheap_options options = { .percent = 100000 };
+	struct peak peak = { .bytes = bytes };
+	pid_t pid = fork_child();
+	uint64_t num_gc;
+
+	if (pid)
+		return pid;
+	if (grouped)
+		group_enter();
+	peak.heap = gcheap_open(&options);
+	must(peak.heap);
+	in_thread(keep_peak, &peak);
+	num_gc = stats_of(peak.heap).num_gc;
+	meeting->ready = true;
+	while (stats_of(peak.heap).num_gc == num_gc)
+		usleep(1000);
+	must(stats_of(peak.heap).heap_alloc >= bytes);
+	kept = NULL;
+	meeting->dropped = true;
+	while (!meeting->over)
+		usleep(1000);
+	must(stats_of(peak.heap).heap_sys < bytes);
+	must(gcheap_alloc(peak.heap, 1000));
 	_exit(KSFT_PASS);
 }
 
@@ -377,6 +424,22 @@ static void have_them_meet(struct __test_metadata *_metadata, size_t garbage,
 
 	while (!meeting->ready)
 		usleep(1000);
+	EXPECT_TRUE(child_succeeded(start_other(want, wish, grouped)));
+	meeting->over = true;
+	EXPECT_TRUE(child_succeeded(owner));
+}
+
+/* What is garbage was looked at before, and was not yet: nothing is allocated since. */
+static void have_them_meet_late(struct __test_metadata *_metadata, size_t garbage,
+				void (*want)(size_t bytes), size_t wish, bool grouped)
+{
+	struct meeting *meeting = shared_page();
+	pid_t owner = start_late_owner(meeting, garbage, grouped);
+
+	while (!meeting->ready)
+		usleep(1000);
+	while (!meeting->dropped)
+		must(write_to("/proc/sys/vm/drop_caches", "2"));
 	EXPECT_TRUE(child_succeeded(start_other(want, wish, grouped)));
 	meeting->over = true;
 	EXPECT_TRUE(child_succeeded(owner));
@@ -494,6 +557,20 @@ TEST_F(pressure, of_a_heap_in_the_container_gets_garbage_back)
 	have_them_meet(_metadata, some(75 * MIB), fill_heap, some(75 * MIB), true);
 }
 
+TEST_F(pressure, of_a_sibling_gets_back_what_lived_at_the_last_shortage)
+{
+	if (!group_make("memory.max", some(128 * MIB)))
+		SKIP(return, "no memory cgroup at /sys/fs/cgroup");
+	have_them_meet_late(_metadata, some(75 * MIB), touch, some(75 * MIB), true);
+}
+
+TEST_F(pressure, of_a_heap_gets_back_what_lived_at_the_last_shortage)
+{
+	if (!group_make("memory.max", some(128 * MIB)))
+		SKIP(return, "no memory cgroup at /sys/fs/cgroup");
+	have_them_meet_late(_metadata, some(75 * MIB), fill_heap, some(75 * MIB), true);
+}
+
 /* Of a heap that the program has just collected itself: there is no garbage. */
 TEST_F(pressure, takes_pages_between_survivors)
 {
@@ -559,6 +636,15 @@ TEST_F(pressure, of_a_heap_on_the_machine_gets_garbage_back)
 	leave_memory(some(320 * MIB));
 	all = available_memory();
 	have_them_meet(_metadata, all / 2, fill_heap, all / 4 * 3, false);
+}
+
+TEST_F(pressure, of_the_machine_gets_back_what_lived_at_the_last_shortage)
+{
+	size_t all;
+
+	leave_memory(some(320 * MIB));
+	all = available_memory();
+	have_them_meet_late(_metadata, all / 2, touch, all / 4 * 3, false);
 }
 
 static void want_beside_garbage(size_t all)
