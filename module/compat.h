@@ -28,6 +28,10 @@
 #error "gcheap needs Linux 6.1 or newer"
 #endif
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 14, 0)
+#define kthread_run_worker	kthread_create_worker
+#endif
+
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 #define memcg_kmem_online	memcg_kmem_enabled
 

@@ -12,6 +12,10 @@
  * when that was in vain lately for long, nor when the heap may be waiting for it: when it is
  * a thread of a member, of the kernel, or in the middle of input and output.
  *
+ * Works need threads, which the kernel makes when none is idle, and then it is the kernel
+ * that wants memory.  So one thread is there for a heap at a time; others' works go on
+ * whatever that one waits for.
+ *
  * A heap that was found alive may be garbage by now.  When there is hardly anything else to
  * take, it is collected again, some time after the last collection, for which is waited, too.
  *
@@ -28,6 +32,7 @@
  */
 #include <linux/jiffies.h>
 #include <linux/kref.h>
+#include <linux/kthread.h>
 #include <linux/list_lru.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
@@ -88,7 +93,9 @@
  * @ended: the heap is about to end: it is not looked at, nor the work queued
  * @heap: the heap
  * @work: collects, and gives back
- * @pressing: the work is queued, or runs
+ * @own_work: the same, for the thread that is there
+ * @owns: that one has been queued
+ * @pressing: one of them is queued, or runs
  * @due: when it runs, in jiffies
  * @released: pages that the works have given back
  * @distrust_until: until when threads of other heaps do not wait for it, in jiffies
@@ -101,6 +108,8 @@ struct gc_pressed {
 	bool ended;
 	struct gc_heap *heap;
 	struct delayed_work work;
+	struct kthread_delayed_work own_work;
+	bool owns;
 	bool pressing;
 	unsigned long due;
 	atomic_long_t released;
@@ -114,6 +123,8 @@ static unsigned long distrust_until = INITIAL_JIFFIES;
 static struct kmem_cache *cache;
 static struct list_lru list;
 static struct workqueue_struct *pressing;
+static struct kthread_worker *own;
+static atomic_t owned;
 static DECLARE_WAIT_QUEUE_HEAD(pressed);
 static atomic_long_t calls;
 static struct shrinker *shrinker;
@@ -139,16 +150,43 @@ static void gave(struct gc_heap *heap, unsigned long nr)
 		wake_up_all(&pressed);
 }
 
-static void press(struct work_struct *work)
+static void press(struct gc_pressed *p)
+{
+	/* First, as whoever wants memory may not wait to the end. */
+	gc_expose(p->heap);
+	gc_scavenge_all(p->heap, gave);
+}
+
+static void press_by_work(struct work_struct *work)
 {
 	struct gc_pressed *p = container_of(to_delayed_work(work), struct gc_pressed,
 					    work);
-	struct gc_heap *heap = p->heap;
 
-	/* First, as whoever wants memory may not wait to the end. */
-	gc_expose(heap);
-	gc_scavenge_all(heap, gave);
+	press(p);
 	no_more_pressing(p);
+}
+
+static void press_by_own(struct kthread_work *work)
+{
+	struct gc_pressed *p = container_of(work, struct gc_pressed, own_work.work);
+
+	press(p);
+	p->owns = false;
+	atomic_set(&owned, 0);
+	no_more_pressing(p);
+}
+
+/* Again, it may come earlier.  p->lock is held. */
+static void press_in(struct gc_pressed *p, unsigned long delay)
+{
+	if (!READ_ONCE(p->pressing))
+		p->owns = !atomic_xchg(&owned, 1);
+	WRITE_ONCE(p->due, jiffies + delay);
+	WRITE_ONCE(p->pressing, true);
+	if (p->owns)
+		kthread_mod_delayed_work(own, &p->own_work, delay);
+	else
+		mod_delayed_work(pressing, &p->work, delay);
 }
 
 /*
@@ -219,7 +257,7 @@ static unsigned long count(struct shrinker *unused, struct shrink_control *sc)
 }
 
 /* In how many jiffies a heap is to be pressed, or negative: not now */
-static long press_in(struct gc_heap *heap, bool need)
+static long when(struct gc_heap *heap, bool need)
 {
 	if (gc_scavenge_guess(heap) || gc_expose_due(heap))
 		return 0;
@@ -242,12 +280,10 @@ static void have_pressed(struct gc_pressed *p, bool need)
 
 	if (READ_ONCE(p->pressing) && !is_later(p))
 		return;
-	delay = press_in(p->heap, need);
-	if (delay < 0 || delay > PATIENCE)
+	delay = when(p->heap, need);
+	if (delay < 0 || delay > PATIENCE || (delay && is_later(p)))
 		return;
-	WRITE_ONCE(p->due, jiffies + delay);
-	WRITE_ONCE(p->pressing, true);
-	mod_delayed_work(pressing, &p->work, delay);
+	press_in(p, delay);
 }
 
 static bool trusting(void)
@@ -663,7 +699,8 @@ int gc_shrink_begin(struct gc_heap *heap)
 	INIT_LIST_HEAD(&p->node);
 	kref_init(&p->ref);
 	mutex_init(&p->lock);
-	INIT_DELAYED_WORK(&p->work, press);
+	INIT_DELAYED_WORK(&p->work, press_by_work);
+	kthread_init_delayed_work(&p->own_work, press_by_own);
 	heap->pressed = p;
 	list_lru_add_obj(&list, &p->node);
 	return 0;
@@ -684,6 +721,9 @@ void gc_shrink_end(struct gc_heap *heap)
 	p->ended = true;
 	mutex_unlock(&p->lock);
 	cancel_delayed_work_sync(&p->work);
+	kthread_cancel_delayed_work_sync(&p->own_work);
+	if (p->owns)
+		atomic_set(&owned, 0);
 	no_more_pressing(p);
 	kref_put(&p->ref, pressed_free);
 }
@@ -705,10 +745,15 @@ int gc_shrink_init(void)
 	pressing = alloc_workqueue("gcheap_pressed", WQ_UNBOUND, 0);
 	if (!pressing)
 		goto destroy_cache;
+	own = kthread_run_worker(0, "gcheap_pressed");
+	if (IS_ERR(own)) {
+		err = PTR_ERR(own);
+		goto destroy_queue;
+	}
 	shrinker = gc_shrinker_new("gcheap", count, scan);
 	if (IS_ERR(shrinker)) {
 		err = PTR_ERR(shrinker);
-		goto destroy_queue;
+		goto destroy_own;
 	}
 	err = list_lru_init_memcg(&list, shrinker);
 	if (err)
@@ -720,6 +765,8 @@ int gc_shrink_init(void)
 
 end_shrinker:
 	gc_shrinker_end(shrinker);
+destroy_own:
+	kthread_destroy_worker(own);
 destroy_queue:
 	destroy_workqueue(pressing);
 destroy_cache:
@@ -734,6 +781,7 @@ void gc_shrink_exit(void)
 {
 	gc_shrinker_end(shrinker);
 	list_lru_destroy(&list);
+	kthread_destroy_worker(own);
 	destroy_workqueue(pressing);
 	kmem_cache_destroy(cache);
 }
