@@ -97,6 +97,7 @@
  * @owns: that one has been queued
  * @pressing: one of them is queued, or runs
  * @due: when it runs, in jiffies
+ * @vain: that is later, and the last time it was, that was in vain
  * @released: pages that the works have given back
  * @distrust_until: until when threads of other heaps do not wait for it, in jiffies
  * @asked: the last call of gc_shrink_make_way() that asked it, by number
@@ -112,6 +113,7 @@ struct gc_pressed {
 	bool owns;
 	bool pressing;
 	unsigned long due;
+	bool vain;
 	atomic_long_t released;
 	unsigned long distrust_until;
 	long asked;
@@ -182,6 +184,7 @@ static void press_in(struct gc_pressed *p, unsigned long delay)
 	if (!READ_ONCE(p->pressing))
 		p->owns = !atomic_xchg(&owned, 1);
 	WRITE_ONCE(p->due, jiffies + delay);
+	WRITE_ONCE(p->vain, delay && READ_ONCE(p->heap->scavenger.vain));
 	WRITE_ONCE(p->pressing, true);
 	if (p->owns)
 		kthread_mod_delayed_work(own, &p->own_work, delay);
@@ -550,10 +553,10 @@ static unsigned long ask_one(struct gc_pressed *p, unsigned long nr)
 	return done;
 }
 
-/* Nobody waits for it. */
+/* Nobody waits for it: who is refused memory again and again would each time. */
 static bool is_idle(const struct gc_pressed *p)
 {
-	return is_over(p) || is_later(p) || is_distrusted(p);
+	return is_over(p) || is_distrusted(p) || (READ_ONCE(p->vain) && is_later(p));
 }
 
 static unsigned long given(const struct way *way, unsigned int i)
