@@ -84,6 +84,7 @@ struct seen_slab {
  * @room: slabs that there is room for
  * @nr: length of @slabs
  * @slabs: by address
+ * @end: where the last of them ends
  * @grey: bit set: the slab has grey slots
  * @words: length of @bits
  * @used: words of @bits that belong to a slab
@@ -100,6 +101,7 @@ struct gc_verify {
 	size_t room;
 	size_t nr;
 	struct seen_slab *slabs;
+	size_t end;
 	unsigned long *grey;
 	size_t words;
 	size_t used;
@@ -249,13 +251,19 @@ void gc_verify_begin(struct gc_verify *v, bool exact)
 	v->exact = exact;
 	gc_slabs_visit(v->gs, add_slab, v);
 	sort(v->slabs, v->nr, sizeof(*v->slabs), by_address, NULL);
+	v->end = v->nr ? v->slabs[v->nr - 1].end : 0;
 }
 
-/* The slab whose slots an offset is in, or NULL. */
+/*
+ * The slab whose slots an offset is in, or NULL.  Most words are small numbers, which are
+ * beyond the last slab: the address of the heap was taken off.
+ */
 static struct seen_slab *find_slab(struct gc_verify *v, size_t offset)
 {
 	size_t low = 0, high = v->nr;
 
+	if (offset >= v->end)
+		return NULL;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
@@ -415,15 +423,23 @@ static void scan_object(struct gc_verify *v, size_t offset, size_t end)
 	}
 }
 
+/*
+ * What lies close to an object that refers to it comes next, also when it lies before: each
+ * object of a list often does.
+ */
 static void scan_slab(struct gc_verify *v, struct seen_slab *seen)
 {
-	size_t size = seen->slab->object_size;
-	unsigned long i;
+	size_t size = seen->slab->object_size, offset;
+	unsigned long word;
 
-	for_each_set_bit(i, seen->grey, seen->slab->slots) {
-		__clear_bit(i, seen->grey);
-		scan_object(v, seen->start + i * size,
-			    seen->start + (i + 1) * size);
+	for (word = 0; word < BITS_TO_LONGS(seen->slab->slots); word++) {
+		while (seen->grey[word]) {
+			unsigned long bit = __ffs(seen->grey[word]);
+
+			__clear_bit(bit, &seen->grey[word]);
+			offset = seen->start + (word * BITS_PER_LONG + bit) * size;
+			scan_object(v, offset, offset + size);
+		}
 	}
 }
 
