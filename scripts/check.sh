@@ -35,11 +35,15 @@ test_concurrent test_generations'
 newest='test_frames test_lent test_consent test_ends'
 
 # Seconds on the debug kernel, by which its programs are shared out; others take ten.
-long='test_roots=300 test_oom=400 test_hosts=190 test_fail_nth=180 test_threads=170
-test_fork=150 test_eintr=130 test_storm=110 test_waiting=90 test_slab=75 test_abi=70
-test_life=70 test_stats=60 test_vma=40 test_dlopen=40 test_garbage=35 test_bss=35
-test_cache=40 test_bounded=35 test_memory=30 test_descriptor=25 test_running=20
-test_heaps=20 test_frames=20 test_pressure=350 test_hotplug=30 test_release=40'
+# KUnit goes before the first share.
+long='test_enomem=180 test_roots=155 test_hosts=145 test_fail_nth=135 test_oom=120
+test_pressure=110 test_threads=105 test_fork=95 test_release=90 test_eintr=80 test_cache=75
+test_storm=70 test_generations=65 test_waiting=65 test_abi=55 test_hotplug=55 test_slab=55
+test_concurrent=50 test_vma=50 test_stats=40 test_life=35 test_running=35 test_refused=35
+test_unmapped=35 test_heaps=30 test_dlopen=25 test_fragmentation=25 test_memory=25
+test_descriptor=25 test_bounded=20 test_ends=20 test_garbage=20 test_limit=20 test_users=20
+test_held=15'
+kunit=110
 
 # programs: those of TESTS, or all
 programs()
@@ -64,7 +68,8 @@ share()
 	BEGIN { n = split(long, pairs); for (i = 1; i <= n; i++) {
 			split(pairs[i], pair, "="); seconds[pair[1]] = pair[2] } }
 	{ print ($1 in seconds ? seconds[$1] : 10), $1 }' | sort -k1,1rn -k2 |
-	awk -v part="$1" '
+	awk -v part="$1" -v kunit="$kunit" '
+	BEGIN { sum[1] = kunit }
 	{ to = sum[1] <= sum[2] ? 1 : 2; sum[to] += $1; if (to == part) print $2 }'
 }
 
