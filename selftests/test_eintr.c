@@ -833,7 +833,7 @@ static long collections(void)
 {
 	if (on_race_kernel())
 		return COLLECTIONS / 10;
-	return on_debug_kernel() ? COLLECTIONS / 2 : COLLECTIONS;
+	return on_debug_kernel() ? COLLECTIONS / 5 : COLLECTIONS;
 }
 
 TEST_F(eintr, is_not_seen_by_who_sleeps)
