@@ -52,7 +52,7 @@ apart void have_peak(void *arg)
 
 	must(table);
 	for (i = 0; i < nr; i++) {
-		table[i] = gcheap_alloc(peak->heap, sizeof(struct piece));
+		table[i] = gcheap_alloc_noscan(peak->heap, sizeof(struct piece));
 		must(table[i]);
 	}
 }
