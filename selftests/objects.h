@@ -6,8 +6,10 @@
 #ifndef SELFTESTS_OBJECTS_H
 #define SELFTESTS_OBJECTS_H
 
+#include <linux/futex.h>
 #include <linux/io_uring.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -76,6 +78,171 @@ helper void by_pipe(struct object *volatile *to, struct object *object)
 	must(read(pipes[0], (void *)to, sizeof(object)) == sizeof(object));
 }
 
+/* The kernel copies from its own page into the program's. */
+helper void by_vmsplice(struct object *volatile *to, struct object *object)
+{
+	struct iovec into = { .iov_base = (void *)to, .iov_len = sizeof(object) };
+	static __thread int pipes[2];
+
+	if (!pipes[1])
+		must(!pipe(pipes));
+	must(write(pipes[1], &object, sizeof(object)) == sizeof(object));
+	must(vmsplice(pipes[0], &into, 1, 0) == sizeof(object));
+}
+
+/*
+ * What futexes have for storing, if not in full words: the bits that differ, one after the
+ * other.  There is no object at what is there meanwhile, or one that is kept for nothing.
+ */
+helper void by_futex(struct object *volatile *to, struct object *object)
+{
+	const uint64_t differs = (uintptr_t)*to ^ (uintptr_t)object;
+	static uint32_t nobody;
+	int bit;
+
+	for (bit = 0; bit < 64; bit++) {
+		if (!(differs >> bit & 1))
+			continue;
+		must(!syscall(SYS_futex, &nobody, FUTEX_WAKE_OP, 0, 0,
+			      (uint32_t *)to + bit / 32,
+			      FUTEX_OP(FUTEX_OP_XOR | FUTEX_OP_OPARG_SHIFT, bit % 32,
+				       FUTEX_OP_CMP_EQ, 0)));
+	}
+}
+
+/**
+ * struct direct - a page of a file on a disk
+ * @fd: its file, 0 when there is none yet
+ * @page: a copy, where no collector looks
+ */
+struct direct {
+	int fd;
+	struct object **page;
+};
+
+helper int direct_open(void)
+{
+	const char *disk = getenv("GCHEAP_DISK");
+	char path[256];
+	int fd;
+
+	if (!disk)
+		return -1;
+	snprintf(path, sizeof(path), "%s/objects-%d", disk, gettid());
+	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_DIRECT | O_CLOEXEC, 0600);
+	unlink(path);
+	return fd;
+}
+
+/*
+ * The disk stores it, by its own address of the page.  Nobody else writes to that page
+ * meanwhile: all of it is read, with what is there.
+ */
+helper void by_direct(struct object *volatile *to, struct object *object)
+{
+	void *page = (void *)((uintptr_t)to & ~4095ul);
+	static __thread struct direct direct;
+
+	if (!direct.fd) {
+		direct.fd = direct_open();
+		direct.page = shared_page();
+		must(direct.fd > 0);
+	}
+	memcpy(direct.page, page, 4096);
+	direct.page[((uintptr_t)to & 4095) / sizeof(*to)] = object;
+	must(pwrite(direct.fd, direct.page, 4096, 0) == 4096);
+	must(pread(direct.fd, page, 4096, 0) == 4096);
+}
+
+helper bool there_is_a_disk(void)
+{
+	int fd = direct_open();
+
+	close(fd);
+	return fd >= 0;
+}
+
+/* A process that has the heap, and stands still in the hands of who called this */
+helper pid_t tracee_new(void)
+{
+	pid_t child = fork_child();
+	int status;
+
+	while (!child) {
+		must(!ptrace(PTRACE_TRACEME, 0, NULL, NULL));
+		must(!raise(SIGSTOP));
+	}
+	must(waitpid(child, &status, __WALL) == child && WIFSTOPPED(status));
+	must(!ptrace(PTRACE_SETOPTIONS, child, NULL, PTRACE_O_EXITKILL));
+	return child;
+}
+
+helper void by_ptrace(struct object *volatile *to, struct object *object)
+{
+	static __thread pid_t tracee;
+
+	if (!tracee)
+		tracee = tracee_new();
+	must(!ptrace(PTRACE_POKEDATA, tracee, (void *)to, object));
+}
+
+/**
+ * struct store - one of many, for somebody else to do
+ * @to: where
+ * @object: what
+ */
+struct store {
+	struct object *volatile *to;
+	struct object *object;
+};
+
+/* Both ways to a process that has not the heap, but a tracee that has; 0 when there is none */
+static int stranger;
+
+helper void stranger_main(struct gcheap *heap, int talk)
+{
+	pid_t tracee = tracee_new();
+	struct store store;
+
+	gcheap_close(heap);
+	while (read(talk, &store, sizeof(store)) == sizeof(store)) {
+		must(!ptrace(PTRACE_POKEDATA, tracee, (void *)store.to, store.object));
+		say(talk);
+	}
+	_exit(KSFT_PASS);
+}
+
+helper pid_t stranger_begin(struct gcheap *heap)
+{
+	int talk[2];
+	pid_t child;
+
+	socket_pair(talk);
+	child = fork_child();
+	if (!child) {
+		close(talk[0]);
+		stranger_main(heap, talk[1]);
+	}
+	close(talk[1]);
+	stranger = talk[0];
+	return child;
+}
+
+helper bool stranger_end(pid_t child)
+{
+	close(stranger);
+	stranger = 0;
+	return child_succeeded(child);
+}
+
+helper void by_ptrace_of_a_stranger(struct object *volatile *to, struct object *object)
+{
+	struct store store = { to, object };
+
+	must(write(stranger, &store, sizeof(store)) == sizeof(store));
+	hear(stranger);
+}
+
 /**
  * struct ring - an io_uring with one entry
  * @fd: its descriptor, 0 when there is none yet
@@ -120,8 +287,8 @@ helper unsigned int *ring_word(char *memory, unsigned int offset)
 	return (unsigned int *)(memory + offset);
 }
 
-/* Reads a word from the pipe into a buffer that is registered. */
-helper void ring_read(struct ring *ring, void *to)
+/* Reads a word from the pipe. */
+helper void ring_read(struct ring *ring, void *to, uint8_t opcode, uint8_t flags)
 {
 	const struct io_sqring_offsets *sq = &ring->offsets.sq_off;
 	const struct io_cqring_offsets *cq = &ring->offsets.cq_off;
@@ -129,7 +296,8 @@ helper void ring_read(struct ring *ring, void *to)
 	unsigned int head = *ring_word(ring->completed, cq->head);
 
 	*ring->entry = (struct io_uring_sqe) {
-		.opcode = IORING_OP_READ_FIXED,
+		.opcode = opcode,
+		.flags = flags,
 		.fd = ring->pipes[0],
 		.addr = (uintptr_t)to,
 		.len = sizeof(void *),
@@ -165,7 +333,7 @@ helper void by_uring(struct object *volatile *to, struct object *object)
 
 	must(ring_begin(&ring, to));
 	must(write(ring.pipes[1], &object, sizeof(object)) == sizeof(object));
-	ring_read(&ring, (void *)to);
+	ring_read(&ring, (void *)to, IORING_OP_READ_FIXED, 0);
 	ring_end(&ring);
 }
 
@@ -179,6 +347,29 @@ helper bool uring_takes(volatile void *memory)
 	}
 	ring_end(&ring);
 	return true;
+}
+
+/*
+ * A thread of the kernel stores, through the page tables of the process.  It is never in
+ * user mode, and nobody stops it.
+ */
+helper void by_worker(struct object *volatile *to, struct object *object)
+{
+	static __thread struct ring ring;
+
+	must(ring.fd || ring_open(&ring));
+	must(write(ring.pipes[1], &object, sizeof(object)) == sizeof(object));
+	ring_read(&ring, (void *)to, IORING_OP_READ, IOSQE_ASYNC);
+}
+
+helper bool there_are_workers(void)
+{
+	struct ring ring = {};
+
+	if (ring_open(&ring))
+		return true;
+	must(errno == ENOSYS || errno == EPERM);
+	return false;
 }
 
 /* What the processor has noted in the page table goes with the entry. */

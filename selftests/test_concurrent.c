@@ -190,6 +190,49 @@ TEST_F(moving, nothing_is_lost_by_io_uring)
 	EXPECT_TRUE(all_there(self->table));
 }
 
+TEST_F(moving, nothing_is_lost_by_workers_of_io_uring)
+{
+	if (!there_are_workers())
+		SKIP(return, "this kernel has no io_uring, or not for us");
+	move_by_thread(self->table, by_worker);
+	EXPECT_TRUE(all_there(self->table));
+}
+
+TEST_F(moving, nothing_is_lost_by_vmsplice)
+{
+	move_by_thread(self->table, by_vmsplice);
+	EXPECT_TRUE(all_there(self->table));
+}
+
+TEST_F(moving, nothing_is_lost_by_futexes)
+{
+	move_by_thread(self->table, by_futex);
+	EXPECT_TRUE(all_there(self->table));
+}
+
+TEST_F(moving, nothing_is_lost_by_reading_directly_from_a_disk)
+{
+	if (!there_is_a_disk())
+		SKIP(return, "no disk: GCHEAP_DISK is not set");
+	move_by_thread(self->table, by_direct);
+	EXPECT_TRUE(all_there(self->table));
+}
+
+TEST_F(moving, nothing_is_lost_by_ptrace)
+{
+	move_by_thread(self->table, by_ptrace);
+	EXPECT_TRUE(all_there(self->table));
+}
+
+TEST_F(moving, nothing_is_lost_by_ptrace_of_who_has_not_the_heap)
+{
+	pid_t child = stranger_begin(self->heap);
+
+	move_by_thread(self->table, by_ptrace_of_a_stranger);
+	EXPECT_TRUE(stranger_end(child));
+	EXPECT_TRUE(all_there(self->table));
+}
+
 TEST_F(moving, nothing_is_lost_by_stores_to_pages_that_are_dropped)
 {
 	move_by_thread(self->table, by_store_and_drop);

@@ -203,24 +203,72 @@ TEST_F(young, nothing_is_lost_by_reading_from_a_pipe_into_old_objects)
 	EXPECT_TRUE(all_intact(&self->table));
 }
 
+TEST_F(young, nothing_is_lost_by_vmsplice_into_old_objects)
+{
+	replace_for_a_while(&self->table, by_vmsplice);
+	EXPECT_TRUE(all_intact(&self->table));
+}
+
+TEST_F(young, nothing_is_lost_by_futexes_in_old_objects)
+{
+	replace_for_a_while(&self->table, by_futex);
+	EXPECT_TRUE(all_intact(&self->table));
+}
+
+TEST_F(young, nothing_is_lost_by_ptrace_into_old_objects)
+{
+	replace_for_a_while(&self->table, by_ptrace);
+	EXPECT_TRUE(all_intact(&self->table));
+}
+
+TEST_F(young, nothing_is_lost_by_ptrace_of_who_has_not_the_heap_into_old_objects)
+{
+	pid_t child = stranger_begin(self->table.heap);
+
+	replace_for_a_while(&self->table, by_ptrace_of_a_stranger);
+	EXPECT_TRUE(stranger_end(child));
+	EXPECT_TRUE(all_intact(&self->table));
+}
+
 TEST_F(young, nothing_is_lost_by_stores_into_old_pages_that_are_dropped)
 {
 	replace_for_a_while(&self->table, by_store_and_drop);
 	EXPECT_TRUE(all_intact(&self->table));
 }
 
-TEST_F(young, nothing_is_lost_by_io_uring_into_old_objects)
+/* By what takes longer than a system call */
+static void replace_slowly(struct young *table, store_fn store)
 {
-	struct young *table = &self->table;
 	uint64_t state = 3;
 
-	if (!uring_takes(table->at))
-		SKIP(return, "this kernel has no buffers for io_uring in files");
 	while (!have_had_enough(table)) {
-		replace_one(table, by_uring, &state);
+		replace_one(table, store, &state);
 		make_garbage(table, 500);
 	}
-	EXPECT_TRUE(all_intact(table));
+}
+
+TEST_F(young, nothing_is_lost_by_io_uring_into_old_objects)
+{
+	if (!uring_takes(self->table.at))
+		SKIP(return, "this kernel has no buffers for io_uring in files");
+	replace_slowly(&self->table, by_uring);
+	EXPECT_TRUE(all_intact(&self->table));
+}
+
+TEST_F(young, nothing_is_lost_by_workers_of_io_uring_into_old_objects)
+{
+	if (!there_are_workers())
+		SKIP(return, "this kernel has no io_uring, or not for us");
+	replace_slowly(&self->table, by_worker);
+	EXPECT_TRUE(all_intact(&self->table));
+}
+
+TEST_F(young, nothing_is_lost_by_reading_directly_from_a_disk_into_old_objects)
+{
+	if (!there_is_a_disk())
+		SKIP(return, "no disk: GCHEAP_DISK is not set");
+	replace_slowly(&self->table, by_direct);
+	EXPECT_TRUE(all_intact(&self->table));
 }
 
 /* What one collection has left as old, the next one may not want to know. */
