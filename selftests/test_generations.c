@@ -161,6 +161,17 @@ static void replace_for_a_while(struct young *table, store_fn store)
 	}
 }
 
+/* By what takes longer than a system call */
+static void replace_slowly(struct young *table, store_fn store)
+{
+	uint64_t state = 3;
+
+	while (!have_had_enough(table)) {
+		replace_one(table, store, &state);
+		make_garbage(table, 500);
+	}
+}
+
 TEST_F(young, minor_collections_find_what_is_soon_garbage)
 {
 	struct young *table = &self->table;
@@ -225,7 +236,7 @@ TEST_F(young, nothing_is_lost_by_ptrace_of_who_has_not_the_heap_into_old_objects
 {
 	pid_t child = stranger_begin(self->table.heap);
 
-	replace_for_a_while(&self->table, by_ptrace_of_a_stranger);
+	replace_slowly(&self->table, by_ptrace_of_a_stranger);
 	EXPECT_TRUE(stranger_end(child));
 	EXPECT_TRUE(all_intact(&self->table));
 }
@@ -234,17 +245,6 @@ TEST_F(young, nothing_is_lost_by_stores_into_old_pages_that_are_dropped)
 {
 	replace_for_a_while(&self->table, by_store_and_drop);
 	EXPECT_TRUE(all_intact(&self->table));
-}
-
-/* By what takes longer than a system call */
-static void replace_slowly(struct young *table, store_fn store)
-{
-	uint64_t state = 3;
-
-	while (!have_had_enough(table)) {
-		replace_one(table, store, &state);
-		make_garbage(table, 500);
-	}
 }
 
 TEST_F(young, nothing_is_lost_by_io_uring_into_old_objects)
