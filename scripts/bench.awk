@@ -160,10 +160,71 @@ function table(machine,    kind, n, p, name)
 	}
 }
 
+# Thousands, and what gcheap's is of it
+function beside(machine, name, peer,    text)
+{
+	text = figure(took, machine, name, peer, 1e3)
+	return text ~ /[0-9]/ ? text " (" ratio(took, machine, name, peer) ")" : text
+}
+
+# What does not grow with the heap, as that part does
+function without_look(machine, name)
+{
+	return took[machine, name, "gcheap"] - took[machine, name "-look", "gcheap"]
+}
+
+function judged(text, reached, bar)
+{
+	return text " (" (reached ? "yes" : "no") ": " bar ")"
+}
+
+function growth(machine, first, last,    from, to)
+{
+	if (nothing(took, machine, first, "gcheap") != "" ||
+	    nothing(took, machine, last, "gcheap") != "")
+		return
+	from = without_look(machine, first)
+	to = without_look(machine, last)
+	if (first == last || from <= 0)
+		return
+	printf "%s to %s, without the look: grows to %s times; then %s k\n", first, last,
+	       judged(sprintf("%.2f", to / from), to / from <= 1.3, 1.3),
+	       judged(sprintf("%.1f", to / 1e3), to < 1e6, 1000)
+}
+
+# How long collectors hold a program, and what it sees of that
+function pauses_table(machine,    n, name, first, last, held)
+{
+	printf "\n%-18s %10s %10s %10s %20s %20s %20s\n", machine ", k instr.", "gcheap",
+	       "its look", "the rest", "bdwgc", "its incremental", "go"
+	for (n = 1; n <= nr_names[machine]; n++) {
+		name = names[machine, n]
+		if (name ~ /-look$/)
+			continue
+		held = name ~ /-held$/ && nothing(took, machine, name, "gcheap") == ""
+		printf "%-18s %10s %10s %10s %20s %20s %20s\n", name,
+		       figure(took, machine, name, "gcheap", 1e3),
+		       held ? figure(took, machine, name "-look", "gcheap", 1e3) : "",
+		       held ? sprintf("%.1f", without_look(machine, name) / 1e3) : "",
+		       beside(machine, name, "bdwgc"),
+		       beside(machine, name, "bdwgc-incremental"),
+		       beside(machine, name, "go")
+		if (held) {
+			first = first == "" ? name : first
+			last = name
+		}
+	}
+	growth(machine, first, last)
+}
+
 END {
 	print "gcheap's figures, and their ratio to others'" \
 		(quick ? ";" : " (whether the goal is reached: the goal);")
 	print "collections of gcheap, bdwgc, Go"
+	if ("pauses" in known)
+		print "pauses: how long the program was held at most, as the collector tells (of " \
+			"Go in all of one collection); the longest gap that it saw, with one " \
+			"processor, and the longest of all but one in 1000 (gcheap's part of it)"
 	if ("core" in known)
 		print "core: natively, medians (the least)"
 	if ("uml" in known)
@@ -173,6 +234,8 @@ END {
 	for (m = 1; m <= nr_machines; m++)
 		if (machines[m] == "core")
 			core_table(machines[m])
+		else if (machines[m] == "pauses")
+			pauses_table(machines[m])
 		else
 			table(machines[m])
 	if ("uml" in known)

@@ -23,7 +23,7 @@ set multiplot layout words(machines), 2 title name
 do for [machine in machines] {
 	file = folder . "/" . machine
 	unit = machine eq "core" ? 1 : 1e6
-	set title machine . (machine eq "counting" ? ": instructions, millions" : \
+	set title machine . (machine eq "counting" || machine eq "pauses" ? ": instructions, millions" : \
 		machine eq "core" ? ": ns a node" : ": time, ms")
 	plot file using 0:($4 / unit):(colour(strcol(3))):xtic(3) with boxes lc rgb variable, \
 	     file using 0:($4 / unit):(label($4 / unit)) with labels offset 0, 0.6

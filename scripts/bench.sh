@@ -8,7 +8,9 @@
 #
 # The programs run on two machines with KERNEL (stock 6.1): "counting" has one processor,
 # whose clock counts instructions, which are the same everywhere; "smp" has two, as
-# fast as this machine emulates them, for what has several threads.  "core" is this machine
+# fast as this machine emulates them, for what has several threads; "pauses" is the first
+# with more memory, for how long collectors hold a program whose heap is small or large.
+# "core" is this machine
 # at its own speed: what marks and sweeps, compiled in user space, beside bdwgc, in turns;
 # and so is "uml", where the module runs in User-Mode Linux, which is built for that when
 # it is needed first (eight minutes), beside the others natively.
@@ -62,6 +64,11 @@ programs_of()
 		1 churn 6000000 64 1
 		1 mark 4000000
 		1 mark 4000000 2'
+		;;
+	pauses)
+		echo '1 pause 0 64
+		1 pause 0 256
+		1 pause 0 1024'
 		;;
 	smp)
 		echo '1 threads
@@ -133,14 +140,15 @@ build()
 	"$here/build.sh" "$kernel" "$build"
 }
 
-# run VARIABLE-OF-BOOT.SH COMMAND: in a machine of ours, or here, among the programs
+# run VARIABLES-OF-BOOT.SH COMMAND: in a machine of ours, or here, among the programs
 run()
 {
 	if [ "${HOST-}" = 1 ]; then
 		(cd "$build/bench" && sh -c "$2") 9>&-
 		return
 	fi
-	env GCHEAP_VM_CPU=-erms,-fsrm "$1" "$here/vm.sh" --bare --kernel "$kernel" \
+	# shellcheck disable=SC2086 # a list
+	env GCHEAP_VM_CPU=-erms,-fsrm $1 "$here/vm.sh" --bare --kernel "$kernel" \
 		--file "$build/bench" --file "$build/root:." \
 		--file "$build/gcheap.ko:gcheap.ko" -- "
 		echo 1 > /proc/sys/vm/overcommit_memory
@@ -148,7 +156,8 @@ run()
 		$2" 9>&-
 }
 
-# suite MACHINE TIMES VARIABLE-OF-BOOT.SH: what its programs tell, into $results
+# suite MACHINE ARGUMENTS-OF-RUN-SUITE VARIABLES-OF-BOOT.SH: what its programs tell, into
+# $results
 suite()
 {
 	local status
@@ -245,6 +254,7 @@ if [ "${HOST-}" = 1 ]; then
 	suite host 3 -
 else
 	suite counting 1 GCHEAP_VM_COUNT=y
+	[ "${QUICK-}" = 1 ] || suite pauses '1 collectors' "GCHEAP_VM_COUNT=y GCHEAP_VM_MEMORY=6G"
 	[ "${QUICK-}" = 1 ] || suite smp 3 GCHEAP_VM_MEMORY=3G
 fi
 if [ "${QUICK-}" = 1 ]; then

@@ -16,7 +16,7 @@ function value(text)
 {
 	printf "%s  {\"machine\": \"%s\", \"name\": \"%s\", \"allocator\": \"%s\", ", separator,
 	       $1, $2, $3
-	unit = $1 == "counting" ? "instructions" : "nanoseconds"
+	unit = $1 == "counting" || $1 == "pauses" ? "instructions" : "nanoseconds"
 	printf "\"%s\": %s, \"least\": %s, \"collections\": %s, \"memory\": %s, ", unit,
 	       value($4), value($8), value($5), value($6)
 	if ($9 != "-")

@@ -11,13 +11,25 @@
  * collecting() tells how many nanoseconds collections have taken, zero where that is not known.
  * held() tells how many bytes of memory the allocator has for its objects and for itself;
  * held_at_most() how many those ever were since allocator_begin(), where that is known,
- * and zero elsewhere.
+ * and zero elsewhere.  stops_end() tells for how long the collector held the program since
+ * stops_begin(), where that is known.
  */
 #ifndef GCHEAP_BENCH_ALLOCATOR_H
 #define GCHEAP_BENCH_ALLOCATOR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+
+/**
+ * struct stops - how long the collector holds the program
+ * @longest: at most, in nanoseconds
+ * @look: of that, looking for what was written to; 0 where that is not known
+ */
+struct stops {
+	uint64_t longest;
+	uint64_t look;
+};
 
 #if defined(WITH_MALLOC)
 
@@ -100,6 +112,8 @@ static inline uint64_t collections(void)
 
 #include <gc.h>
 
+#include "tools.h"
+
 #define ALLOCATOR	"bdwgc"
 #define IS_COLLECTED	1
 
@@ -153,11 +167,43 @@ static inline uint64_t collections(void)
 	return GC_get_gc_no();
 }
 
+static uint64_t allocator_stopped;
+static struct stops allocator_stops;
+
+static void allocator_event(GC_EventType event)
+{
+	uint64_t took;
+
+	if (event == GC_EVENT_PRE_STOP_WORLD)
+		allocator_stopped = bench_now();
+	if (event != GC_EVENT_POST_START_WORLD)
+		return;
+	took = bench_now() - allocator_stopped;
+	if (took > allocator_stops.longest)
+		allocator_stops.longest = took;
+}
+
+static inline void stops_begin(void)
+{
+	allocator_stops = (struct stops){};
+	GC_set_on_collection_event(allocator_event);
+}
+
+static inline struct stops stops_end(void)
+{
+	GC_set_on_collection_event(NULL);
+	return allocator_stops;
+}
+
+#define HAS_STOPS
+
 #else
 
 #include <errno.h>
 #include <gcheap.h>
+#include <linux/gcheap.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 
 #define ALLOCATOR	"gcheap"
 #define IS_COLLECTED	1
@@ -250,6 +296,47 @@ static inline uint64_t collecting(void)
 
 #define HAS_COLLECTING
 
+static uint64_t allocator_seen;
+
+static inline void stops_begin(void)
+{
+	allocator_seen = collections();
+}
+
+/* The kernel remembers the last ones. */
+static inline struct stops stops_end(void)
+{
+	struct gcheap_ioc_stats stats = { .size = sizeof(stats) };
+	uint64_t number = collections();
+	struct stops stops = {};
+
+	for (; number > allocator_seen; number--) {
+		const struct gcheap_cycle *cycle = &stats.cycle;
+
+		stats.want_cycle = number;
+		if (ioctl(gcheap_fd(allocator_heap), GCHEAP_IOC_STATS, &stats))
+			break;
+		if (cycle->pause_ns <= stops.longest)
+			continue;
+		stops.longest = cycle->pause_ns;
+		stops.look = cycle->dirty_ns;
+	}
+	return stops;
+}
+
+#define HAS_STOPS
+
+#endif
+
+#ifndef HAS_STOPS
+static inline void stops_begin(void)
+{
+}
+
+static inline struct stops stops_end(void)
+{
+	return (struct stops){};
+}
 #endif
 
 #ifndef HAS_COLLECTING

@@ -113,6 +113,55 @@ func endBeside(name string, old *oldNode) {
 	runtime.KeepAlive(old)
 }
 
+type listNode struct {
+	next  *listNode
+	other *listNode
+	data  [2]*listNode
+}
+
+// In the order of their allocation
+func newList(nr int) *listNode {
+	first := new(listNode)
+	last := first
+
+	for ; nr > 1; nr-- {
+		last.next = new(listNode)
+		last = last.next
+	}
+	return first
+}
+
+// In no order, if wanted with a second pointer in each, to any
+func shuffled(first *listNode, nr int, graph bool) *listNode {
+	nodes := make([]*listNode, 0, nr)
+	state := uint64(1)
+
+	for ; first != nil; first = first.next {
+		nodes = append(nodes, first)
+	}
+	for n := nr; n > 1; n-- {
+		i := random(&state, uint64(n))
+		nodes[i], nodes[n-1] = nodes[n-1], nodes[i]
+	}
+	for i := 0; graph && i < nr; i++ {
+		nodes[i].other = nodes[random(&state, uint64(nr))]
+	}
+	for i := range nodes[1:] {
+		nodes[i].next = nodes[i+1]
+	}
+	nodes[nr-1].next = nil
+	return nodes[0]
+}
+
+func listLength(list *listNode) int {
+	nr := 0
+
+	for ; list != nil; list = list.next {
+		nr++
+	}
+	return nr
+}
+
 // Marsaglia's xorshift
 func random(state *uint64, below uint64) uint64 {
 	*state ^= *state << 13

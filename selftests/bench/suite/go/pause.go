@@ -4,68 +4,112 @@
 package main
 
 import (
-	"sort"
+	"fmt"
+	"math/bits"
+	"runtime"
 	"time"
 )
 
 const (
 	mib      = 1048576
-	nodeSize = 64
+	nodeSize = 32
+	steps    = 32
 )
 
-type node struct {
-	next *node
-	data [7]*node
+type gaps struct {
+	nr      [60 * steps]uint64
+	longest uint64
+}
+
+func bucketOf(ns uint64) int {
+	shift := 0
+
+	if ns >= steps {
+		shift = bits.Len64(ns) - 6
+	}
+	return shift*steps + int(ns>>shift)
+}
+
+func (g *gaps) note(ns uint64) {
+	g.nr[bucketOf(ns)]++
+	if ns > g.longest {
+		g.longest = ns
+	}
+}
+
+// No more than so many are longer.
+func (g *gaps) allBut(nr uint64) uint64 {
+	i := len(g.nr) - 1
+
+	for ; i > 0 && g.nr[i] <= nr; i-- {
+		nr -= g.nr[i]
+	}
+	if i < steps {
+		return uint64(i)
+	}
+	return uint64(i%steps+steps) << (i/steps - 1)
 }
 
 // Where a compiler cannot know that it is used no more
-var seen *node
+var seen *listNode
 
-func newList(nr int) *node {
-	var list *node
-
-	for ; nr > 0; nr-- {
-		list = &node{next: list}
-	}
-	return list
-}
-
-func allocate(gaps []time.Duration) {
+func allocate(g *gaps, list *listNode, times int, stores int) {
 	start := time.Now()
 	before := time.Duration(0)
+	at := list
 
-	for i := range gaps {
-		seen = new(node)
+	for i := 0; i < times; i++ {
+		n := new(listNode)
+		seen = n
+		if i%stores == 0 {
+			at.other = n
+			at = at.next
+			if at == nil {
+				at = list
+			}
+		}
 		now := time.Since(start)
-		gaps[i] = now - before
+		g.note(uint64(now - before))
 		before = now
 	}
 }
 
-func length(list *node) int {
-	nr := 0
+// For how long all goroutines were held; of one collection, both times together
+func heldAtMost() uint64 {
+	var stats runtime.MemStats
+	var longest uint64
 
-	for ; list != nil; list = list.next {
-		nr++
+	runtime.ReadMemStats(&stats)
+	for n := collections; n < stats.NumGC; n++ {
+		if took := stats.PauseNs[n%256]; took > longest {
+			longest = took
+		}
 	}
-	return nr
+	return longest
 }
+
+var g gaps
 
 func main() {
 	times := number(1, 500000)
-	nr := number(2, 32) * mib / nodeSize
-	gaps := make([]time.Duration, times)
+	size := number(2, 32)
+	stores := number(3, 16)
+	nr := size * mib / nodeSize
+	report := func(what string, ns uint64) {
+		print(fmt.Sprintf("pause-%d-%s", size, what), time.Duration(ns))
+	}
 
-	// Its pages are there before the first gap.
-	for i := range gaps {
-		gaps[i] = 1
+	if times == 0 {
+		times = nr + nr/2
 	}
 	own = status("VmRSS:")
-	list := newList(nr)
+	list := shuffled(newList(nr), nr, false)
+	runtime.GC()
 	begin()
-	allocate(gaps)
-	sort.Slice(gaps, func(i, j int) bool { return gaps[i] < gaps[j] })
-	print("pause-longest", gaps[times-1])
-	print("pause-99.9", gaps[int(float64(times-1)*0.999)])
-	must(length(list) == nr, "the list")
+	allocate(&g, list, times, stores)
+	report("longest", g.longest)
+	report("99.9", g.allBut(uint64(times/1000)))
+	report("held", heldAtMost())
+	report("held-look", 0)
+	must(listLength(list) == nr, "the list")
 }
