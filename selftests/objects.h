@@ -105,7 +105,7 @@ helper void by_futex(struct object *volatile *to, struct object *object)
 			continue;
 		must(!syscall(SYS_futex, &nobody, FUTEX_WAKE_OP, 0, 0,
 			      (uint32_t *)to + bit / 32,
-			      FUTEX_OP(FUTEX_OP_XOR | FUTEX_OP_OPARG_SHIFT, bit % 32,
+			      FUTEX_OP((FUTEX_OP_XOR | FUTEX_OP_OPARG_SHIFT), bit % 32,
 				       FUTEX_OP_CMP_EQ, 0)));
 	}
 }
