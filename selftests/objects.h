@@ -311,14 +311,19 @@ helper void ring_read(struct ring *ring, void *to, uint8_t opcode, uint8_t flags
 	__atomic_store_n(ring_word(ring->completed, cq->head), head + 1, __ATOMIC_RELEASE);
 }
 
-/* Its page is a buffer, unless the kernel has none of files, or no io_uring. */
+/* That memory is a buffer, unless the kernel has none of files, or no io_uring. */
+helper bool ring_register(struct ring *ring, const struct iovec *memory)
+{
+	if (!ring->fd && !ring_open(ring))
+		return false;
+	return !syscall(__NR_io_uring_register, ring->fd, IORING_REGISTER_BUFFERS, memory, 1);
+}
+
 helper bool ring_begin(struct ring *ring, volatile void *to)
 {
 	struct iovec page = { .iov_base = (void *)((uintptr_t)to & ~4095ul), .iov_len = 4096 };
 
-	if (!ring->fd && !ring_open(ring))
-		return false;
-	return !syscall(__NR_io_uring_register, ring->fd, IORING_REGISTER_BUFFERS, &page, 1);
+	return ring_register(ring, &page);
 }
 
 helper void ring_end(struct ring *ring)
@@ -335,6 +340,20 @@ helper void by_uring(struct object *volatile *to, struct object *object)
 	must(write(ring.pipes[1], &object, sizeof(object)) == sizeof(object));
 	ring_read(&ring, (void *)to, IORING_OP_READ_FIXED, 0);
 	ring_end(&ring);
+}
+
+/* What by_uring_throughout() stores to */
+static struct iovec throughout;
+
+/* The same, but the kernel has it from before the first store until the process ends. */
+helper void by_uring_throughout(struct object *volatile *to, struct object *object)
+{
+	static __thread struct ring ring;
+
+	if (!ring.fd)
+		must(ring_register(&ring, &throughout));
+	must(write(ring.pipes[1], &object, sizeof(object)) == sizeof(object));
+	ring_read(&ring, (void *)to, IORING_OP_READ_FIXED, 0);
 }
 
 helper bool uring_takes(volatile void *memory)

@@ -190,6 +190,17 @@ TEST_F(moving, nothing_is_lost_by_io_uring)
 	EXPECT_TRUE(all_there(self->table));
 }
 
+TEST_F(moving, nothing_is_lost_in_memory_that_io_uring_has_throughout)
+{
+	struct table *table = self->table;
+
+	if (!uring_takes(table->at))
+		SKIP(return, "this kernel has no buffers for io_uring in files");
+	throughout = (struct iovec){ (void *)table->at, table->nr * sizeof(*table->at) };
+	move_by_thread(table, by_uring_throughout);
+	EXPECT_TRUE(all_there(table));
+}
+
 TEST_F(moving, nothing_is_lost_by_workers_of_io_uring)
 {
 	if (!there_are_workers())

@@ -255,6 +255,17 @@ TEST_F(young, nothing_is_lost_by_io_uring_into_old_objects)
 	EXPECT_TRUE(all_intact(&self->table));
 }
 
+TEST_F(young, nothing_is_lost_in_old_memory_that_io_uring_has_throughout)
+{
+	struct young *table = &self->table;
+
+	if (!uring_takes(table->at))
+		SKIP(return, "this kernel has no buffers for io_uring in files");
+	throughout = (struct iovec){ (void *)table->at, table->nr * sizeof(*table->at) };
+	replace_slowly(table, by_uring_throughout);
+	EXPECT_TRUE(all_intact(table));
+}
+
 TEST_F(young, nothing_is_lost_by_workers_of_io_uring_into_old_objects)
 {
 	if (!there_are_workers())
