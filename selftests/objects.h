@@ -92,7 +92,8 @@ helper void by_vmsplice(struct object *volatile *to, struct object *object)
 
 /*
  * What futexes have for storing, if not in full words: the bits that differ, one after the
- * other.  There is no object at what is there meanwhile, or one that is kept for nothing.
+ * other.  What is there meanwhile is no reference to the object: so it is looked at the
+ * end whether it is there, for which it has to be on the stack or in a register until then.
  */
 helper void by_futex(struct object *volatile *to, struct object *object)
 {
@@ -108,6 +109,7 @@ helper void by_futex(struct object *volatile *to, struct object *object)
 			      FUTEX_OP((FUTEX_OP_XOR | FUTEX_OP_OPARG_SHIFT), bit % 32,
 				       FUTEX_OP_CMP_EQ, 0)));
 	}
+	must(*to == object);
 }
 
 /**
@@ -136,7 +138,8 @@ helper int direct_open(void)
 
 /*
  * The disk stores it, by its own address of the page.  Nobody else writes to that page
- * meanwhile: all of it is read, with what is there.
+ * meanwhile: all of it is read, with what is there.  Until it is, the object must be
+ * referred to from here.
  */
 helper void by_direct(struct object *volatile *to, struct object *object)
 {
@@ -152,6 +155,7 @@ helper void by_direct(struct object *volatile *to, struct object *object)
 	direct.page[((uintptr_t)to & 4095) / sizeof(*to)] = object;
 	must(pwrite(direct.fd, direct.page, 4096, 0) == 4096);
 	must(pread(direct.fd, page, 4096, 0) == 4096);
+	must(*to == object);
 }
 
 helper bool there_is_a_disk(void)
