@@ -13,7 +13,7 @@ set datafile separator "\t"
 set datafile missing "-"
 set style fill solid
 set boxwidth 0.7
-set yrange [0:*]
+set yrange [0:1e-6<*]
 set offsets 0.1, 0.1, graph 0.15, 0
 set grid ytics
 unset key

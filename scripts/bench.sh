@@ -46,7 +46,7 @@ programs_of()
 		1 churn 300000 16
 		1 mark 50000
 		1 threads 200
-		1 pause 100000 8
+		1 pause 0 8
 		1 pool 40000
 		2 larson 5 4000
 		2 xmalloc 400
@@ -73,7 +73,7 @@ programs_of()
 	smp)
 		echo '1 threads
 		1 pool
-		1 pause 500000 128
+		1 pause 0 128
 		1 churn 1000000 64 1
 		2 churn 1000000 64 2
 		2 larson
@@ -87,7 +87,7 @@ programs_of()
 		2 churn 6000000 64 2
 		1 mark 4000000
 		1 threads 10000
-		1 pause 5000000 512
+		1 pause 0 512
 		1 pool 2000000
 		2 larson 100 50000
 		2 xmalloc 50000

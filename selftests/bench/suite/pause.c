@@ -83,7 +83,7 @@ static void print(const char *what, long mib, uint64_t ns, uint64_t bytes)
 
 int main(int argc, char **argv)
 {
-	long times = bench_number(argc, argv, 1, 500000);
+	long times = bench_number(argc, argv, 1, 0);
 	long mib = bench_number(argc, argv, 2, 32);
 	long stores = bench_number(argc, argv, 3, 16);
 	long nr = mib * MIB / sizeof(struct node);

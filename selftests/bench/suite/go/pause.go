@@ -91,7 +91,7 @@ func heldAtMost() uint64 {
 var g gaps
 
 func main() {
-	times := number(1, 500000)
+	times := number(1, 0)
 	size := number(2, 32)
 	stores := number(3, 16)
 	nr := size * mib / nodeSize
