@@ -106,27 +106,51 @@ static unsigned int pause_us = 500;
 module_param(pause_us, uint, 0644);
 MODULE_PARM_DESC(pause_us, "microseconds of marking in a pause, beyond which the program runs on (default 500)");
 
+/* From here on the collector marks alone. */
+static void end_crew(struct gc_heap *heap)
+{
+	struct gc_collection *c = heap->collection;
+	u64 ns = gc_crew_end(&c->crew, &c->marker);
+
+	c->took_ns += ns;
+	heap->helped_ns += ns;
+}
+
 /* Returns 0 when all is marked, 1 when time is over, or an error. */
-static int mark_until(struct gc_marker *m, u64 budget_ns)
+static int mark_within(struct gc_collection *c, u64 budget_ns)
 {
 	u64 start = ktime_get_ns();
 
-	if (budget_ns == U64_MAX)
-		return gc_mark_drain(m);
-	while (gc_mark_some(m, SLICE_WORDS))
+	while (gc_crew_mark(&c->crew, &c->marker, SLICE_WORDS))
 		if (ktime_get_ns() - start >= budget_ns)
 			return 1;
 	/* That takes long, and is for when the program runs. */
-	return m->overflowed;
+	return c->marker.overflowed;
 }
 
-static int drain(struct gc_roots *roots, u64 budget_ns)
+/* Returns 0 when the queue is empty, or an error. */
+static int mark_all(struct gc_collection *c)
 {
-	struct gc_verify *v = roots->verify;
+	int err = 0;
+
+	while (!err && gc_crew_mark(&c->crew, &c->marker, PART_WORDS))
+		err = gc_given_up();
+	return err;
+}
+
+static int drain(struct gc_heap *heap, struct gc_verify *v, u64 budget_ns)
+{
+	struct gc_collection *c = heap->collection;
+	bool all = budget_ns == U64_MAX;
 	int err = v ? gc_verify_walk(v) : 0;
 
-	if (!err)
-		err = mark_until(roots->marker, budget_ns);
+	if (!err) {
+		err = all ? mark_all(c) : mark_within(c, budget_ns);
+		end_crew(heap);
+	}
+	/* There may have been no memory for the queue. */
+	if (!err && all)
+		err = gc_mark_drain(&c->marker);
 	if (!err && v)
 		err = gc_verify_walk(v);
 	return err;
@@ -216,7 +240,7 @@ static int mark(struct gc_heap *heap, struct gc_roots *roots, u64 budget_ns,
 		look_again(heap);
 	c->look_ns = ktime_get_ns() - looking;
 	pause->dirty_ns = c->look_ns;
-	err = budget_ns ? drain(roots, budget_ns) : 1;
+	err = budget_ns ? drain(heap, roots->verify, budget_ns) : 1;
 	if (!err && gc_world_breached(heap->world))
 		err = -EAGAIN;
 	start = ktime_get_ns();
@@ -611,8 +635,9 @@ static int step(struct gc_heap *heap, unsigned long words)
 	u64 start = ktime_get_ns();
 	bool more;
 
-	more = gc_mark_some(&c->marker, words) || queue_rest(c) ||
-	       queue_written(heap) || look_while_it_pays(heap);
+	more = gc_crew_mark(&c->crew, &c->marker, words);
+	end_crew(heap);
+	more = more || queue_rest(c) || queue_written(heap) || look_while_it_pays(heap);
 	c->cycle.concurrent_ns += ktime_get_ns() - start;
 	return spent(heap, start, more ? 1 : pauses(heap));
 }

@@ -52,6 +52,7 @@ int gc_collection_begin(struct gc_heap *heap, bool concurrent, bool minor)
 		kfree(c);
 		return err;
 	}
+	gc_crew_begin(&c->crew);
 	c->freed = heap->slabs.total_freed;
 	c->since = heap->slabs.since;
 	c->live = heap->slabs.live;

@@ -11,6 +11,7 @@
 #include <linux/gcheap.h>
 #include <linux/types.h>
 
+#include "crew.h"
 #include "mark.h"
 
 struct gc_heap;
@@ -18,6 +19,7 @@ struct gc_heap;
 /**
  * struct gc_collection - a collection that has begun
  * @marker: marks
+ * @crew: and so does whoever helps
  * @concurrent: marking goes on while the program runs, which gc_heap.dirty tells of
  * @minor: what was old when it began is marked, and only what was written to since the
  *	last one is looked at; @concurrent, too
@@ -42,6 +44,7 @@ struct gc_heap;
  */
 struct gc_collection {
 	struct gc_marker marker;
+	struct gc_crew crew;
 	bool concurrent;
 	bool minor;
 	bool due;

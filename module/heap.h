@@ -143,6 +143,7 @@ struct gc_effort {
  * @last_gc_ns: end of the last one, CLOCK_REALTIME
  * @last_round: stop of the last collection
  * @gc_cpu_ns: time spent collecting
+ * @helped_ns: as much of that by helpers: see crew.h
  * @last_end_ns: end of the last attempt to collect, ktime_get_ns()
  * @last_took_ns: how long that took
  * @debt_ns: by how much collections had taken more time than the program until then
@@ -203,6 +204,7 @@ struct gc_heap {
 	u64 last_gc_ns;
 	u64 last_round;
 	u64 gc_cpu_ns;
+	u64 helped_ns;
 	u64 last_end_ns;
 	u64 last_took_ns;
 	u64 debt_ns;

@@ -33,6 +33,7 @@
  *	records	what the C library keeps of threads
  *	regs, regs_x86_64, regs_um	registers of threads
  *	user	what one user may take
+ *	crew	marking by several
  *	verify, audit	checks of the collector
  *	mark	from pointers to objects
  *	slab	objects
@@ -48,6 +49,7 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 
+#include "crew.h"
 #include "dirty.h"
 #include "fetch.h"
 #include "heap.h"
@@ -121,9 +123,12 @@ static int __init gcheap_init(void)
 	if (!gc_dirty_possible())
 		pr_notice("this kernel does not tell what programs write (CONFIG_MAPPING_DIRTY_HELPERS): they stand still while their objects are marked\n");
 	gc_regs_measure();
-	err = gc_member_init();
+	err = gc_crew_init();
 	if (err)
 		return err;
+	err = gc_member_init();
+	if (err)
+		goto crew_exit;
 	err = gc_scavenge_init();
 	if (err)
 		goto member_exit;
@@ -147,6 +152,8 @@ scavenge_exit:
 	gc_scavenge_exit();
 member_exit:
 	gc_member_exit();
+crew_exit:
+	gc_crew_exit();
 	return err;
 }
 
@@ -158,6 +165,7 @@ static void __exit gcheap_exit(void)
 	gc_stop_exit();
 	gc_member_exit();
 	gc_fetch_exit();
+	gc_crew_exit();
 }
 
 module_init(gcheap_init);

@@ -7,8 +7,11 @@
  * have the processor between two looks at objects.  It takes no lock: the caller
  * holds the heap's.
  *
- * The queue is a stack of segments that grows with the depth of the structure.  Two
- * things keep the processor from waiting for memory: a word that points into the heap
+ * The queue is a stack of segments that grows with the depth of the structure.  A part
+ * of it may be split off for another marker of the same heap: then marks are set by
+ * atomic operations.  Who finds an object unmarked and marks it, has it to look at.
+ *
+ * Two things keep the processor from waiting for memory: a word that points into the heap
  * is a candidate first, whose slab is fetched while others are looked at; and an object
  * that comes from the queue goes through a small FIFO while its words are fetched (the
  * idea: Cher, Hosking and Vitek, "Software prefetching for mark-sweep garbage
@@ -46,11 +49,13 @@ struct mark_entry {
 
 /**
  * struct mark_segment - a page of the queue
- * @below: the segment that was filled before this one
+ * @below: the segment that was filled before this one, or the next one of a list
+ * @nr: entries of one that is in no queue
  * @entries: the queue's entries, up to the end of the page
  */
 struct mark_segment {
 	struct mark_segment *below;
+	size_t nr;
 	struct mark_entry entries[SEGMENT_ENTRIES]
 		__aligned(sizeof(struct mark_entry));
 };
@@ -74,6 +79,7 @@ struct candidate {
 /**
  * struct marking - a marking at work: what is best kept in registers
  * @m: its marker
+ * @shared: as gc_marker.shared
  * @regions: top of the tree of its heap's pages
  * @next: where the next entry of the queue goes
  * @last: slab of the last word that pointed into one: it has been fetched
@@ -84,6 +90,7 @@ struct candidate {
  */
 struct marking {
 	struct gc_marker *m;
+	bool shared;
 	struct gc_region **regions;
 	struct mark_entry *next;
 	struct gc_slab *last;
@@ -99,11 +106,17 @@ struct marking {
 /* Words between two looks at the scheduler and at pending signals. */
 #define BUDGET_WORDS	65536L
 
+/* Of what lies in one piece so much is looked at before the rest, which others may have. */
+#define PIECE_WORDS	256UL
+
 /*
- * Who may have what the kernel keeps for freeing memory gets the first one of it, and none
- * of those that a long queue would like: marking goes on without.
+ * Each word may lead to an entry, and the last one is looked at with the rest of its piece;
+ * what is in the ring may lead to entries, and what is in the FIFO goes back to the queue.
  */
-static struct mark_segment *segment_new(gfp_t flags)
+static_assert(GC_LASTING_WORDS + PIECE_WORDS + RING_SIZE + FIFO_SIZE <=
+	      GC_LASTING_SEGMENTS * SEGMENT_ENTRIES);
+
+static struct mark_segment *segment_new(void)
 {
 	return (struct mark_segment *)__get_free_page(GC_GFP | flags);
 }
@@ -127,6 +140,7 @@ int gc_marker_init(struct gc_marker *m, struct gc_slabs *gs,
 	*m = (struct gc_marker) {
 		.gs = gs,
 		.base = base,
+		.most_spare = 1,
 		.left = LONG_MAX,
 	};
 	m->top = segment_new(0);
@@ -135,6 +149,43 @@ int gc_marker_init(struct gc_marker *m, struct gc_slabs *gs,
 	m->top->below = NULL;
 	m->next = m->top->entries;
 	return 0;
+}
+
+/**
+ * gc_segments_push() - one more
+ * @to: segments
+ * @segment: segment, in no list and no queue
+ */
+void gc_segments_push(struct gc_segments *to, struct mark_segment *segment)
+{
+	segment->below = to->first;
+	to->first = segment;
+	to->nr++;
+}
+
+/**
+ * gc_segments_pop() - take one
+ * @from: segments
+ *
+ * Return: the segment, or NULL when there is none.
+ */
+struct mark_segment *gc_segments_pop(struct gc_segments *from)
+{
+	struct mark_segment *segment = from->first;
+
+	if (!segment)
+		return NULL;
+	from->first = segment->below;
+	from->nr--;
+	return segment;
+}
+
+static void free_segments(struct gc_segments *segments)
+{
+	struct mark_segment *segment;
+
+	while ((segment = gc_segments_pop(segments)))
+		segment_free(segment);
 }
 
 /**
@@ -149,18 +200,30 @@ void gc_marker_destroy(struct gc_marker *m)
 		m->top = segment->below;
 		segment_free(segment);
 	}
-	if (m->spare)
-		segment_free(m->spare);
+	free_segments(&m->more);
+	free_segments(&m->spare);
+}
+
+static struct mark_segment *segment_get(struct gc_marker *m)
+{
+	struct mark_segment *segment = gc_segments_pop(&m->spare);
+
+	return segment || m->lasting ? segment : segment_new();
+}
+
+static void segment_put(struct gc_marker *m, struct mark_segment *segment)
+{
+	if (m->spare.nr >= m->most_spare)
+		segment_free(segment);
+	else
+		gc_segments_push(&m->spare, segment);
 }
 
 /* A segment more; returns where its entries begin, or NULL. */
 static noinline struct mark_entry *queue_grow(struct gc_marker *m)
 {
-	struct mark_segment *segment = m->spare;
+	struct mark_segment *segment = segment_get(m);
 
-	m->spare = NULL;
-	if (!segment)
-		segment = segment_new(__GFP_NOMEMALLOC);
 	if (!segment) {
 		m->overflowed = true;
 		return NULL;
@@ -176,10 +239,7 @@ static noinline struct mark_entry *queue_shrink(struct gc_marker *m)
 	struct mark_segment *empty = m->top;
 
 	m->top = empty->below;
-	if (m->spare)
-		segment_free(empty);
-	else
-		m->spare = empty;
+	segment_put(m, empty);
 	return m->top->entries + SEGMENT_ENTRIES;
 }
 
@@ -220,10 +280,19 @@ static noinline struct mark_entry *push_slab(struct gc_marker *m,
 	return slab->noscan ? next : push(m, next, slab, BY_SLAB | index);
 }
 
+/* Returns whether it was not marked before. */
+static __always_inline bool set_mark(unsigned long *mark, u32 index, bool shared)
+{
+	if (shared)
+		return !test_and_set_bit(index % BITS_PER_LONG, mark);
+	*mark |= BIT(index % BITS_PER_LONG);
+	return true;
+}
+
 /* The object that an offset points into is marked and goes to the queue. */
 static __always_inline struct mark_entry *
 mark_in_slab(struct gc_marker *m, struct mark_entry *next,
-	     struct gc_slab *slab, size_t offset)
+	     struct gc_slab *slab, size_t offset, bool shared)
 {
 	u32 index = ((offset - slab->offset) * slab->magic) >> 32, nr;
 	unsigned long bit = BIT(index % BITS_PER_LONG);
@@ -232,9 +301,10 @@ mark_in_slab(struct gc_marker *m, struct mark_entry *next,
 	if (unlikely(index >= slab->slots))
 		return next;
 	/* The bitmap of the allocated comes behind. */
-	if (*mark & bit || !(mark[slab->words] & bit))
+	if (READ_ONCE(*mark) & bit || !(mark[slab->words] & bit))
 		return next;
-	*mark |= bit;
+	if (!set_mark(mark, index, shared))
+		return next;
 	nr = slab->scan_words;
 	if (unlikely(!nr))
 		return push_slab(m, next, slab, index);
@@ -256,7 +326,7 @@ static noinline void mark_root(struct gc_marker *m, size_t offset)
 		return;
 	slab = gc_pages_slab(&m->gs->pages, offset >> PAGE_SHIFT);
 	if (slab)
-		m->next = mark_in_slab(m, m->next, slab, offset);
+		m->next = mark_in_slab(m, m->next, slab, offset, m->shared);
 }
 
 /*
@@ -350,7 +420,7 @@ static __always_inline void meet(struct marking *k, size_t offset)
 		if (!slab)
 			return;
 	}
-	k->next = mark_in_slab(k->m, k->next, slab, offset);
+	k->next = mark_in_slab(k->m, k->next, slab, offset, k->shared);
 }
 
 /* An even number of words, many of which tend to be zero */
@@ -384,7 +454,7 @@ static __always_inline bool settle(struct marking *k, unsigned int back)
 	if (!slab)
 		return false;
 	c->slab = NULL;
-	k->next = mark_in_slab(k->m, k->next, slab, c->offset);
+	k->next = mark_in_slab(k->m, k->next, slab, c->offset, k->shared);
 	return true;
 }
 
@@ -489,7 +559,8 @@ static bool go_on(struct gc_marker *m)
 	if (likely(m->budget > 0))
 		return true;
 	account(m);
-	cond_resched();
+	if (!m->lasting)
+		cond_resched();
 	if (!in_parts)
 		m->err = gc_given_up();
 	return !m->err && m->budget > 0;
@@ -503,7 +574,8 @@ static size_t part_size(const struct gc_slab *slab)
 
 /*
  * What does not lie in one piece goes to the queue once more, page by page; of a large
- * object one page, and the rest of it.  Objects of one word are marked from here.
+ * object one page, and the rest of it.  Objects of one word are marked from here, and there
+ * may be many of them.
  */
 static noinline struct mark_entry *push_pieces(struct gc_marker *m,
 					       struct mark_entry *next,
@@ -513,9 +585,11 @@ static noinline struct mark_entry *push_pieces(struct gc_marker *m,
 	size_t at = index * part_size(slab), end = at + part_size(slab), piece;
 	void *words;
 
-	if (slab->large && index + 1 < slab->nr_pages)
+	if (slab->large && index + 1 < slab->nr_pages) {
 		next = push(m, next, slab, BY_SLAB | (index + 1));
-	for (; at < end; at += piece) {
+		m->budget--;
+	}
+	for (; at < end; at += piece, m->budget--) {
 		piece = end - at;
 		words = gc_slab_piece(m->gs, slab, at, &piece);
 		if (piece > sizeof(long)) {
@@ -542,14 +616,15 @@ static noinline struct mark_entry *put_back(struct marking *k)
 	return k->next;
 }
 
-/* Returns whether it is empty; otherwise it was enough, or the marking is given up. */
-static bool empty_queue(struct gc_marker *m)
+/* As empty_queue(), but for gc_marker.more, which the compiler knows to be @shared or not. */
+static __always_inline bool empty_queue_as(struct gc_marker *m, bool shared)
 {
 	struct candidate ring[RING_SIZE] = {};
 	struct mark_entry fifo[FIFO_SIZE] = {};
 	struct mark_entry entry;
 	struct marking k = {
 		.m = m,
+		.shared = shared,
 		.regions = m->gs->pages.regions,
 		.next = m->next,
 		.ring = ring,
@@ -567,17 +642,46 @@ static bool empty_queue(struct gc_marker *m)
 			all = false;
 			break;
 		}
-		/* The smallest objects come by their slab, and there may be many. */
-		m->budget -= entry.nr & BY_SLAB ? 1 : entry.nr;
-		if (unlikely(entry.nr & BY_SLAB)) {
-			k.next = push_pieces(m, k.next, entry.words,
-					     entry.nr & ~BY_SLAB);
-			continue;
+		if (unlikely(entry.nr > PIECE_WORDS)) {
+			if (entry.nr & BY_SLAB) {
+				k.next = push_pieces(m, k.next, entry.words,
+						     entry.nr & ~BY_SLAB);
+				continue;
+			}
+			k.next = push(m, k.next, (long *)entry.words + PIECE_WORDS,
+				      entry.nr - PIECE_WORDS);
+			entry.nr = PIECE_WORDS;
 		}
+		m->budget -= entry.nr;
 		scan(&k, entry.words, entry.nr);
 	}
 	m->next = k.next;
 	return all;
+}
+
+static noinline bool empty_queue_shared(struct gc_marker *m)
+{
+	return empty_queue_as(m, true);
+}
+
+static noinline bool empty_queue_alone(struct gc_marker *m)
+{
+	return empty_queue_as(m, false);
+}
+
+/* Returns whether it is empty; otherwise it was enough, or the marking is given up. */
+static bool empty_queue(struct gc_marker *m)
+{
+	struct mark_segment *more;
+
+	for (;;) {
+		if (!(m->shared ? empty_queue_shared(m) : empty_queue_alone(m)))
+			return false;
+		more = gc_segments_pop(&m->more);
+		if (!more)
+			return true;
+		gc_marker_adopt(m, more);
+	}
 }
 
 /* As there is no memory for the queue, without it. */
@@ -696,4 +800,100 @@ int gc_mark_drain(struct gc_marker *m)
 	}
 	account(m);
 	return m->err;
+}
+
+/**
+ * gc_marker_stock() - have spare segments
+ * @m: marker
+ * @nr: how many
+ *
+ * Context: may sleep.
+ *
+ * Return: whether it has them.
+ */
+bool gc_marker_stock(struct gc_marker *m, unsigned int nr)
+{
+	struct mark_segment *segment;
+
+	while (m->spare.nr < nr) {
+		segment = segment_new();
+		if (!segment)
+			return false;
+		gc_segments_push(&m->spare, segment);
+	}
+	return true;
+}
+
+/* Nothing is left in it but what is above its top segment's lower half. */
+static struct mark_segment *split_top(struct gc_marker *m)
+{
+	size_t nr = m->next - m->top->entries, half = nr / 2;
+	struct mark_segment *part = half ? segment_get(m) : NULL;
+
+	if (!part)
+		return NULL;
+	part->nr = half;
+	memcpy(part->entries, m->top->entries, half * sizeof(*m->next));
+	memmove(m->top->entries, m->top->entries + half, (nr - half) * sizeof(*m->next));
+	m->next -= half;
+	return part;
+}
+
+/**
+ * gc_marker_split() - take a part of a queue off, for another marker
+ * @m: marker
+ *
+ * What went to the queue early tends to lead to most.
+ *
+ * Context: may sleep, unless gc_marker.lasting.
+ *
+ * Return: the part; or NULL when there is too little in the queue, or no memory.
+ */
+struct mark_segment *gc_marker_split(struct gc_marker *m)
+{
+	struct mark_segment *segment = gc_segments_pop(&m->more);
+
+	if (segment)
+		return segment;
+	segment = m->top->below;
+	if (!segment)
+		return split_top(m);
+	m->top->below = segment->below;
+	segment->nr = SEGMENT_ENTRIES;
+	return segment;
+}
+
+/**
+ * gc_marker_adopt() - go on with a part of a queue
+ * @m: marker whose queue is empty, or is none
+ * @segment: part that was taken off
+ */
+void gc_marker_adopt(struct gc_marker *m, struct mark_segment *segment)
+{
+	if (m->top)
+		segment_put(m, m->top);
+	segment->below = NULL;
+	m->top = segment;
+	m->next = segment->entries + segment->nr;
+}
+
+/**
+ * gc_marker_hand_over() - take all of a queue off
+ * @m: marker, which has no queue any more
+ * @to: where it goes
+ */
+void gc_marker_hand_over(struct gc_marker *m, struct gc_segments *to)
+{
+	struct mark_segment *segment;
+	size_t nr = m->next - m->top->entries;
+
+	while ((segment = m->top)) {
+		m->top = segment->below;
+		segment->nr = nr;
+		nr = SEGMENT_ENTRIES;
+		if (segment->nr)
+			gc_segments_push(to, segment);
+		else
+			segment_put(m, segment);
+	}
 }

@@ -11,7 +11,8 @@
  * does not: each reference to an object's start would keep the neighbour before.
  *
  * The heap's slabs do not change while a marker is at work: the caller holds
- * the heap's lock.
+ * the heap's lock.  Several may be at work on one heap, each with its own queue, of which
+ * a part may become another's.
  */
 #ifndef GCHEAP_MARK_H
 #define GCHEAP_MARK_H
@@ -21,13 +22,29 @@
 
 #include "slab.h"
 
+struct mark_segment;
+
+/**
+ * struct gc_segments - segments of a queue
+ * @first: list of them
+ * @nr: its length
+ */
+struct gc_segments {
+	struct mark_segment *first;
+	unsigned int nr;
+};
+
 /**
  * struct gc_marker - one marking
  * @gs: slabs of the heap
  * @base: user address of the heap
  * @top: segment of the queue that is being filled
  * @next: where in @top the next entry goes
- * @spare: one empty segment that is kept, to save allocations at its edge
+ * @more: to be looked at when the queue is empty
+ * @spare: empty ones, to save allocations
+ * @most_spare: that are kept at most
+ * @shared: other markers may be at work on the heap
+ * @lasting: @spare has to do, as the caller may not sleep
  * @overflowed: the queue could not grow: some marked object was not scanned
  * @err: as gc_given_up(): the marking is incomplete; or 0
  * @budget: words to scan before the next look at the scheduler
@@ -41,7 +58,11 @@ struct gc_marker {
 	unsigned long base;
 	struct mark_segment *top;
 	struct mark_entry *next;
-	struct mark_segment *spare;
+	struct gc_segments more;
+	struct gc_segments spare;
+	unsigned int most_spare;
+	bool shared;
+	bool lasting;
 	bool overflowed;
 	int err;
 	long budget;
@@ -60,5 +81,16 @@ void gc_mark_words_and_ends(struct gc_marker *m, const unsigned long *words,
 void gc_mark_page(struct gc_marker *m, unsigned long nr);
 bool gc_mark_some(struct gc_marker *m, unsigned long words);
 int gc_mark_drain(struct gc_marker *m);
+
+/* So many words can be looked at with so many spare segments, without one more. */
+#define GC_LASTING_WORDS	1024UL
+#define GC_LASTING_SEGMENTS	6U
+
+void gc_segments_push(struct gc_segments *to, struct mark_segment *segment);
+struct mark_segment *gc_segments_pop(struct gc_segments *from);
+bool gc_marker_stock(struct gc_marker *m, unsigned int nr);
+struct mark_segment *gc_marker_split(struct gc_marker *m);
+void gc_marker_adopt(struct gc_marker *m, struct mark_segment *segment);
+void gc_marker_hand_over(struct gc_marker *m, struct gc_segments *to);
 
 #endif /* GCHEAP_MARK_H */

@@ -51,6 +51,7 @@ static void show_collections(struct seq_file *to, struct gc_heap *heap)
 	show_ns(to, "pause-total", READ_ONCE(heap->pause_total_ns));
 	show_ns(to, "pause-max", READ_ONCE(heap->pause_max_ns));
 	show_ns(to, "collecting", READ_ONCE(heap->gc_cpu_ns));
+	show_ns(to, "helped", READ_ONCE(heap->helped_ns));
 }
 
 /**

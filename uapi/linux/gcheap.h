@@ -110,6 +110,7 @@
  *	gcheap-pause-total sum of all pauses
  *	gcheap-pause-max   longest pause
  *	gcheap-collecting  time spent collecting
+ *	gcheap-helped	   as much of that by kernel threads, on idle processors
  *
  * ABI versions (gcheap_ioc_info.abi_version)
  *	1	   had no ATTACH: whoever mapped a heap was a member of it; no

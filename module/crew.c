@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Marking by several.  See crew.h. */
+#include <linux/cpumask.h>
+#include <linux/err.h>
+#include <linux/kthread.h>
+#include <linux/minmax.h>
+#include <linux/moduleparam.h>
+#include <linux/preempt.h>
+#include <linux/sched.h>
+#include <linux/sched/clock.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <uapi/linux/sched/types.h>
+
+#include "crew.h"
+
+/* More of them wait for each other rather than for memory. */
+#define HELPERS_MAX	7
+
+/* So much is marked sooner than somebody else is awake. */
+#define WORTH_WORDS	16384U
+
+/* Words that a collector looks at before it looks who wants a part of the rest */
+#define TURN_WORDS	2048UL
+
+static int helpers = -1;
+module_param(helpers, int, 0444);
+MODULE_PARM_DESC(helpers, "kernel threads that mark beside collectors when processors are idle (default -1: one less than processors, 7 at most; 0: none)");
+
+static struct task_struct *threads[HELPERS_MAX];
+static unsigned int nr_threads;
+
+/* Where helpers wait for something to do */
+static DECLARE_WAIT_QUEUE_HEAD(idle);
+
+static DEFINE_SPINLOCK(lock);
+static LIST_HEAD(crews);
+
+static bool has_work(const struct gc_crew *crew)
+{
+	return crew->queue.nr && crew->spare.nr >= GC_LASTING_SEGMENTS;
+}
+
+/* The one that has waited longest; the lock is held. */
+static struct gc_crew *find_work(void)
+{
+	struct gc_crew *crew;
+
+	list_for_each_entry(crew, &crews, node) {
+		if (!has_work(crew))
+			continue;
+		list_move_tail(&crew->node, &crews);
+		return crew;
+	}
+	return NULL;
+}
+
+static bool is_work(void)
+{
+	bool found;
+
+	spin_lock(&lock);
+	found = find_work();
+	spin_unlock(&lock);
+	return found;
+}
+
+/* Take a part of a queue, and what is needed to look at it. */
+static struct gc_crew *join(struct gc_marker *m)
+{
+	struct gc_crew *crew;
+	unsigned int i;
+	bool more;
+
+	spin_lock(&lock);
+	crew = find_work();
+	if (!crew) {
+		spin_unlock(&lock);
+		return NULL;
+	}
+	*m = (struct gc_marker) {
+		.gs = crew->gs,
+		.base = crew->base,
+		.most_spare = UINT_MAX,
+		.shared = true,
+		.lasting = true,
+	};
+	gc_marker_adopt(m, gc_segments_pop(&crew->queue));
+	for (i = 0; i < GC_LASTING_SEGMENTS; i++)
+		gc_segments_push(&m->spare, gc_segments_pop(&crew->spare));
+	crew->helping++;
+	more = has_work(crew);
+	spin_unlock(&lock);
+	if (more)
+		wake_up(&idle);
+	return crew;
+}
+
+static void move_all(struct gc_segments *from, struct gc_segments *to)
+{
+	struct mark_segment *segment;
+
+	while ((segment = gc_segments_pop(from)))
+		gc_segments_push(to, segment);
+}
+
+/* Give everything back; from then on @crew may be gone. */
+static void leave(struct gc_crew *crew, struct gc_marker *m, u64 ns)
+{
+	struct gc_segments queue = {};
+	struct mark_segment *part;
+
+	/* There may be somebody for the other half of it. */
+	part = gc_marker_split(m);
+	if (part)
+		gc_segments_push(&queue, part);
+	gc_marker_hand_over(m, &queue);
+	spin_lock(&lock);
+	move_all(&queue, &crew->queue);
+	move_all(&m->spare, &crew->spare);
+	crew->overflowed |= m->overflowed;
+	crew->scanned += m->scanned;
+	crew->marked += m->marked;
+	crew->ns += ns;
+	crew->helping--;
+	spin_unlock(&lock);
+}
+
+/* Whoever has a part of a queue runs. */
+static void help(void)
+{
+	struct gc_crew *crew;
+	struct gc_marker m;
+	u64 start;
+
+	preempt_disable();
+	start = local_clock();
+	crew = join(&m);
+	if (crew) {
+		gc_mark_some(&m, GC_LASTING_WORDS);
+		leave(crew, &m, local_clock() - start);
+	}
+	preempt_enable();
+}
+
+static int helper(void *unused)
+{
+	for (;;) {
+		wait_event_idle_exclusive(idle, is_work() || kthread_should_stop());
+		if (kthread_should_stop())
+			return 0;
+		help();
+		cond_resched();
+	}
+}
+
+/**
+ * gc_crew_begin() - there is something to mark, which nobody helps with as yet
+ * @crew: to be initialised
+ */
+void gc_crew_begin(struct gc_crew *crew)
+{
+	*crew = (struct gc_crew) {};
+	INIT_LIST_HEAD(&crew->node);
+}
+
+/* Spare segments for helpers, as far as there is memory */
+static void give_spare(struct gc_crew *crew, struct gc_marker *m)
+{
+	struct gc_segments spare = {};
+	unsigned int i;
+
+	if (READ_ONCE(crew->spare.nr) >= GC_LASTING_SEGMENTS ||
+	    !gc_marker_stock(m, GC_LASTING_SEGMENTS))
+		return;
+	for (i = 0; i < GC_LASTING_SEGMENTS; i++)
+		gc_segments_push(&spare, gc_segments_pop(&m->spare));
+	spin_lock(&lock);
+	move_all(&spare, &crew->spare);
+	spin_unlock(&lock);
+}
+
+/* Let helpers find it. */
+static void open(struct gc_crew *crew, struct gc_marker *m)
+{
+	crew->gs = m->gs;
+	crew->base = m->base;
+	m->shared = true;
+	m->most_spare = nr_threads * GC_LASTING_SEGMENTS;
+	spin_lock(&lock);
+	list_add_tail(&crew->node, &crews);
+	spin_unlock(&lock);
+}
+
+static bool is_open(const struct gc_crew *crew)
+{
+	return !list_empty(&crew->node);
+}
+
+/* There is something for the next one who has nothing to do. */
+static void give_part(struct gc_crew *crew, struct gc_marker *m)
+{
+	struct mark_segment *part;
+
+	if (READ_ONCE(crew->queue.nr) || !waitqueue_active(&idle))
+		return;
+	give_spare(crew, m);
+	part = gc_marker_split(m);
+	if (!part)
+		return;
+	spin_lock(&lock);
+	gc_segments_push(&crew->queue, part);
+	spin_unlock(&lock);
+	wake_up(&idle);
+}
+
+/*
+ * The collector's own queue is empty.  Helpers have what they have for as long as they run:
+ * it is not worth it to sleep.  Returns false when all is marked.
+ */
+static bool take_part(struct gc_crew *crew, struct gc_marker *m)
+{
+	struct mark_segment *part;
+	unsigned int helping;
+
+	do {
+		while (!READ_ONCE(crew->queue.nr) && READ_ONCE(crew->helping)) {
+			cpu_relax();
+			cond_resched();
+		}
+		spin_lock(&lock);
+		part = gc_segments_pop(&crew->queue);
+		helping = crew->helping;
+		spin_unlock(&lock);
+	} while (!part && helping);
+	if (part)
+		gc_marker_adopt(m, part);
+	return part;
+}
+
+static bool take_turn(struct gc_crew *crew, struct gc_marker *m, unsigned long words)
+{
+	bool more = gc_mark_some(m, words);
+
+	if (!more)
+		return take_part(crew, m);
+	give_part(crew, m);
+	return true;
+}
+
+/**
+ * gc_crew_mark() - mark a part of what the objects marked so far lead to
+ * @crew: crew of the marking
+ * @m: the collector's marker
+ * @words: about so many are looked at by the collector itself
+ *
+ * What takes long, helpers may take parts of; until gc_crew_end() they may go on with it.
+ *
+ * Context: may sleep; heap's lock held.
+ *
+ * Return: whether there is more to do, as gc_mark_some().
+ */
+bool gc_crew_mark(struct gc_crew *crew, struct gc_marker *m, unsigned long words)
+{
+	u64 start = m->scanned, end = start + words;
+	bool more = true;
+
+	if (!is_open(crew) && nr_threads && crew->words >= WORTH_WORDS)
+		open(crew, m);
+	if (!is_open(crew))
+		more = gc_mark_some(m, words);
+	else
+		while (more && m->scanned < end)
+			more = take_turn(crew, m, min(end - m->scanned, TURN_WORDS));
+	crew->words += m->scanned - start;
+	return more;
+}
+
+/**
+ * gc_crew_end() - nobody helps any more
+ * @crew: crew; gc_crew_mark() may come again
+ * @m: the collector's marker, which has the queue to itself again
+ *
+ * Context: may sleep; heap's lock held, as for gc_crew_mark().
+ *
+ * Return: nanoseconds that they have taken.
+ */
+u64 gc_crew_end(struct gc_crew *crew, struct gc_marker *m)
+{
+	u64 ns;
+
+	if (!is_open(crew))
+		return 0;
+	spin_lock(&lock);
+	list_del_init(&crew->node);
+	while (crew->helping) {
+		spin_unlock(&lock);
+		cpu_relax();
+		spin_lock(&lock);
+	}
+	spin_unlock(&lock);
+	move_all(&crew->queue, &m->more);
+	move_all(&crew->spare, &m->spare);
+	m->overflowed |= crew->overflowed;
+	m->scanned += crew->scanned;
+	m->marked += crew->marked;
+	m->shared = false;
+	ns = crew->ns;
+	crew->overflowed = false;
+	crew->scanned = 0;
+	crew->marked = 0;
+	crew->ns = 0;
+	return ns;
+}
+
+static void stop_threads(void)
+{
+	while (nr_threads)
+		kthread_stop(threads[--nr_threads]);
+}
+
+/**
+ * gc_crew_init() - the module is loaded
+ *
+ * Return: 0 or a negative errno.
+ */
+int gc_crew_init(void)
+{
+	struct sched_attr attr = {
+		.size = sizeof(attr),
+		.sched_policy = SCHED_IDLE,
+	};
+	unsigned int wanted = helpers < 0 ? num_online_cpus() - 1 : helpers;
+	struct task_struct *thread;
+	int err;
+
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		return 0;
+	wanted = min(wanted, HELPERS_MAX);
+	while (nr_threads < wanted) {
+		thread = kthread_create(helper, NULL, "gcheap_helper/%u", nr_threads);
+		err = PTR_ERR_OR_ZERO(thread);
+		if (!err)
+			threads[nr_threads++] = thread;
+		if (!err)
+			err = sched_setattr_nocheck(thread, &attr);
+		if (err) {
+			stop_threads();
+			return err;
+		}
+		wake_up_process(thread);
+	}
+	return 0;
+}
+
+/**
+ * gc_crew_exit() - no heap is left
+ */
+void gc_crew_exit(void)
+{
+	stop_threads();
+}
