@@ -9,9 +9,7 @@
  */
 #include "fdinfo.h"
 
-#define PARTS		64
-#define ARRAY		3000
-#define DEPTH		11
+#define PARTS		32
 
 /**
  * struct node - of a tree or a list
@@ -64,28 +62,34 @@ static bool is_node(const struct node *node, uint64_t number)
 	return node->number == number && node->check == pattern(number, 0);
 }
 
-static struct node *tree_new(struct gcheap *heap, unsigned int depth, uint64_t number)
+static struct node *tree_new(struct gcheap *heap, unsigned int levels, uint64_t number)
 {
 	struct node *node = node_new(heap, number);
 
-	if (!depth)
+	if (!levels)
 		return node;
-	node->left = tree_new(heap, depth - 1, 2 * number);
-	node->right = tree_new(heap, depth - 1, 2 * number + 1);
+	node->left = tree_new(heap, levels - 1, 2 * number);
+	node->right = tree_new(heap, levels - 1, 2 * number + 1);
 	return node;
 }
 
-static bool is_tree(const struct node *node, unsigned int depth, uint64_t number)
+static bool is_tree(const struct node *node, unsigned int levels, uint64_t number)
 {
 	if (!is_node(node, number))
 		return false;
-	return !depth || (is_tree(node->left, depth - 1, 2 * number) &&
-			  is_tree(node->right, depth - 1, 2 * number + 1));
+	return !levels || (is_tree(node->left, levels - 1, 2 * number) &&
+			  is_tree(node->right, levels - 1, 2 * number + 1));
 }
 
-static long list_length(void)
+/* Nodes of a list, and references of an array */
+static long length(void)
 {
 	return scaled(4000);
+}
+
+static unsigned int depth(void)
+{
+	return length() > 1000 ? 11 : 8;
 }
 
 static struct part *part_new(struct gcheap *heap, uint64_t number)
@@ -94,19 +98,19 @@ static struct part *part_new(struct gcheap *heap, uint64_t number)
 	long i;
 
 	must(part);
-	part->tree = tree_new(heap, DEPTH - (on_debug_kernel() ? 3 : 0), number);
-	for (i = 0; i < list_length(); i++) {
+	part->tree = tree_new(heap, depth(), number);
+	for (i = 0; i < length(); i++) {
 		struct node *node = node_new(heap, number + i);
 
 		node->left = part->list;
 		part->list = node;
 	}
-	part->array = gcheap_alloc(heap, ARRAY * sizeof(*part->array));
-	part->words = gcheap_alloc(heap, ARRAY * sizeof(*part->words));
-	part->text = gcheap_alloc_noscan(heap, ARRAY);
+	part->array = gcheap_alloc(heap, length() * sizeof(*part->array));
+	part->words = gcheap_alloc(heap, length() * sizeof(*part->words));
+	part->text = gcheap_alloc_noscan(heap, length());
 	must(part->array && part->words && part->text);
-	fill(part->text, ARRAY, number);
-	for (i = 0; i < ARRAY; i++) {
+	fill(part->text, length(), number);
+	for (i = 0; i < length(); i++) {
 		part->array[i] = node_new(heap, number + i);
 		part->words[i] = gcheap_alloc(heap, sizeof(**part->words));
 		must(part->words[i]);
@@ -120,13 +124,13 @@ static bool is_part(const struct part *part, uint64_t number)
 	const struct node *node = part->list;
 	long i;
 
-	if (!is_tree(part->tree, DEPTH - (on_debug_kernel() ? 3 : 0), number) ||
-	    !filled(part->text, ARRAY, number))
+	if (!is_tree(part->tree, depth(), number) ||
+	    !filled(part->text, length(), number))
 		return false;
-	for (i = list_length(); i-- > 0; node = node->left)
+	for (i = length(); i-- > 0; node = node->left)
 		if (!is_node(node, number + i))
 			return false;
-	for (i = 0; i < ARRAY; i++)
+	for (i = 0; i < length(); i++)
 		if (!is_node(part->array[i], number + i) ||
 		    !is_node(*part->words[i], ~number - i))
 			return false;

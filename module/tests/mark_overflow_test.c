@@ -121,36 +121,37 @@ static struct gc_slabs *wide_heap(struct kunit *test, size_t bytes, size_t *at)
 	return gs;
 }
 
-static void check_wide(struct kunit *test, size_t bytes)
+/* What is before it in the queue leaves room for few of its sons. */
+static void wide_object_is_followed_all_the_same(struct kunit *test)
 {
-	size_t at, sons = bytes / 8;
+	size_t at, bytes = SIZE_CLASS_MAX;
 	struct gc_slabs *gs = wide_heap(test, bytes, &at);
-	unsigned long word = HEAP_BASE + at;
-	unsigned int pages;
+	unsigned int pages, nr = 0;
+	unsigned long *roots;
 
+	roots = kunit_kcalloc(test, 3 * SEGMENT_ENTRIES, sizeof(*roots), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, roots);
 	for (pages = 1; pages <= 3; pages++) {
 		struct gc_marker marker;
 		bool overflowed;
 
+		for (; nr < pages * SEGMENT_ENTRIES - PIECE_WORDS / 2; nr++)
+			roots[nr] = HEAP_BASE + bare_heap_alloc(test, gs, 48, false);
+		roots[nr] = HEAP_BASE + at;
 		allow(pages, false);
 		KUNIT_ASSERT_EQ(test, gc_marker_init(&marker, gs, HEAP_BASE),
 				0);
-		gc_mark_words(&marker, &word, 1);
+		gc_mark_words(&marker, roots, nr + 1);
 		empty_queue(&marker);
 		overflowed = marker.overflowed;
 		gc_marker_destroy(&marker);
 		/* Else this shows nothing. */
 		KUNIT_ASSERT_TRUE(test, overflowed);
 		gc_slabs_unmark(gs);
-		mark_from(test, gs, &word, 1);
-		KUNIT_ASSERT_EQ(test, marks(gs), 1 + 2 * sons);
+		mark_from(test, gs, roots, nr + 1);
+		KUNIT_ASSERT_EQ(test, marks(gs), nr + 1 + 2 * bytes / 8);
 		gc_slabs_unmark(gs);
 	}
-}
-
-static void wide_object_is_followed_all_the_same(struct kunit *test)
-{
-	check_wide(test, SIZE_CLASS_MAX);
 }
 
 /* What is before it in the queue leaves room for little of its rest. */

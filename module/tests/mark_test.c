@@ -469,6 +469,95 @@ static void random_graphs_are_marked_as_the_reference_does(struct kunit *test)
 	}
 }
 
+/* A part of @m's queue is looked at by another marker, as in crew.c. */
+static void help(struct kunit *test, struct gc_marker *m)
+{
+	struct gc_marker helper = {
+		.gs = m->gs,
+		.base = m->base,
+		.most_spare = UINT_MAX,
+		.shared = true,
+		.lasting = true,
+	};
+	struct mark_segment *part = gc_marker_split(m);
+	unsigned int i;
+
+	if (!part)
+		return;
+	KUNIT_ASSERT_TRUE(test, gc_marker_stock(m, GC_LASTING_SEGMENTS));
+	for (i = 0; i < GC_LASTING_SEGMENTS; i++)
+		gc_segments_push(&helper.spare, gc_segments_pop(&m->spare));
+	gc_marker_adopt(&helper, part);
+	gc_mark_some(&helper, GC_LASTING_WORDS);
+	KUNIT_EXPECT_FALSE(test, helper.overflowed);
+	part = gc_marker_split(&helper);
+	if (part)
+		gc_segments_push(&m->more, part);
+	gc_marker_hand_over(&helper, &m->more);
+	m->marked += helper.marked;
+	while ((part = gc_segments_pop(&helper.spare)))
+		gc_segments_push(&m->spare, part);
+}
+
+/* Parts of a queue go to and fro all the time; returns bytes marked. */
+static u64 mark_with_help(struct kunit *test, struct gc_slabs *gs,
+			  const unsigned long *words, size_t nr, unsigned long part)
+{
+	struct gc_marker m;
+	u64 marked;
+
+	KUNIT_ASSERT_EQ(test, gc_marker_init(&m, gs, HEAP_BASE), 0);
+	gc_mark_words(&m, words, nr);
+	m.shared = true;
+	help(test, &m);
+	while (gc_mark_some(&m, part))
+		help(test, &m);
+	m.shared = false;
+	marked = m.marked;
+	KUNIT_EXPECT_EQ(test, gc_mark_drain(&m), 0);
+	KUNIT_EXPECT_EQ(test, m.marked, marked);
+	gc_marker_destroy(&m);
+	return marked;
+}
+
+static void several_markers_mark_what_one_does(struct kunit *test)
+{
+	u64 seed;
+
+	for (seed = 1; seed <= 8; seed++) {
+		struct graph *graph = graph_new(test, seed);
+		u64 marked = mark_with_help(test, graph->gs, graph->roots,
+					    GRAPH_ROOTS, seed * 100);
+
+		graph_check_marks(test, graph);
+		KUNIT_EXPECT_EQ(test, marked, bare_heap_marked_bytes(graph->gs));
+	}
+}
+
+/*
+ * So many objects, of all sizes, hang on the last page of a large one that others may have
+ * the first pages of; and each word of the last piece leads to an object.
+ */
+static void spare_segments_last_for_what_they_are_to(struct kunit *test)
+{
+	struct gc_slabs *gs = bare_heap_new(test, BARE_HEAP_PAGES);
+	const size_t size = 2 * PAGE_SIZE, words = size / sizeof(long);
+	size_t large[4], i;
+	unsigned long roots[4];
+	u64 marked;
+
+	for (i = 0; i < ARRAY_SIZE(large); i++) {
+		large[i] = bare_heap_alloc(test, gs, i % 2 ? size : 6 * size, false);
+		roots[i] = HEAP_BASE + large[i];
+	}
+	for (i = 0; i < ARRAY_SIZE(large) * words; i++)
+		point(gs, large[i / words] + i % words * sizeof(long),
+		      bare_heap_alloc(test, gs, i % 3 ? 16 : 48, false));
+	marked = mark_with_help(test, gs, roots, ARRAY_SIZE(roots), PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, marks(gs), ARRAY_SIZE(large) * (words + 1));
+	KUNIT_EXPECT_EQ(test, marked, bare_heap_marked_bytes(gs));
+}
+
 static void unmark_forgets_all(struct kunit *test)
 {
 	struct graph *graph = graph_new(test, 7);
@@ -554,6 +643,8 @@ static struct kunit_case mark_cases[] = {
 	KUNIT_CASE(each_page_of_a_large_object_is_followed),
 	KUNIT_CASE(objects_of_owned_slabs_are_followed),
 	KUNIT_CASE(random_graphs_are_marked_as_the_reference_does),
+	KUNIT_CASE(several_markers_mark_what_one_does),
+	KUNIT_CASE(spare_segments_last_for_what_they_are_to),
 	KUNIT_CASE(unmark_forgets_all),
 	KUNIT_CASE(killed_caller_gets_eintr),
 	KUNIT_CASE(killed_caller_gets_eintr_in_a_list_of_the_smallest),

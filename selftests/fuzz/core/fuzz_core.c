@@ -846,6 +846,48 @@ static void mark_roots(struct gc_marker *marker)
 	gc_mark_words(marker, model.roots + STACK, ROOTS - STACK);
 }
 
+static void move_segments(struct gc_segments *from, struct gc_segments *to, unsigned int nr)
+{
+	while (nr-- && from->nr)
+		gc_segments_push(to, gc_segments_pop(from));
+}
+
+/* A part of a queue is looked at by another marker, as in module/crew.c. */
+static void help_marking(struct gc_marker *marker)
+{
+	struct gc_marker helper = {
+		.gs = marker->gs,
+		.base = marker->base,
+		.most_spare = UINT_MAX,
+		.shared = true,
+		.lasting = true,
+	};
+	struct mark_segment *part = gc_marker_split(marker);
+
+	if (!part)
+		return;
+	gc_marker_adopt(&helper, part);
+	if (gc_marker_stock(marker, GC_LASTING_SEGMENTS)) {
+		move_segments(&marker->spare, &helper.spare, GC_LASTING_SEGMENTS);
+		gc_mark_some(&helper, GC_LASTING_WORDS);
+		require(!helper.overflowed);
+		part = gc_marker_split(&helper);
+		if (part)
+			gc_segments_push(&marker->more, part);
+	}
+	gc_marker_hand_over(&helper, &marker->more);
+	marker->marked += helper.marked;
+	move_segments(&helper.spare, &marker->spare, UINT_MAX);
+}
+
+static void mark_with_help(struct gc_marker *marker)
+{
+	marker->shared = true;
+	while (draw(64) && gc_mark_some(marker, 1 + draw(2048)))
+		help_marking(marker);
+	marker->shared = false;
+}
+
 /* Returns whether the marking is complete. */
 static bool mark(struct gc_verify *v)
 {
@@ -857,6 +899,8 @@ static bool mark(struct gc_verify *v)
 	if (!draw(4))
 		memory_ends();
 	mark_roots(&marker);
+	if (!draw(2))
+		mark_with_help(&marker);
 	err = gc_mark_drain(&marker);
 	model.marked = marker.marked;
 	gc_marker_destroy(&marker);
@@ -972,6 +1016,8 @@ static void op_collect_beside(void)
 	mark_written(&marker);
 	while (draw(4) && gc_mark_some(&marker, 1 + draw(4096)))
 		;
+	if (!draw(2))
+		mark_with_help(&marker);
 	give_up |= !!gc_mark_drain(&marker);
 	model.marked = marker.marked;
 	gc_marker_destroy(&marker);

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <linux/atomic.h>
 #include <linux/compiler.h>
 #include <linux/kernel.h>
 #include <linux/list.h>
