@@ -301,7 +301,7 @@ mark_in_slab(struct gc_marker *m, struct mark_entry *next,
 	if (unlikely(index >= slab->slots))
 		return next;
 	/* The bitmap of the allocated comes behind. */
-	if (READ_ONCE(*mark) & bit || !(mark[slab->words] & bit))
+	if (*mark & bit || !(mark[slab->words] & bit))
 		return next;
 	if (!set_mark(mark, index, shared))
 		return next;
@@ -634,6 +634,8 @@ static __always_inline bool empty_queue_as(struct gc_marker *m, bool shared)
 	struct marking copy;
 
 	while (pop(&k, &entry)) {
+		/* For the compiler, which cannot see that nobody changes it */
+		k.shared = shared;
 		if (unlikely(m->budget <= 0) && !go_on(m)) {
 			k.next = push(m, k.next, entry.words, entry.nr);
 			/* So that the compiler has the original in registers */
