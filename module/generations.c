@@ -50,9 +50,9 @@
 #define WAIT_MIN	3U
 #define WAIT_MAX	15U
 
-bool gc_generational;
+bool gc_generational = true;
 module_param_named(generational, gc_generational, bool, 0644);
-MODULE_PARM_DESC(generational, "collect young objects only, where that is worth it, and the program runs meanwhile (default 0)");
+MODULE_PARM_DESC(generational, "collect young objects only, where that is worth it, and the program runs meanwhile (default 1)");
 
 /* It is due by the goal: who wants memory before that wants more than a minor one finds. */
 static bool is_reached(const struct gc_heap *heap)
