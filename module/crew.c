@@ -202,6 +202,7 @@ static void give_part(struct gc_crew *crew, struct gc_marker *m)
 {
 	struct mark_segment *part;
 
+	/* Whoever is not seen here, as he is about to wait, is seen at the next turn. */
 	if (READ_ONCE(crew->queue.nr) || !waitqueue_active(&idle))
 		return;
 	give_spare(crew, m);
