@@ -112,11 +112,12 @@ static void end_crew(struct gc_heap *heap)
 	struct gc_collection *c = heap->collection;
 	u64 ns = gc_crew_end(&c->crew, &c->marker);
 
-	c->took_ns += ns;
+	c->helped_ns += ns;
 	heap->helped_ns += ns;
+	heap->gc_cpu_ns += ns;
 }
 
-/* Returns 0 when all is marked, 1 when time is over, or an error. */
+/* Returns 0 when the queue is empty, or 1 when time is over. */
 static int mark_within(struct gc_collection *c, u64 budget_ns)
 {
 	u64 start = ktime_get_ns();
@@ -124,8 +125,7 @@ static int mark_within(struct gc_collection *c, u64 budget_ns)
 	while (gc_crew_mark(&c->crew, &c->marker, SLICE_WORDS))
 		if (ktime_get_ns() - start >= budget_ns)
 			return 1;
-	/* That takes long, and is for when the program runs. */
-	return c->marker.overflowed;
+	return 0;
 }
 
 /* Returns 0 when the queue is empty, or an error. */
@@ -138,19 +138,26 @@ static int mark_all(struct gc_collection *c)
 	return err;
 }
 
-static int drain(struct gc_heap *heap, struct gc_verify *v, u64 budget_ns)
+/* Returns 0 when all is marked, 1 when time is over, or an error. */
+static int mark_until(struct gc_heap *heap, u64 budget_ns)
 {
 	struct gc_collection *c = heap->collection;
 	bool all = budget_ns == U64_MAX;
+	int err = all ? mark_all(c) : mark_within(c, budget_ns);
+
+	end_crew(heap);
+	if (err || !c->marker.overflowed)
+		return err;
+	/* That takes long, and is for when the program runs. */
+	return all ? gc_mark_drain(&c->marker) : 1;
+}
+
+static int drain(struct gc_heap *heap, struct gc_verify *v, u64 budget_ns)
+{
 	int err = v ? gc_verify_walk(v) : 0;
 
-	if (!err) {
-		err = all ? mark_all(c) : mark_within(c, budget_ns);
-		end_crew(heap);
-	}
-	/* There may have been no memory for the queue. */
-	if (!err && all)
-		err = gc_mark_drain(&c->marker);
+	if (!err)
+		err = mark_until(heap, budget_ns);
 	if (!err && v)
 		err = gc_verify_walk(v);
 	return err;
@@ -439,7 +446,8 @@ static void note_effort(struct gc_heap *heap)
 	u64 before = c->live + max(c->since, 0LL);
 
 	last->work = c->marker.scanned;
-	last->mark_ns = c->mark_ns + c->cycle.concurrent_ns - c->aside_ns;
+	/* The next time there may be nobody to help. */
+	last->mark_ns = c->mark_ns + c->cycle.concurrent_ns - c->aside_ns + c->helped_ns;
 	if (c->concurrent) {
 		last->look_ns = c->look_ns;
 		last->beside = c->in_use - min(c->in_use, before);

@@ -34,6 +34,7 @@ struct gc_heap;
  * @look_ns: how long the last one has looked for what was written
  * @aside_ns: sum of what looks and the reading of roots took
  * @took_ns: time that it took, without what the program ran meanwhile
+ * @helped_ns: time that helpers took beside that
  * @old: bytes that were marked when it began
  * @freed: bytes ever reclaimed when it began
  * @since: gc_slabs.since when it began
@@ -58,6 +59,7 @@ struct gc_collection {
 	u64 look_ns;
 	u64 aside_ns;
 	u64 took_ns;
+	u64 helped_ns;
 	u64 old;
 	u64 freed;
 	s64 since;

@@ -34,35 +34,23 @@ static unsigned int nr_threads;
 static DECLARE_WAIT_QUEUE_HEAD(idle);
 
 static DEFINE_SPINLOCK(lock);
+/* Those with work for a helper; who has waited longest is the first. */
 static LIST_HEAD(crews);
 
-static bool has_work(const struct gc_crew *crew)
+/* Something has changed; the lock is held. */
+static void find_place(struct gc_crew *crew)
 {
-	return crew->queue.nr && crew->spare.nr >= GC_LASTING_SEGMENTS;
-}
+	bool work = crew->queue.nr && crew->spare.nr >= GC_LASTING_SEGMENTS &&
+		    !READ_ONCE(crew->waiting);
 
-/* The one that has waited longest; the lock is held. */
-static struct gc_crew *find_work(void)
-{
-	struct gc_crew *crew;
-
-	list_for_each_entry(crew, &crews, node) {
-		if (!has_work(crew))
-			continue;
-		list_move_tail(&crew->node, &crews);
-		return crew;
-	}
-	return NULL;
+	list_del_init(&crew->node);
+	if (work)
+		list_add_tail(&crew->node, &crews);
 }
 
 static bool is_work(void)
 {
-	bool found;
-
-	spin_lock(&lock);
-	found = find_work();
-	spin_unlock(&lock);
-	return found;
+	return !list_empty_careful(&crews);
 }
 
 /* Take a part of a queue, and what is needed to look at it. */
@@ -73,7 +61,7 @@ static struct gc_crew *join(struct gc_marker *m)
 	bool more;
 
 	spin_lock(&lock);
-	crew = find_work();
+	crew = list_first_entry_or_null(&crews, struct gc_crew, node);
 	if (!crew) {
 		spin_unlock(&lock);
 		return NULL;
@@ -88,8 +76,9 @@ static struct gc_crew *join(struct gc_marker *m)
 	gc_marker_adopt(m, gc_segments_pop(&crew->queue));
 	for (i = 0; i < GC_LASTING_SEGMENTS; i++)
 		gc_segments_push(&m->spare, gc_segments_pop(&crew->spare));
-	crew->helping++;
-	more = has_work(crew);
+	WRITE_ONCE(crew->helping, crew->helping + 1);
+	find_place(crew);
+	more = is_work();
 	spin_unlock(&lock);
 	if (more)
 		wake_up(&idle);
@@ -122,7 +111,8 @@ static void leave(struct gc_crew *crew, struct gc_marker *m, u64 ns)
 	crew->scanned += m->scanned;
 	crew->marked += m->marked;
 	crew->ns += ns;
-	crew->helping--;
+	WRITE_ONCE(crew->helping, crew->helping - 1);
+	find_place(crew);
 	spin_unlock(&lock);
 }
 
@@ -150,7 +140,8 @@ static int helper(void *unused)
 		if (kthread_should_stop())
 			return 0;
 		help();
-		cond_resched();
+		/* Who is woken where a lazy kernel runs a helper would wait for the next tick. */
+		schedule();
 	}
 }
 
@@ -164,55 +155,51 @@ void gc_crew_begin(struct gc_crew *crew)
 	INIT_LIST_HEAD(&crew->node);
 }
 
-/* Spare segments for helpers, as far as there is memory */
-static void give_spare(struct gc_crew *crew, struct gc_marker *m)
-{
-	struct gc_segments spare = {};
-	unsigned int i;
-
-	if (READ_ONCE(crew->spare.nr) >= GC_LASTING_SEGMENTS ||
-	    !gc_marker_stock(m, GC_LASTING_SEGMENTS))
-		return;
-	for (i = 0; i < GC_LASTING_SEGMENTS; i++)
-		gc_segments_push(&spare, gc_segments_pop(&m->spare));
-	spin_lock(&lock);
-	move_all(&spare, &crew->spare);
-	spin_unlock(&lock);
-}
-
 /* Let helpers find it. */
 static void open(struct gc_crew *crew, struct gc_marker *m)
 {
 	crew->gs = m->gs;
 	crew->base = m->base;
+	crew->open = true;
 	m->shared = true;
 	m->most_spare = nr_threads * GC_LASTING_SEGMENTS;
-	spin_lock(&lock);
-	list_add_tail(&crew->node, &crews);
-	spin_unlock(&lock);
 }
 
-static bool is_open(const struct gc_crew *crew)
+/*
+ * What a helper needs, and the collector's own spare ones; what helpers have too many of
+ * comes back.
+ */
+static void share_spare(struct gc_crew *crew, struct gc_marker *m)
 {
-	return !list_empty(&crew->node);
+	unsigned int i, nr = GC_LASTING_SEGMENTS;
+
+	while (crew->spare.nr > nr_threads * nr)
+		gc_segments_push(&m->spare, gc_segments_pop(&crew->spare));
+	for (i = crew->spare.nr; i < nr && m->spare.nr; i++)
+		gc_segments_push(&crew->spare, gc_segments_pop(&m->spare));
 }
 
 /* There is something for the next one who has nothing to do. */
 static void give_part(struct gc_crew *crew, struct gc_marker *m)
 {
-	struct mark_segment *part;
+	struct mark_segment *part = NULL;
+	bool none = !READ_ONCE(crew->queue.nr);
 
 	/* Whoever is not seen here, as he is about to wait, is seen at the next turn. */
-	if (READ_ONCE(crew->queue.nr) || !waitqueue_active(&idle))
+	if (crew->scarce || !waitqueue_active(&idle))
 		return;
-	give_spare(crew, m);
-	part = gc_marker_split(m);
-	if (!part)
-		return;
+	if (none || READ_ONCE(crew->spare.nr) < GC_LASTING_SEGMENTS)
+		crew->scarce = !gc_marker_stock(m, GC_LASTING_SEGMENTS + 1);
+	if (none && !crew->scarce)
+		part = gc_marker_split(m);
 	spin_lock(&lock);
-	gc_segments_push(&crew->queue, part);
+	if (part)
+		gc_segments_push(&crew->queue, part);
+	share_spare(crew, m);
+	find_place(crew);
 	spin_unlock(&lock);
-	wake_up(&idle);
+	if (is_work())
+		wake_up(&idle);
 }
 
 /*
@@ -224,6 +211,7 @@ static bool take_part(struct gc_crew *crew, struct gc_marker *m)
 	struct mark_segment *part;
 	unsigned int helping;
 
+	WRITE_ONCE(crew->waiting, true);
 	do {
 		while (!READ_ONCE(crew->queue.nr) && READ_ONCE(crew->helping)) {
 			cpu_relax();
@@ -232,6 +220,8 @@ static bool take_part(struct gc_crew *crew, struct gc_marker *m)
 		spin_lock(&lock);
 		part = gc_segments_pop(&crew->queue);
 		helping = crew->helping;
+		crew->waiting = !part && helping;
+		find_place(crew);
 		spin_unlock(&lock);
 	} while (!part && helping);
 	if (part)
@@ -266,9 +256,9 @@ bool gc_crew_mark(struct gc_crew *crew, struct gc_marker *m, unsigned long words
 	u64 start = m->scanned, end = start + words;
 	bool more = true;
 
-	if (!is_open(crew) && nr_threads && crew->words >= WORTH_WORDS)
+	if (!crew->open && nr_threads && crew->words >= WORTH_WORDS)
 		open(crew, m);
-	if (!is_open(crew))
+	if (!crew->open)
 		more = gc_mark_some(m, words);
 	else
 		while (more && m->scanned < end)
@@ -290,13 +280,16 @@ u64 gc_crew_end(struct gc_crew *crew, struct gc_marker *m)
 {
 	u64 ns;
 
-	if (!is_open(crew))
+	if (!crew->open)
 		return 0;
+	/* No more come, and those that are there will be gone when the lock is free. */
+	WRITE_ONCE(crew->waiting, true);
 	spin_lock(&lock);
-	list_del_init(&crew->node);
+	find_place(crew);
 	while (crew->helping) {
 		spin_unlock(&lock);
-		cpu_relax();
+		while (READ_ONCE(crew->helping))
+			cpu_relax();
 		spin_lock(&lock);
 	}
 	spin_unlock(&lock);
@@ -307,10 +300,8 @@ u64 gc_crew_end(struct gc_crew *crew, struct gc_marker *m)
 	m->marked += crew->marked;
 	m->shared = false;
 	ns = crew->ns;
-	crew->overflowed = false;
-	crew->scanned = 0;
-	crew->marked = 0;
-	crew->ns = 0;
+	*crew = (struct gc_crew) { .words = crew->words };
+	INIT_LIST_HEAD(&crew->node);
 	return ns;
 }
 

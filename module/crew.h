@@ -7,11 +7,12 @@
  * collector has the heap's lock all the time, and what they do is done for it.  They have
  * nothing of their own: a helper takes a part of the collector's queue, and spare segments
  * to last it, looks at so many words with preemption off, and gives all back.  So a helper
- * that has lost its processor keeps nothing from anybody, and the collector waits for none
- * that does not run.
+ * whom somebody else has taken the processor keeps nothing from anybody, and the collector
+ * waits for none that does not run, unless the processor itself is a hypervisor's.
  *
- * No memory is asked for by helpers: it is the collector's, who is charged for it.  Their
- * time is noted for the heap, but it is the root cgroup's.
+ * No memory is asked for by helpers: it is the collector's, who is charged for it, and gets
+ * it without waiting, or does without help.  Their time is noted for the heap, but it is
+ * no one's cgroup's.
  *
  * Realtime kernels have no such threads: nothing is to keep a processor for so long there.
  *
@@ -27,18 +28,21 @@
 
 /**
  * struct gc_crew - what a collector shares with whoever helps it
- * @node: among those that helpers may find; empty when they may not
+ * @node: among those that a helper may take a part of
  * @gs: slabs of the heap
  * @base: user address of the heap
  * @queue: parts of the collector's queue for anybody; this and the rest: under the lock,
- *	while helpers may find it
+ *	while it is open
  * @spare: empty segments, for helpers
+ * @waiting: the collector has nothing to do, and comes before helpers
  * @helping: helpers that have a part of the queue
  * @overflowed: as gc_marker.overflowed
  * @scanned: words that helpers have scanned
  * @marked: bytes that they have marked
  * @ns: time that they took
- * @words: words that the collector has scanned by itself; it is the collector's
+ * @open: helpers may find it; this and the rest are the collector's
+ * @scarce: there is no memory for helpers
+ * @words: words that the collector has scanned by itself
  */
 struct gc_crew {
 	struct list_head node;
@@ -46,11 +50,14 @@ struct gc_crew {
 	unsigned long base;
 	struct gc_segments queue;
 	struct gc_segments spare;
+	bool waiting;
 	unsigned int helping;
 	bool overflowed;
 	u64 scanned;
 	u64 marked;
 	u64 ns;
+	bool open;
+	bool scarce;
 	u64 words;
 };
 

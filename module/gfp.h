@@ -18,4 +18,7 @@
 #define GC_GFP		(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | \
 			 __GFP_NOWARN)
 
+/* For what is of use, but not needed: it is to be had at once, or not at all. */
+#define GC_GFP_AT_ONCE	(GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN)
+
 #endif /* GCHEAP_GFP_H */

@@ -142,7 +142,7 @@ struct gc_effort {
  * @num_forced: collections asked for by COLLECT, or for want of memory
  * @last_gc_ns: end of the last one, CLOCK_REALTIME
  * @last_round: stop of the last collection
- * @gc_cpu_ns: time spent collecting
+ * @gc_cpu_ns: time spent collecting, by all who do
  * @helped_ns: as much of that by helpers: see crew.h
  * @last_end_ns: end of the last attempt to collect, ktime_get_ns()
  * @last_took_ns: how long that took

@@ -106,6 +106,9 @@ struct marking {
 /* Words between two looks at the scheduler and at pending signals. */
 #define BUDGET_WORDS	65536L
 
+/* Entries that are worth to be another marker's */
+#define SPLIT_MIN	2
+
 /* Of what lies in one piece so much is looked at before the rest, which others may have. */
 #define PIECE_WORDS	256UL
 
@@ -116,9 +119,9 @@ struct marking {
 static_assert(GC_LASTING_WORDS + PIECE_WORDS + RING_SIZE + FIFO_SIZE <=
 	      GC_LASTING_SEGMENTS * SEGMENT_ENTRIES);
 
-static struct mark_segment *segment_new(void)
+static struct mark_segment *segment_new(gfp_t gfp)
 {
-	return (struct mark_segment *)__get_free_page(GC_GFP | flags);
+	return (struct mark_segment *)__get_free_page(gfp);
 }
 
 static void segment_free(struct mark_segment *segment)
@@ -143,7 +146,7 @@ int gc_marker_init(struct gc_marker *m, struct gc_slabs *gs,
 		.most_spare = 1,
 		.left = LONG_MAX,
 	};
-	m->top = segment_new(0);
+	m->top = segment_new(GC_GFP);
 	if (!m->top)
 		return -ENOMEM;
 	m->top->below = NULL;
@@ -208,7 +211,7 @@ static struct mark_segment *segment_get(struct gc_marker *m)
 {
 	struct mark_segment *segment = gc_segments_pop(&m->spare);
 
-	return segment || m->lasting ? segment : segment_new();
+	return segment || m->lasting ? segment : segment_new(GC_GFP);
 }
 
 static void segment_put(struct gc_marker *m, struct mark_segment *segment)
@@ -301,7 +304,7 @@ mark_in_slab(struct gc_marker *m, struct mark_entry *next,
 	if (unlikely(index >= slab->slots))
 		return next;
 	/* The bitmap of the allocated comes behind. */
-	if (*mark & bit || !(mark[slab->words] & bit))
+	if ((shared ? READ_ONCE(*mark) : *mark) & bit || !(mark[slab->words] & bit))
 		return next;
 	if (!set_mark(mark, index, shared))
 		return next;
@@ -805,11 +808,9 @@ int gc_mark_drain(struct gc_marker *m)
 }
 
 /**
- * gc_marker_stock() - have spare segments
+ * gc_marker_stock() - have spare segments, as far as there is memory at once
  * @m: marker
  * @nr: how many
- *
- * Context: may sleep.
  *
  * Return: whether it has them.
  */
@@ -818,7 +819,7 @@ bool gc_marker_stock(struct gc_marker *m, unsigned int nr)
 	struct mark_segment *segment;
 
 	while (m->spare.nr < nr) {
-		segment = segment_new();
+		segment = segment_new(GC_GFP_AT_ONCE);
 		if (!segment)
 			return false;
 		gc_segments_push(&m->spare, segment);
@@ -826,12 +827,16 @@ bool gc_marker_stock(struct gc_marker *m, unsigned int nr)
 	return true;
 }
 
-/* Nothing is left in it but what is above its top segment's lower half. */
+/* The lower half */
 static struct mark_segment *split_top(struct gc_marker *m)
 {
 	size_t nr = m->next - m->top->entries, half = nr / 2;
-	struct mark_segment *part = half ? segment_get(m) : NULL;
+	struct mark_segment *part;
 
+	/* The next entry may lead to more; and this one does not lead to much, or is the last. */
+	if (half < SPLIT_MIN)
+		return NULL;
+	part = gc_segments_pop(&m->spare);
 	if (!part)
 		return NULL;
 	part->nr = half;
@@ -847,9 +852,7 @@ static struct mark_segment *split_top(struct gc_marker *m)
  *
  * What went to the queue early tends to lead to most.
  *
- * Context: may sleep, unless gc_marker.lasting.
- *
- * Return: the part; or NULL when there is too little in the queue, or no memory.
+ * Return: the part; or NULL when there is too little in the queue, or no spare segment.
  */
 struct mark_segment *gc_marker_split(struct gc_marker *m)
 {

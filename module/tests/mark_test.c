@@ -479,12 +479,13 @@ static void help(struct kunit *test, struct gc_marker *m)
 		.shared = true,
 		.lasting = true,
 	};
-	struct mark_segment *part = gc_marker_split(m);
+	struct mark_segment *part;
 	unsigned int i;
 
+	KUNIT_ASSERT_TRUE(test, gc_marker_stock(m, GC_LASTING_SEGMENTS + 1));
+	part = gc_marker_split(m);
 	if (!part)
 		return;
-	KUNIT_ASSERT_TRUE(test, gc_marker_stock(m, GC_LASTING_SEGMENTS));
 	for (i = 0; i < GC_LASTING_SEGMENTS; i++)
 		gc_segments_push(&helper.spare, gc_segments_pop(&m->spare));
 	gc_marker_adopt(&helper, part);

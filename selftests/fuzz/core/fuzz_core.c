@@ -862,19 +862,20 @@ static void help_marking(struct gc_marker *marker)
 		.shared = true,
 		.lasting = true,
 	};
-	struct mark_segment *part = gc_marker_split(marker);
+	struct mark_segment *part;
 
+	if (!gc_marker_stock(marker, GC_LASTING_SEGMENTS + 1))
+		return;
+	part = gc_marker_split(marker);
 	if (!part)
 		return;
 	gc_marker_adopt(&helper, part);
-	if (gc_marker_stock(marker, GC_LASTING_SEGMENTS)) {
-		move_segments(&marker->spare, &helper.spare, GC_LASTING_SEGMENTS);
-		gc_mark_some(&helper, GC_LASTING_WORDS);
-		require(!helper.overflowed);
-		part = gc_marker_split(&helper);
-		if (part)
-			gc_segments_push(&marker->more, part);
-	}
+	move_segments(&marker->spare, &helper.spare, GC_LASTING_SEGMENTS);
+	gc_mark_some(&helper, GC_LASTING_WORDS);
+	require(!helper.overflowed);
+	part = gc_marker_split(&helper);
+	if (part)
+		gc_segments_push(&marker->more, part);
 	gc_marker_hand_over(&helper, &marker->more);
 	marker->marked += helper.marked;
 	move_segments(&helper.spare, &marker->spare, UINT_MAX);

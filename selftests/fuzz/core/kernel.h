@@ -40,6 +40,8 @@
 #define __GFP_ZERO		0
 #endif
 #define GFP_KERNEL_ACCOUNT	0
+#define GFP_NOWAIT		0
+#define __GFP_ACCOUNT		0
 
 #define offset_in_page(p)	((unsigned long)(p) & (PAGE_SIZE - 1))
 
