@@ -793,6 +793,26 @@ static int help(struct gc_heap *heap)
 	return step(heap, min(words - c->marker.scanned, HELP_WORDS));
 }
 
+/**
+ * gc_collect_portion() - what may be allocated at a time while a collection is under way
+ * @heap: heap
+ *
+ * Who takes more at once would have to mark as much before the next time, and wait for that
+ * for long; or it would not be marked in time.
+ *
+ * Context: heap's lock held.
+ *
+ * Return: bytes.
+ */
+u64 gc_collect_portion(const struct gc_heap *heap)
+{
+	const struct gc_collection *c = heap->collection;
+
+	if (!c)
+		return U64_MAX;
+	return mul_u64_u64_div_u64(c->room, HELP_WORDS / 2, max(c->work, HELP_WORDS / 2));
+}
+
 static int begin_soon(struct gc_heap *heap)
 {
 	if (!takes_long(heap) || !gc_heap_soon(heap, gc_generations_minor(heap)))

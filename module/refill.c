@@ -283,6 +283,8 @@ static int refill_locked(struct gc_heap *heap, struct gc_mutator *m,
 			 struct gcheap_ioc_refill *refill,
 			 struct giving_back *g, struct refilling *r)
 {
+	s64 since;
+	u64 portion;
 	int err;
 
 	gc_scavenge_note(heap);
@@ -292,6 +294,8 @@ static int refill_locked(struct gc_heap *heap, struct gc_mutator *m,
 	if (err)
 		return err;
 	refill->got = 0;
+	since = heap->slabs.since;
+	portion = gc_collect_portion(heap);
 	while (refill->got < refill->want) {
 		struct gc_slab *slab = take_slab(heap, m, refill);
 
@@ -303,7 +307,7 @@ static int refill_locked(struct gc_heap *heap, struct gc_mutator *m,
 		note_run(slab, r);
 		r->slabs[refill->got] = slab;
 		describe(heap, slab, &r->out[refill->got++]);
-		if (gc_heap_due(heap, 0))
+		if (gc_heap_due(heap, 0) || heap->slabs.since - since >= portion)
 			break;
 	}
 	gc_heap_report(heap);
