@@ -119,6 +119,10 @@ struct marking {
 static_assert(GC_LASTING_WORDS + PIECE_WORDS + RING_SIZE + FIFO_SIZE <=
 	      GC_LASTING_SEGMENTS * SEGMENT_ENTRIES);
 
+/*
+ * Who may have what the kernel keeps for freeing memory gets the first one of it, and none
+ * of those that a long queue would like: marking goes on without.
+ */
 static struct mark_segment *segment_new(gfp_t gfp)
 {
 	return (struct mark_segment *)__get_free_page(gfp);
@@ -211,7 +215,9 @@ static struct mark_segment *segment_get(struct gc_marker *m)
 {
 	struct mark_segment *segment = gc_segments_pop(&m->spare);
 
-	return segment || m->lasting ? segment : segment_new(GC_GFP);
+	if (!segment && !m->lasting)
+		segment = segment_new(GC_GFP | __GFP_NOMEMALLOC);
+	return segment;
 }
 
 static void segment_put(struct gc_marker *m, struct mark_segment *segment)
@@ -874,7 +880,7 @@ bool gc_marker_stock(struct gc_marker *m, unsigned int nr)
 	struct mark_segment *segment;
 
 	while (m->spare.nr < nr) {
-		segment = segment_new(GC_GFP_AT_ONCE);
+		segment = segment_new(GC_GFP_AT_ONCE | __GFP_NOMEMALLOC);
 		if (!segment)
 			return false;
 		gc_segments_push(&m->spare, segment);

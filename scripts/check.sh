@@ -38,11 +38,11 @@ newest='test_frames test_lent test_consent test_ends'
 # KUnit goes before the first share.
 long='test_enomem=180 test_roots=155 test_hosts=145 test_fail_nth=135 test_oom=120
 test_pressure=110 test_threads=105 test_fork=95 test_release=90 test_eintr=80 test_cache=75
-test_storm=70 test_generations=65 test_waiting=65 test_abi=55 test_hotplug=55 test_slab=55
-test_concurrent=50 test_vma=50 test_stats=40 test_life=35 test_running=35 test_refused=35
+test_storm=70 test_generations=100 test_waiting=65 test_abi=55 test_hotplug=55 test_slab=55
+test_concurrent=90 test_vma=50 test_stats=40 test_life=35 test_running=35 test_refused=35
 test_unmapped=35 test_heaps=30 test_dlopen=25 test_fragmentation=25 test_memory=25
 test_descriptor=25 test_bounded=20 test_ends=20 test_garbage=20 test_limit=20 test_users=20
-test_held=15'
+test_held=15 test_helped=40'
 kunit=110
 
 # programs: those of TESTS, or all

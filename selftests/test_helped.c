@@ -196,7 +196,7 @@ TEST_F(crew, nothing_is_lost_when_helpers_mark)
 	int round;
 
 	make(self->heap);
-	for (round = 0; round < 10; round++) {
+	for (round = 0; round < (on_debug_kernel() ? 3 : 6); round++) {
 		collect_until_helped(self->heap);
 		ASSERT_TRUE(all_intact());
 	}
@@ -233,7 +233,7 @@ TEST_F(crew, several_heaps_have_helpers_at_a_time_and_may_be_killed)
 	int fds[2], i, round;
 	pid_t children[3];
 
-	for (round = 0; round < 3; round++) {
+	for (round = 0; round < (on_debug_kernel() ? 1 : 2); round++) {
 		socket_pair(fds);
 		for (i = 0; i < 3; i++) {
 			children[i] = fork_child();
