@@ -78,6 +78,20 @@ static inline unsigned long gc_cgroup_room_in(struct page_counter *counter, bool
 	return room;
 }
 
+/* As gc_cgroup_room(), of any cgroup.  RCU is held. */
+static inline unsigned long gc_cgroup_room_from(struct mem_cgroup *memcg, bool slowed,
+						bool own, unsigned long swap,
+						unsigned long enough)
+{
+	unsigned long room = ULONG_MAX;
+	struct page_counter *counter;
+
+	for (counter = memcg ? &memcg->memory : NULL; counter;
+	     counter = own ? NULL : counter->parent)
+		room = min(room, gc_cgroup_room_in(counter, slowed, swap, enough));
+	return room;
+}
+
 /**
  * gc_cgroup_room() - pages that may still be charged before some limit is reached
  * @slowed: memory.high is a limit, beyond which the program is slowed down; else
@@ -94,20 +108,36 @@ static inline unsigned long gc_cgroup_room_in(struct page_counter *counter, bool
 static inline unsigned long gc_cgroup_room(bool slowed, bool own, unsigned long swap,
 					   unsigned long enough)
 {
-	unsigned long room = ULONG_MAX;
-	struct page_counter *counter;
-	struct mem_cgroup *memcg;
+	unsigned long room;
 
 	/* Nobody pays for the kernel's memory, which a heap's is: cgroup.memory=nokmem. */
 	if (!memcg_kmem_online())
 		return ULONG_MAX;
 	rcu_read_lock();
-	memcg = mem_cgroup_from_task(current);
-	for (counter = memcg ? &memcg->memory : NULL; counter;
-	     counter = own ? NULL : counter->parent)
-		room = min(room, gc_cgroup_room_in(counter, slowed, swap, enough));
+	room = gc_cgroup_room_from(mem_cgroup_from_task(current), slowed, own, swap, enough);
 	rcu_read_unlock();
 	return room;
+}
+
+/**
+ * gc_cgroup_is_full() - whether hardly anything may be charged to a cgroup
+ * @memcg: cgroup that is asked to make way; NULL: the machine is
+ * @least: what counts as hardly anything, in pages
+ *
+ * Context: @memcg does not go.
+ *
+ * Return: true when it is so, or for one that it lies in.
+ */
+static inline bool gc_cgroup_is_full(struct mem_cgroup *memcg, unsigned long least)
+{
+	bool full;
+
+	if (!memcg_kmem_online())
+		return false;
+	rcu_read_lock();
+	full = gc_cgroup_room_from(memcg, false, false, 0, least) < least;
+	rcu_read_unlock();
+	return full;
 }
 
 /**
@@ -245,6 +275,11 @@ static inline unsigned long gc_cgroup_room(bool slowed, bool own, unsigned long 
 					   unsigned long enough)
 {
 	return ULONG_MAX;
+}
+
+static inline bool gc_cgroup_is_full(struct mem_cgroup *memcg, unsigned long least)
+{
+	return false;
 }
 
 static inline const void *gc_cgroup_tightest(void)

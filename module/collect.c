@@ -186,12 +186,12 @@ static void look(struct gc_heap *heap, bool stopped)
 static void look_again(struct gc_heap *heap)
 {
 	struct gc_collection *c = heap->collection;
-	unsigned long nr;
+	unsigned long nr, pages = 0;
 
 	look(heap, true);
 	while (gc_dirty_take(&heap->dirty, &nr)) {
 		gc_mark_page(&c->marker, nr);
-		if (!(nr % PART_PAGES))
+		if (!(++pages % PART_PAGES))
 			cond_resched();
 	}
 }
@@ -553,25 +553,21 @@ static int look_first(struct gc_heap *heap)
 	return 1;
 }
 
-/* Words of what is old where somebody has written since */
-static u64 words_written(struct gc_heap *heap)
-{
-	const struct gc_dirty *d = &heap->dirty;
-	unsigned long nr;
-	u64 words = 0;
-
-	for_each_set_bit(nr, d->written, d->room) {
-		words += gc_marked_words(&heap->slabs, nr);
-		if (!(nr % PART_PAGES))
-			cond_resched();
-	}
-	return words;
-}
-
 /* A full collection finds more, and hardly looks at more. */
 static bool is_written_all_over(struct gc_heap *heap)
 {
-	return words_written(heap) > heap->last[false].work / WRITTEN_PART;
+	u64 words = 0, enough = heap->last[false].work / WRITTEN_PART;
+	const struct gc_dirty *d = &heap->dirty;
+	unsigned long nr, pages = 0;
+
+	for_each_set_bit(nr, d->written, d->room) {
+		words += gc_marked_words(&heap->slabs, nr);
+		if (words > enough)
+			return true;
+		if (!(++pages % PART_PAGES))
+			cond_resched();
+	}
+	return false;
 }
 
 /**

@@ -119,10 +119,6 @@ struct marking {
 static_assert(GC_LASTING_WORDS + PIECE_WORDS + RING_SIZE + FIFO_SIZE <=
 	      GC_LASTING_SEGMENTS * SEGMENT_ENTRIES);
 
-/*
- * Who may have what the kernel keeps for freeing memory gets the first one of it, and none
- * of those that a long queue would like: marking goes on without.
- */
 static struct mark_segment *segment_new(gfp_t gfp)
 {
 	return (struct mark_segment *)__get_free_page(gfp);
@@ -215,8 +211,9 @@ static struct mark_segment *segment_get(struct gc_marker *m)
 {
 	struct mark_segment *segment = gc_segments_pop(&m->spare);
 
-	if (!segment && !m->lasting)
-		segment = segment_new(GC_GFP | __GFP_NOMEMALLOC);
+	/* The first one has to do, with what the kernel keeps for freeing memory. */
+	if (!segment && !m->lasting && !gc_on_reserve())
+		segment = segment_new(GC_GFP);
 	return segment;
 }
 
@@ -879,8 +876,10 @@ bool gc_marker_stock(struct gc_marker *m, unsigned int nr)
 {
 	struct mark_segment *segment;
 
+	if (gc_on_reserve())
+		return false;
 	while (m->spare.nr < nr) {
-		segment = segment_new(GC_GFP_AT_ONCE | __GFP_NOMEMALLOC);
+		segment = segment_new(GC_GFP_AT_ONCE);
 		if (!segment)
 			return false;
 		gc_segments_push(&m->spare, segment);

@@ -235,8 +235,8 @@ static void note_took(struct gc_scavenger *s, u64 ns, bool useful)
 
 /*
  * When nothing is left for the collection itself, it gets what the kernel keeps for those
- * that free memory, and the cgroup pays for it beyond its limit.  That is little: see
- * segment_new().
+ * that free memory, and the cgroup pays for it beyond its limit.  That is little, as it does
+ * not get what may be much: see gc_on_reserve().
  */
 static void collect_all(struct gc_heap *heap)
 {
@@ -273,7 +273,7 @@ static void collect(struct gc_heap *heap, bool all)
 	set_active_memcg(cgroup);
 	revert_creds(cred);
 	s->cycle = heap->slabs.cycle + !!heap->collection;
-	note_took(s, ktime_get_ns() - start, heap->slabs.live <= before - before / 8);
+	note_took(s, ktime_get_ns() - start, before && heap->slabs.live <= before - before / 8);
 }
 
 /* Returns whether there is more to do; the heap's lock is free in between. */

@@ -242,15 +242,15 @@ static enum lru_status look_at(struct list_head *item, void *arg)
 }
 
 /* Before it kills somebody the kernel has taken all files away that it may. */
-static bool is_need(void)
+static bool is_need(const struct shrink_control *sc)
 {
 	return gc_machine_room() < totalram_pages() / HARDLY ||
-	       gc_cgroup_room(false, false, 0, LEAST) < LEAST;
+	       gc_cgroup_is_full(sc->memcg, LEAST);
 }
 
 static unsigned long count(struct shrinker *unused, struct shrink_control *sc)
 {
-	struct glance g = { .need = is_need() };
+	struct glance g = { .need = is_need(sc) };
 
 	/* Pairs with the release in gc_shrink_init(). */
 	if (!smp_load_acquire(&ready))
@@ -391,7 +391,7 @@ unlock:
 static unsigned long scan(struct shrinker *unused, struct shrink_control *sc)
 {
 	unsigned long nr = max(sc->nr_to_scan, LEAST), done = 0;
-	struct glance g = { .need = is_need(), .take = true };
+	struct glance g = { .need = is_need(sc), .take = true };
 	bool wait = true;
 	unsigned int i;
 

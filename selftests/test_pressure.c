@@ -301,7 +301,7 @@ TEST_F(idle, memory_of_a_busy_heap_goes_back)
 }
 
 /* Works of the kernel may have the last reference to a process, and so to its heap. */
-static bool no_heap_is_left(const void *unused)
+static bool no_heap_is_left(const void *unused __attribute__((unused)))
 {
 	FILE *file = fopen("/sys/module/gcheap/refcnt", "r");
 	int heaps = 0;

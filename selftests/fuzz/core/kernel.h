@@ -33,7 +33,6 @@
 
 #define __GFP_NORETRY		0
 #define __GFP_KSWAPD_RECLAIM	0
-#define __GFP_NOMEMALLOC	0
 #define __GFP_NOWARN		0
 #define __GFP_RETRY_MAYFAIL	0
 #ifndef __GFP_ZERO
@@ -140,10 +139,15 @@ void free_page(unsigned long address);
 #define kfree(p)			memory_put(p)
 #define kvfree(p)			memory_put(p)
 
-/* The one task there is, and whether it is being killed */
+/* The one task there is, and whether it is being killed; no memory is kept for it. */
 extern bool task_killed;
 
-#define current				NULL
+struct task_struct {
+	unsigned int flags;
+};
+
+#define PF_MEMALLOC			0
+#define current				(&(struct task_struct){})
 #define fatal_signal_pending(task)	((void)(task), task_killed)
 #define freezing(task)			((void)(task), false)
 
