@@ -87,9 +87,6 @@
 /* A look for what was written takes this part of the marking at most, or it is not worth it. */
 #define LOOKS_WORTH	4
 
-/* A minor collection is given up when it has to look at more than a part of what is old. */
-#define WRITTEN_PART	2
-
 /* It is not known yet how long marking takes: but of so little, not long. */
 #define SMALL_BYTES	((u64)SZ_256K)
 
@@ -553,23 +550,6 @@ static int look_first(struct gc_heap *heap)
 	return 1;
 }
 
-/* A full collection finds more, and hardly looks at more. */
-static bool is_written_all_over(struct gc_heap *heap)
-{
-	u64 words = 0, enough = heap->last[false].work / WRITTEN_PART;
-	const struct gc_dirty *d = &heap->dirty;
-	unsigned long nr, pages = 0;
-
-	for_each_set_bit(nr, d->written, d->room) {
-		words += gc_marked_words(&heap->slabs, nr);
-		if (words > enough)
-			return true;
-		if (!(++pages % PART_PAGES))
-			cond_resched();
-	}
-	return false;
-}
-
 /**
  * enum kind - what a collection is to find
  * @ANY: whatever is worth most
@@ -619,12 +599,6 @@ static int begin(struct gc_heap *heap, enum kind kind, bool beside)
 	c->work = heap->last[minor].work ? heap->last[minor].work :
 					   gc_heap_in_use(heap) / sizeof(long);
 	err = minor ? look_first(heap) : pauses(heap);
-	if (minor && is_written_all_over(heap)) {
-		gc_generations_forgo(heap);
-		c->took_ns = ktime_get_ns() - start;
-		give_up(heap);
-		return begin(heap, kind, beside);
-	}
 	return spent(heap, start, err);
 }
 

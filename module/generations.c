@@ -89,19 +89,6 @@ static void back_off(struct gc_generations *g)
 	g->wait = g->backoff;
 }
 
-/**
- * gc_generations_forgo() - a minor collection has been given up, as it would not be worth it
- * @heap: heap
- *
- * So gc_generations_minor() is false the next time.
- *
- * Context: heap's lock held.
- */
-void gc_generations_forgo(struct gc_heap *heap)
-{
-	back_off(&heap->generations);
-}
-
 static bool is_fruitful(const struct gc_collection *c, u64 freed)
 {
 	return freed >= (c->in_use - min(c->in_use, c->live)) / FREED_PART;

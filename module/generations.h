@@ -39,7 +39,6 @@ struct gc_generations {
 
 extern bool gc_generational;
 
-void gc_generations_forgo(struct gc_heap *heap);
 bool gc_generations_minor(const struct gc_heap *heap);
 bool gc_generations_wanted(const struct gc_heap *heap, const struct gc_collection *c,
 			   u64 marked);

@@ -736,55 +736,6 @@ static void queue_part(struct gc_marker *m, const struct gc_slab *slab,
 }
 
 /**
- * struct marked_part - what marked objects have of a page
- * @slab: slab of the page; NULL when there is nothing to look at
- * @page: where in it the page is, in bytes
- * @next: slot to go on with
- * @from: first byte of a part in which there is one after the other
- * @to: its end
- */
-struct marked_part {
-	struct gc_slab *slab;
-	size_t page;
-	unsigned long next;
-	size_t from;
-	size_t to;
-};
-
-static struct marked_part part_of_page(struct gc_slabs *gs, unsigned long nr)
-{
-	struct marked_part part = {};
-	struct gc_slab *slab;
-
-	slab = nr < gs->pages.frontier ? gc_pages_slab(&gs->pages, nr) : NULL;
-	if (!slab || slab->noscan)
-		return part;
-	part.slab = slab;
-	part.page = (nr << PAGE_SHIFT) - slab->offset;
-	part.next = slab->large ? 0 : part.page / slab->object_size;
-	return part;
-}
-
-/* Returns false when there is no other part. */
-static bool next_part(struct marked_part *part)
-{
-	struct gc_slab *slab = part->slab;
-	size_t size, end = part->page + PAGE_SIZE;
-	unsigned long i;
-
-	if (!slab)
-		return false;
-	size = slab->object_size;
-	i = find_next_bit(gc_slab_mark_bits(slab), slab->slots, part->next);
-	if (i >= slab->slots || i * size >= end)
-		return false;
-	part->next = find_next_zero_bit(gc_slab_mark_bits(slab), slab->slots, i);
-	part->from = max(i * size, part->page);
-	part->to = min(part->next * size, end);
-	return true;
-}
-
-/**
  * gc_mark_page() - what is marked on a page is to be looked at once more
  * @m: marker
  * @nr: number of the page, where somebody may have written
@@ -796,29 +747,23 @@ static bool next_part(struct marked_part *part)
  */
 void gc_mark_page(struct gc_marker *m, unsigned long nr)
 {
-	struct marked_part part = part_of_page(m->gs, nr);
+	struct gc_slab *slab;
+	size_t from, to, size;
+	unsigned long i, end;
 
-	while (next_part(&part))
-		queue_part(m, part.slab, part.from, part.to);
-}
-
-/**
- * gc_marked_words() - how much gc_mark_page() would have looked at
- * @gs: slabs of the heap
- * @nr: number of the page
- *
- * Context: heap's lock held.
- *
- * Return: words.
- */
-size_t gc_marked_words(struct gc_slabs *gs, unsigned long nr)
-{
-	struct marked_part part = part_of_page(gs, nr);
-	size_t bytes = 0;
-
-	while (next_part(&part))
-		bytes += part.to - part.from;
-	return bytes / sizeof(long);
+	slab = nr < m->gs->pages.frontier ? gc_pages_slab(&m->gs->pages, nr) : NULL;
+	if (!slab || slab->noscan)
+		return;
+	from = (nr << PAGE_SHIFT) - slab->offset;
+	to = from + PAGE_SIZE;
+	size = slab->object_size;
+	for (i = slab->large ? 0 : from / size; i * size < to; i = end) {
+		i = find_next_bit(gc_slab_mark_bits(slab), slab->slots, i);
+		end = find_next_zero_bit(gc_slab_mark_bits(slab), slab->slots, i);
+		if (i >= slab->slots || i * size >= to)
+			break;
+		queue_part(m, slab, max(i * size, from), min(end * size, to));
+	}
 }
 
 /**

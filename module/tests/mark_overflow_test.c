@@ -20,7 +20,6 @@
 #define gc_mark_drain		scarce_mark_drain
 #define gc_mark_page		scarce_mark_page
 #define gc_mark_some		scarce_mark_some
-#define gc_marked_words		scarce_marked_words
 #define gc_segments_push	scarce_segments_push
 #define gc_segments_pop		scarce_segments_pop
 #define gc_marker_stock		scarce_marker_stock
