@@ -57,7 +57,6 @@ static bool is_work(void)
 static struct gc_crew *join(struct gc_marker *m)
 {
 	struct gc_crew *crew;
-	unsigned int i;
 	bool more;
 
 	spin_lock(&lock);
@@ -66,16 +65,7 @@ static struct gc_crew *join(struct gc_marker *m)
 		spin_unlock(&lock);
 		return NULL;
 	}
-	*m = (struct gc_marker) {
-		.gs = crew->gs,
-		.base = crew->base,
-		.most_spare = UINT_MAX,
-		.shared = true,
-		.lasting = true,
-	};
-	gc_marker_adopt(m, gc_segments_pop(&crew->queue));
-	for (i = 0; i < GC_LASTING_SEGMENTS; i++)
-		gc_segments_push(&m->spare, gc_segments_pop(&crew->spare));
+	gc_marker_join(m, crew->gs, crew->base, &crew->queue, &crew->spare);
 	WRITE_ONCE(crew->helping, crew->helping + 1);
 	find_place(crew);
 	more = is_work();
@@ -85,28 +75,15 @@ static struct gc_crew *join(struct gc_marker *m)
 	return crew;
 }
 
-static void move_all(struct gc_segments *from, struct gc_segments *to)
-{
-	struct mark_segment *segment;
-
-	while ((segment = gc_segments_pop(from)))
-		gc_segments_push(to, segment);
-}
-
 /* Give everything back; from then on @crew may be gone. */
 static void leave(struct gc_crew *crew, struct gc_marker *m, u64 ns)
 {
 	struct gc_segments queue = {};
-	struct mark_segment *part;
 
-	/* There may be somebody for the other half of it. */
-	part = gc_marker_split(m);
-	if (part)
-		gc_segments_push(&queue, part);
-	gc_marker_hand_over(m, &queue);
+	gc_marker_leave(m, &queue);
 	spin_lock(&lock);
-	move_all(&queue, &crew->queue);
-	move_all(&m->spare, &crew->spare);
+	gc_segments_move(&queue, &crew->queue, UINT_MAX);
+	gc_segments_move(&m->spare, &crew->spare, UINT_MAX);
 	crew->overflowed |= m->overflowed;
 	crew->scanned += m->scanned;
 	crew->marked += m->marked;
@@ -171,12 +148,12 @@ static void open(struct gc_crew *crew, struct gc_marker *m)
  */
 static void share_spare(struct gc_crew *crew, struct gc_marker *m)
 {
-	unsigned int i, nr = GC_LASTING_SEGMENTS;
+	const unsigned int least = GC_LASTING_SEGMENTS, most = nr_threads * least;
 
-	while (crew->spare.nr > nr_threads * nr)
-		gc_segments_push(&m->spare, gc_segments_pop(&crew->spare));
-	for (i = crew->spare.nr; i < nr && m->spare.nr; i++)
-		gc_segments_push(&crew->spare, gc_segments_pop(&m->spare));
+	if (crew->spare.nr > most)
+		gc_segments_move(&crew->spare, &m->spare, crew->spare.nr - most);
+	else if (crew->spare.nr < least)
+		gc_segments_move(&m->spare, &crew->spare, least - crew->spare.nr);
 }
 
 /* There is something for the next one who has nothing to do. */
@@ -293,8 +270,8 @@ u64 gc_crew_end(struct gc_crew *crew, struct gc_marker *m)
 		spin_lock(&lock);
 	}
 	spin_unlock(&lock);
-	move_all(&crew->queue, &m->more);
-	move_all(&crew->spare, &m->spare);
+	gc_segments_move(&crew->queue, &m->more, UINT_MAX);
+	gc_segments_move(&crew->spare, &m->spare, UINT_MAX);
 	m->overflowed |= crew->overflowed;
 	m->scanned += crew->scanned;
 	m->marked += crew->marked;

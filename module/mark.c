@@ -183,6 +183,18 @@ struct mark_segment *gc_segments_pop(struct gc_segments *from)
 	return segment;
 }
 
+/**
+ * gc_segments_move() - from one to another
+ * @from: segments
+ * @to: others
+ * @nr: how many, if there are so many
+ */
+void gc_segments_move(struct gc_segments *from, struct gc_segments *to, unsigned int nr)
+{
+	while (nr-- && from->nr)
+		gc_segments_push(to, gc_segments_pop(from));
+}
+
 static void free_segments(struct gc_segments *segments)
 {
 	struct mark_segment *segment;
@@ -832,13 +844,12 @@ bool gc_marker_stock(struct gc_marker *m, unsigned int nr)
 	return true;
 }
 
-/* The lower half */
+/* Its lower half is taken off. */
 static struct mark_segment *split_top(struct gc_marker *m)
 {
 	size_t nr = m->next - m->top->entries, half = nr / 2;
 	struct mark_segment *part;
 
-	/* The next entry may lead to more; and this one does not lead to much, or is the last. */
 	if (half < SPLIT_MIN)
 		return NULL;
 	part = gc_segments_pop(&m->spare);
@@ -888,21 +899,47 @@ void gc_marker_adopt(struct gc_marker *m, struct mark_segment *segment)
 }
 
 /**
- * gc_marker_hand_over() - take all of a queue off
- * @m: marker, which has no queue any more
- * @to: where it goes
+ * gc_marker_join() - begin to mark beside another marker, without asking for memory
+ * @m: to be initialised
+ * @gs: slabs of the heap
+ * @base: user address of the heap
+ * @queue: parts of the other's queue, one of which is taken
+ * @spare: segments, GC_LASTING_SEGMENTS of which are taken
+ *
+ * gc_mark_some() may look at GC_LASTING_WORDS then, and gc_marker_leave() follows.
  */
-void gc_marker_hand_over(struct gc_marker *m, struct gc_segments *to)
+void gc_marker_join(struct gc_marker *m, struct gc_slabs *gs, unsigned long base,
+		    struct gc_segments *queue, struct gc_segments *spare)
 {
-	struct mark_segment *segment;
+	*m = (struct gc_marker) {
+		.gs = gs,
+		.base = base,
+		.most_spare = UINT_MAX,
+		.shared = true,
+		.lasting = true,
+	};
+	gc_marker_adopt(m, gc_segments_pop(queue));
+	gc_segments_move(spare, &m->spare, GC_LASTING_SEGMENTS);
+}
+
+/**
+ * gc_marker_leave() - take all of a queue off, in two parts if that is worth it
+ * @m: marker that has joined another; it has no queue any more, but all that is spare
+ * @queue: where the parts go
+ */
+void gc_marker_leave(struct gc_marker *m, struct gc_segments *queue)
+{
+	struct mark_segment *segment = gc_marker_split(m);
 	size_t nr = m->next - m->top->entries;
 
+	if (segment)
+		gc_segments_push(queue, segment);
 	while ((segment = m->top)) {
 		m->top = segment->below;
 		segment->nr = nr;
 		nr = SEGMENT_ENTRIES;
 		if (segment->nr)
-			gc_segments_push(to, segment);
+			gc_segments_push(queue, segment);
 		else
 			segment_put(m, segment);
 	}

@@ -82,15 +82,18 @@ void gc_mark_page(struct gc_marker *m, unsigned long nr);
 bool gc_mark_some(struct gc_marker *m, unsigned long words);
 int gc_mark_drain(struct gc_marker *m);
 
-/* So many words can be looked at with so many spare segments, without one more. */
+/* What a marker that may not sleep looks at, and the spare segments that last it for that */
 #define GC_LASTING_WORDS	1024UL
 #define GC_LASTING_SEGMENTS	6U
 
 void gc_segments_push(struct gc_segments *to, struct mark_segment *segment);
 struct mark_segment *gc_segments_pop(struct gc_segments *from);
+void gc_segments_move(struct gc_segments *from, struct gc_segments *to, unsigned int nr);
 bool gc_marker_stock(struct gc_marker *m, unsigned int nr);
 struct mark_segment *gc_marker_split(struct gc_marker *m);
 void gc_marker_adopt(struct gc_marker *m, struct mark_segment *segment);
-void gc_marker_hand_over(struct gc_marker *m, struct gc_segments *to);
+void gc_marker_join(struct gc_marker *m, struct gc_slabs *gs, unsigned long base,
+		    struct gc_segments *queue, struct gc_segments *spare);
+void gc_marker_leave(struct gc_marker *m, struct gc_segments *queue);
 
 #endif /* GCHEAP_MARK_H */

@@ -22,10 +22,12 @@
 #define gc_mark_some		scarce_mark_some
 #define gc_segments_push	scarce_segments_push
 #define gc_segments_pop		scarce_segments_pop
+#define gc_segments_move	scarce_segments_move
 #define gc_marker_stock		scarce_marker_stock
 #define gc_marker_split		scarce_marker_split
 #define gc_marker_adopt		scarce_marker_adopt
-#define gc_marker_hand_over	scarce_marker_hand_over
+#define gc_marker_join		scarce_marker_join
+#define gc_marker_leave		scarce_marker_leave
 
 /* Pages that the queue has, and may have. */
 static unsigned int taken, limit;

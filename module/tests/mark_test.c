@@ -472,32 +472,21 @@ static void random_graphs_are_marked_as_the_reference_does(struct kunit *test)
 /* A part of @m's queue is looked at by another marker, as in crew.c. */
 static void help(struct kunit *test, struct gc_marker *m)
 {
-	struct gc_marker helper = {
-		.gs = m->gs,
-		.base = m->base,
-		.most_spare = UINT_MAX,
-		.shared = true,
-		.lasting = true,
-	};
+	struct gc_segments parts = {};
 	struct mark_segment *part;
-	unsigned int i;
+	struct gc_marker helper;
 
 	KUNIT_ASSERT_TRUE(test, gc_marker_stock(m, GC_LASTING_SEGMENTS + 1));
 	part = gc_marker_split(m);
 	if (!part)
 		return;
-	for (i = 0; i < GC_LASTING_SEGMENTS; i++)
-		gc_segments_push(&helper.spare, gc_segments_pop(&m->spare));
-	gc_marker_adopt(&helper, part);
+	gc_segments_push(&parts, part);
+	gc_marker_join(&helper, m->gs, m->base, &parts, &m->spare);
 	gc_mark_some(&helper, GC_LASTING_WORDS);
 	KUNIT_EXPECT_FALSE(test, helper.overflowed);
-	part = gc_marker_split(&helper);
-	if (part)
-		gc_segments_push(&m->more, part);
-	gc_marker_hand_over(&helper, &m->more);
+	gc_marker_leave(&helper, &m->more);
 	m->marked += helper.marked;
-	while ((part = gc_segments_pop(&helper.spare)))
-		gc_segments_push(&m->spare, part);
+	gc_segments_move(&helper.spare, &m->spare, UINT_MAX);
 }
 
 /* Parts of a queue go to and fro all the time; returns bytes marked. */

@@ -846,39 +846,25 @@ static void mark_roots(struct gc_marker *marker)
 	gc_mark_words(marker, model.roots + STACK, ROOTS - STACK);
 }
 
-static void move_segments(struct gc_segments *from, struct gc_segments *to, unsigned int nr)
-{
-	while (nr-- && from->nr)
-		gc_segments_push(to, gc_segments_pop(from));
-}
-
 /* A part of a queue is looked at by another marker, as in module/crew.c. */
 static void help_marking(struct gc_marker *marker)
 {
-	struct gc_marker helper = {
-		.gs = marker->gs,
-		.base = marker->base,
-		.most_spare = UINT_MAX,
-		.shared = true,
-		.lasting = true,
-	};
+	struct gc_segments parts = {};
 	struct mark_segment *part;
+	struct gc_marker helper;
 
 	if (!gc_marker_stock(marker, GC_LASTING_SEGMENTS + 1))
 		return;
 	part = gc_marker_split(marker);
 	if (!part)
 		return;
-	gc_marker_adopt(&helper, part);
-	move_segments(&marker->spare, &helper.spare, GC_LASTING_SEGMENTS);
+	gc_segments_push(&parts, part);
+	gc_marker_join(&helper, marker->gs, marker->base, &parts, &marker->spare);
 	gc_mark_some(&helper, GC_LASTING_WORDS);
 	require(!helper.overflowed);
-	part = gc_marker_split(&helper);
-	if (part)
-		gc_segments_push(&marker->more, part);
-	gc_marker_hand_over(&helper, &marker->more);
+	gc_marker_leave(&helper, &marker->more);
 	marker->marked += helper.marked;
-	move_segments(&helper.spare, &marker->spare, UINT_MAX);
+	gc_segments_move(&helper.spare, &marker->spare, UINT_MAX);
 }
 
 static void mark_with_help(struct gc_marker *marker)
