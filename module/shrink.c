@@ -126,7 +126,8 @@ static struct kmem_cache *cache;
 static struct list_lru list;
 static struct workqueue_struct *pressing;
 static struct kthread_worker *own;
-static atomic_t owned;
+/* Whose it is */
+static struct gc_pressed *owner;
 static DECLARE_WAIT_QUEUE_HEAD(pressed);
 static atomic_long_t calls;
 static struct shrinker *shrinker;
@@ -174,7 +175,8 @@ static void press_by_own(struct kthread_work *work)
 
 	press(p);
 	p->owns = false;
-	atomic_set(&owned, 0);
+	/* It may have been queued once more, when it is another's by now. */
+	cmpxchg(&owner, p, NULL);
 	no_more_pressing(p);
 }
 
@@ -182,7 +184,7 @@ static void press_by_own(struct kthread_work *work)
 static void press_in(struct gc_pressed *p, unsigned long delay)
 {
 	if (!READ_ONCE(p->pressing))
-		p->owns = !atomic_xchg(&owned, 1);
+		p->owns = !cmpxchg(&owner, NULL, p);
 	WRITE_ONCE(p->due, jiffies + delay);
 	WRITE_ONCE(p->vain, delay && READ_ONCE(p->heap->scavenger.vain));
 	WRITE_ONCE(p->pressing, true);
@@ -725,8 +727,7 @@ void gc_shrink_end(struct gc_heap *heap)
 	mutex_unlock(&p->lock);
 	cancel_delayed_work_sync(&p->work);
 	kthread_cancel_delayed_work_sync(&p->own_work);
-	if (p->owns)
-		atomic_set(&owned, 0);
+	cmpxchg(&owner, p, NULL);
 	no_more_pressing(p);
 	kref_put(&p->ref, pressed_free);
 }

@@ -8,6 +8,7 @@
 #include <kunit/test.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
+#include <linux/sched/mm.h>
 #include <linux/sizes.h>
 
 #include "bare_heap.h"
@@ -271,7 +272,29 @@ static void killed_caller_does_not_walk_the_heap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, taken, 0);
 }
 
+/* A user may have as long a queue as he likes. */
+static void queue_is_one_page_on_the_reserve(struct kunit *test)
+{
+	size_t at, bytes = SIZE_CLASS_MAX;
+	struct gc_slabs *gs = wide_heap(test, bytes, &at);
+	unsigned long word = HEAP_BASE + at;
+	struct gc_marker marker;
+	unsigned int flags;
+
+	allow(100, false);
+	flags = memalloc_noreclaim_save();
+	KUNIT_EXPECT_EQ(test, gc_marker_init(&marker, gs, HEAP_BASE), 0);
+	gc_mark_words(&marker, &word, 1);
+	KUNIT_EXPECT_FALSE(test, gc_marker_stock(&marker, 1));
+	KUNIT_EXPECT_EQ(test, gc_mark_drain(&marker), 0);
+	KUNIT_EXPECT_EQ(test, taken, 1);
+	memalloc_noreclaim_restore(flags);
+	gc_marker_destroy(&marker);
+	KUNIT_EXPECT_EQ(test, marks(gs), 1 + 2 * bytes / 8);
+}
+
 static struct kunit_case mark_overflow_cases[] = {
+	KUNIT_CASE(queue_is_one_page_on_the_reserve),
 	KUNIT_CASE(without_a_first_page_is_enomem),
 	KUNIT_CASE(wide_object_is_followed_all_the_same),
 	KUNIT_CASE(large_object_is_followed_all_the_same),

@@ -7,6 +7,8 @@
 #include <linux/sizes.h>
 #include <linux/timekeeping.h>
 
+#include "collect.h"
+#include "collection.h"
 #include "heap.h"
 #include "stats.h"
 
@@ -31,6 +33,28 @@ static u64 goal(struct kunit *test, u64 live, s32 percent, u64 limit)
 
 	kunit_kfree(test, heap);
 	return bytes;
+}
+
+static void no_more_is_allocated_at_a_time_than_is_marked_for(struct kunit *test)
+{
+	struct gc_heap *heap = heap_with(test, SZ_64M, 100, 0);
+	struct gc_collection *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
+	u64 portion;
+
+	KUNIT_ASSERT_NOT_NULL(test, c);
+	KUNIT_EXPECT_EQ(test, gc_collect_portion(heap), U64_MAX);
+	heap->collection = c;
+	c->room = SZ_2M;
+	c->work = SZ_8M;
+	portion = gc_collect_portion(heap);
+	KUNIT_EXPECT_GT(test, portion, 0);
+	/* There is as much to be marked for it as for a 128th of the room. */
+	KUNIT_EXPECT_LE(test, portion, SZ_2M / 128);
+	c->work = 16ULL * SZ_8M;
+	KUNIT_EXPECT_EQ(test, gc_collect_portion(heap), portion / 16);
+	/* Little is marked in one go. */
+	c->work = 1;
+	KUNIT_EXPECT_EQ(test, gc_collect_portion(heap), SZ_2M);
 }
 
 static void heap_grows_by_percent_of_what_lives(struct kunit *test)
@@ -411,6 +435,7 @@ static void heap_that_was_off_is_held_to_what_percent_gives(struct kunit *test)
 }
 
 static struct kunit_case pace_cases[] = {
+	KUNIT_CASE(no_more_is_allocated_at_a_time_than_is_marked_for),
 	KUNIT_CASE(heap_grows_by_percent_of_what_lives),
 	KUNIT_CASE(small_heap_is_left_alone_up_to_4_mib),
 	KUNIT_CASE(least_goal_goes_with_percent),
