@@ -39,6 +39,7 @@
 #include <linux/moduleparam.h>
 #include <linux/printk.h>
 #include <linux/sched.h>
+#include <linux/sched/mm.h>
 #include <linux/sizes.h>
 #include <linux/timekeeping.h>
 #include <linux/workqueue.h>
@@ -303,6 +304,39 @@ static struct gc_verify *verify_new(struct gc_heap *heap)
 	return NULL;
 }
 
+/*
+ * What a collection cannot do without is little, whatever the program does: when that is to
+ * free memory, it may be had of what the kernel keeps for those that do, and the cgroup pays
+ * for it beyond its limit.  There is none of that for what there may be any number of.
+ */
+static int init_roots(struct gc_heap *heap, struct gc_roots *roots, struct gc_verify *v)
+{
+	struct gc_marker *marker = &heap->collection->marker;
+	unsigned int flags;
+	int err;
+
+	if (!heap->scavenger.urgent)
+		return gc_roots_init(roots, heap, marker, v);
+	flags = memalloc_noreclaim_save();
+	err = gc_roots_init(roots, heap, marker, v);
+	memalloc_noreclaim_restore(flags);
+	return err;
+}
+
+/* Likewise */
+static int begin_collection(struct gc_heap *heap, bool beside, bool minor)
+{
+	unsigned int flags;
+	int err;
+
+	if (!heap->scavenger.urgent)
+		return gc_collection_begin(heap, beside, minor);
+	flags = memalloc_noreclaim_save();
+	err = gc_collection_begin(heap, beside, minor);
+	memalloc_noreclaim_restore(flags);
+	return err;
+}
+
 /* Everything that can fail for want of memory comes before the stop. */
 static int pause_once(struct gc_heap *heap, u64 budget_ns)
 {
@@ -318,7 +352,7 @@ static int pause_once(struct gc_heap *heap, u64 budget_ns)
 		if (!v)
 			pr_notice_ratelimited("no memory to verify a collection\n");
 	}
-	err = gc_roots_init(&roots, heap, &c->marker, v);
+	err = init_roots(heap, &roots, v);
 	if (err)
 		goto free_verify;
 	err = gc_world_settle(heap->world);
@@ -580,7 +614,7 @@ static int begin(struct gc_heap *heap, enum kind kind, bool beside)
 		return -EAGAIN;
 	}
 	gc_slabs_sweep(&heap->slabs, UINT_MAX);
-	err = gc_collection_begin(heap, beside && takes_long(heap), minor);
+	err = begin_collection(heap, beside && takes_long(heap), minor);
 	if (err) {
 		gc_heap_not_soon(heap);
 		return err;

@@ -7,7 +7,6 @@
 #define GCHEAP_GFP_H
 
 #include <linux/gfp.h>
-#include <linux/sched.h>
 
 /*
  * All that a process makes us allocate is charged to its memory cgroup.  At the
@@ -21,14 +20,5 @@
 
 /* For what is of use, but not needed: it is to be had at once, or not at all. */
 #define GC_GFP_AT_ONCE	(GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN)
-
-/*
- * Whether we are given what the kernel keeps for those that free memory, beyond the limits of
- * cgroups too: see scavenge.c.  Then there is none for what a user may have any number of.
- */
-static inline bool gc_on_reserve(void)
-{
-	return current->flags & PF_MEMALLOC;
-}
 
 #endif /* GCHEAP_GFP_H */

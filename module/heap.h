@@ -63,6 +63,7 @@ struct mem_cgroup;
  * @not_before: jiffies when it may make the next one
  * @again: jiffies when one may be made in which garbage is not likely, for want of memory
  * @vain: how many of those were of no use, one after the other
+ * @urgent: the one that is being made frees memory, and could not be had without
  * @cred: of who made the heap
  * @cgroup: memory cgroup of that process
  * @collecting: queue for gc_heap.collector
@@ -75,6 +76,7 @@ struct gc_scavenger {
 	unsigned long not_before;
 	unsigned long again;
 	unsigned int vain;
+	bool urgent;
 	const struct cred *cred;
 	struct mem_cgroup *cgroup;
 	struct workqueue_struct *collecting;

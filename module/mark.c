@@ -21,7 +21,9 @@
  * When the queue cannot grow, the object stays marked and unscanned, and the
  * heap is walked afterwards for marked objects, which are scanned again, until
  * no object is left out.  Each such walk marks at least one object more or is
- * the last, so it ends; it is slow, and happens only without memory.
+ * the last, so it ends; it is slow, and happens only without memory.  Nobody can kill a
+ * kernel thread that does so, and memory that the heap has would not be free before its
+ * end: so that one gives up after some walks.
  */
 #include <linux/mm.h>
 #include <linux/prefetch.h>
@@ -44,6 +46,9 @@ struct mark_entry {
 };
 
 #define BY_SLAB		BIT(63)
+
+/* Walks of the heap for what the queue had no room for, by a kernel thread */
+#define WALKS_MAX	64
 
 #define SEGMENT_ENTRIES	(PAGE_SIZE / sizeof(struct mark_entry) - 1)
 
@@ -223,8 +228,7 @@ static struct mark_segment *segment_get(struct gc_marker *m)
 {
 	struct mark_segment *segment = gc_segments_pop(&m->spare);
 
-	/* The first one has to do, with what the kernel keeps for freeing memory. */
-	if (!segment && !m->lasting && !gc_on_reserve())
+	if (!segment && !m->lasting)
 		segment = segment_new(GC_GFP);
 	return segment;
 }
@@ -805,13 +809,20 @@ bool gc_mark_some(struct gc_marker *m, unsigned long words)
  *
  * Context: may sleep.
  *
- * Return: 0, or as gc_given_up(): marking is incomplete.
+ * Return: 0; or as gc_given_up(), or -ENOMEM in a kernel thread that would walk the heap
+ * without end: marking is incomplete.
  */
 int gc_mark_drain(struct gc_marker *m)
 {
+	unsigned int walks = 0;
+
 	begin_part(m, LONG_MAX);
 	empty_queue(m);
 	while (m->overflowed && !m->err) {
+		if (walks++ == WALKS_MAX && current->flags & PF_KTHREAD) {
+			m->err = -ENOMEM;
+			break;
+		}
 		m->overflowed = false;
 		gc_slabs_visit(m->gs, rescan_slab, m);
 		/* Who goes on with it begins anew. */
@@ -833,8 +844,6 @@ bool gc_marker_stock(struct gc_marker *m, unsigned int nr)
 {
 	struct mark_segment *segment;
 
-	if (gc_on_reserve())
-		return false;
 	while (m->spare.nr < nr) {
 		segment = segment_new(GC_GFP_AT_ONCE);
 		if (!segment)

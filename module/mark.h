@@ -46,7 +46,7 @@ struct gc_segments {
  * @shared: other markers may be at work on the heap
  * @lasting: @spare has to do, as the caller may not sleep
  * @overflowed: the queue could not grow: some marked object was not scanned
- * @err: as gc_given_up(): the marking is incomplete; or 0
+ * @err: as gc_mark_drain(): the marking is incomplete; or 0
  * @budget: words to scan before the next look at the scheduler
  * @slice: what @budget was after the last one
  * @left: words to scan in this part of the marking

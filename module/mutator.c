@@ -48,12 +48,8 @@ int gc_mutators_init(struct gc_heap *heap)
  */
 struct gc_mutator *gc_mutator_alloc(void)
 {
-	struct gc_mutator *m;
+	struct gc_mutator *m = kzalloc(sizeof(*m), GC_GFP);
 
-	/* There may be many threads that have not been met before. */
-	if (gc_on_reserve())
-		return NULL;
-	m = kzalloc(sizeof(*m), GC_GFP);
 	if (!m)
 		return NULL;
 	kref_init(&m->ref);

@@ -23,6 +23,7 @@
  * the collection, and let go between some of the slabs to sweep and pages to release.
  * The work ends before its heap does.
  */
+#include <linux/bitops.h>
 #include <linux/cred.h>
 #include <linux/delay.h>
 #include <linux/jiffies.h>
@@ -30,7 +31,6 @@
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/sched.h>
-#include <linux/sched/mm.h>
 #include <linux/suspend.h>
 #include <linux/timekeeping.h>
 #include <linux/wait.h>
@@ -97,6 +97,9 @@ MODULE_PARM_DESC(idle_ms, "milliseconds after which an unused heap gives memory 
 
 /* When somebody had the heap's lock, in jiffies */
 #define COME_AGAIN	1
+
+/* Bit 0: a heap gets what it needs to be collected of the kernel's reserve. */
+static unsigned long on_reserve;
 
 static struct workqueue_struct *scavenging;
 static struct workqueue_struct *collecting;
@@ -234,19 +237,19 @@ static void note_took(struct gc_scavenger *s, u64 ns, bool useful)
 }
 
 /*
- * When nothing is left for the collection itself, it gets what the kernel keeps for those
- * that free memory, and the cgroup pays for it beyond its limit.  That is little, as it does
- * not get what may be much: see gc_on_reserve().
+ * When nothing is left for the collection itself, that of one heap at a time gets what the
+ * kernel keeps for those that free memory: see gc_scavenger.urgent.
  */
 static void collect_all(struct gc_heap *heap)
 {
-	unsigned int flags;
-
 	if (gc_collect(heap, false) != -ENOMEM)
 		return;
-	flags = memalloc_noreclaim_save();
+	if (test_and_set_bit_lock(0, &on_reserve))
+		return;
+	heap->scavenger.urgent = true;
 	gc_collect(heap, false);
-	memalloc_noreclaim_restore(flags);
+	heap->scavenger.urgent = false;
+	clear_bit_unlock(0, &on_reserve);
 }
 
 /*
@@ -443,27 +446,28 @@ static bool give_back(struct gc_heap *heap, gc_scavenge_gave gave)
 }
 
 /* Whether a collection for want of memory is worth it, and not too soon. */
-static bool is_worth_it(const struct gc_heap *heap)
+static bool is_worth_it(const struct gc_heap *heap, bool need)
 {
-	return gc_scavenge_guess(heap) || !gc_scavenge_again(heap);
+	return gc_scavenge_guess(heap) || (need && !gc_scavenge_again(heap));
 }
 
 /**
  * gc_scavenge_all() - collect if it is worth it, and give back what no object is on
  * @heap: heap
+ * @need: also when garbage is not likely: see gc_scavenge_again()
  * @gave: is told of pages given back, as soon as they are
  *
  * Others may have the lock in between.  What becomes free meanwhile need not go.
  *
  * Context: a kernel thread's; may sleep.
  */
-void gc_scavenge_all(struct gc_heap *heap, gc_scavenge_gave gave)
+void gc_scavenge_all(struct gc_heap *heap, bool need, gc_scavenge_gave gave)
 {
 	unsigned long rounds;
 
 	if (!lock_within_reason(heap))
 		return;
-	if (is_worth_it(heap) && enter()) {
+	if (is_worth_it(heap, need) && enter()) {
 		collect(heap, true);
 		leave();
 	}

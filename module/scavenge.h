@@ -21,6 +21,6 @@ long gc_scavenge_again(const struct gc_heap *heap);
 u64 gc_scavenge_old(const struct gc_heap *heap);
 unsigned long gc_scavenge_rounds(const struct gc_heap *heap);
 bool gc_scavenge_some(struct gc_heap *heap);
-void gc_scavenge_all(struct gc_heap *heap, gc_scavenge_gave gave);
+void gc_scavenge_all(struct gc_heap *heap, bool need, gc_scavenge_gave gave);
 
 #endif /* GCHEAP_SCAVENGE_H */

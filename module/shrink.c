@@ -96,6 +96,7 @@
  * @own_work: the same, for the thread that is there
  * @owns: that one has been queued
  * @pressing: one of them is queued, or runs
+ * @need: it is to collect though garbage is not likely
  * @due: when it runs, in jiffies
  * @vain: that is later, and the last time it was, that was in vain
  * @released: pages that the works have given back
@@ -112,6 +113,7 @@ struct gc_pressed {
 	struct kthread_delayed_work own_work;
 	bool owns;
 	bool pressing;
+	bool need;
 	unsigned long due;
 	bool vain;
 	atomic_long_t released;
@@ -157,7 +159,7 @@ static void press(struct gc_pressed *p)
 {
 	/* First, as whoever wants memory may not wait to the end. */
 	gc_expose(p->heap);
-	gc_scavenge_all(p->heap, gave);
+	gc_scavenge_all(p->heap, READ_ONCE(p->need), gave);
 }
 
 static void press_by_work(struct work_struct *work)
@@ -181,10 +183,13 @@ static void press_by_own(struct kthread_work *work)
 }
 
 /* Again, it may come earlier.  p->lock is held. */
-static void press_in(struct gc_pressed *p, unsigned long delay)
+static void press_in(struct gc_pressed *p, unsigned long delay, bool need)
 {
-	if (!READ_ONCE(p->pressing))
+	bool again = READ_ONCE(p->pressing);
+
+	if (!again)
 		p->owns = !cmpxchg(&owner, NULL, p);
+	WRITE_ONCE(p->need, need || (again && p->need));
 	WRITE_ONCE(p->due, jiffies + delay);
 	WRITE_ONCE(p->vain, delay && READ_ONCE(p->heap->scavenger.vain));
 	WRITE_ONCE(p->pressing, true);
@@ -252,11 +257,15 @@ static bool is_need(const struct shrink_control *sc)
 
 static unsigned long count(struct shrinker *unused, struct shrink_control *sc)
 {
-	struct glance g = { .need = is_need(sc) };
+	struct glance g = {};
 
 	/* Pairs with the release in gc_shrink_init(). */
 	if (!smp_load_acquire(&ready))
 		return 0;
+	/* Most cgroups have no heap, and are asked each time all the same. */
+	if (!list_lru_shrink_count(&list, sc))
+		return SHRINK_EMPTY;
+	g.need = is_need(sc);
 	gc_lru_walk(&list, sc, look_at, &g);
 	return g.pages;
 }
@@ -288,7 +297,7 @@ static void have_pressed(struct gc_pressed *p, bool need)
 	delay = when(p->heap, need);
 	if (delay < 0 || delay > PATIENCE || (delay && is_later(p)))
 		return;
-	press_in(p, delay);
+	press_in(p, delay, need);
 }
 
 static bool trusting(void)

@@ -146,7 +146,7 @@ struct task_struct {
 	unsigned int flags;
 };
 
-#define PF_MEMALLOC			0
+#define PF_KTHREAD			0
 #define current				(&(struct task_struct){})
 #define fatal_signal_pending(task)	((void)(task), task_killed)
 #define freezing(task)			((void)(task), false)
