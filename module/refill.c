@@ -18,7 +18,6 @@
 #include <linux/uaccess.h>
 
 #include "collect.h"
-#include "gfp.h"
 #include "heap.h"
 #include "map.h"
 #include "mutator.h"
@@ -61,8 +60,7 @@ static int giving_back_alloc(struct giving_back *g)
 	g->slabs = g->few_slabs;
 	if (g->nr <= FEW)
 		return 0;
-	g->asked = kvmalloc_array(g->nr, sizeof(*g->asked) + sizeof(*g->slabs),
-				  GC_GFP);
+	g->asked = gc_shrink_alloc(g->nr, sizeof(*g->asked) + sizeof(*g->slabs));
 	g->slabs = (void *)(g->asked + g->nr);
 	return g->asked ? 0 : -ENOMEM;
 }
@@ -76,7 +74,7 @@ static int giving_back_copy_unused(struct giving_back *g)
 		nr += !!g->asked[i].free;
 	if (!nr)
 		return 0;
-	g->unused = kvmalloc_array(nr, sizeof(*g->unused), GC_GFP);
+	g->unused = gc_shrink_alloc(nr, sizeof(*g->unused));
 	if (!g->unused)
 		return -ENOMEM;
 	for (i = 0, nr = 0; i < g->nr; i++)
@@ -471,7 +469,7 @@ int gc_refill(struct gc_heap *heap, struct gcheap_ioc_refill *refill)
 	if (is_vfork_child())
 		return -EBUSY;
 	if (refill->want > FEW)
-		memory = kvmalloc_array(refill->want, sizeof(*few), GC_GFP);
+		memory = gc_shrink_alloc(refill->want, sizeof(*few));
 	if (!memory)
 		return -ENOMEM;
 	err = refill_into(heap, refill, memory);

@@ -445,6 +445,13 @@ bool gc_shrink_may_have(struct gc_heap *heap, unsigned long pages)
 	return pages <= gc_machine_room() + gc_swap_room() + g.pages;
 }
 
+/* Whether there is next to none; whose it is, is noted. */
+static bool is_scarce(struct gc_wish *wish)
+{
+	wish->machine = gc_machine_room() < GC_HEADROOM_PAGES;
+	return gc_room(GC_HEADROOM_PAGES) < GC_HEADROOM_PAGES;
+}
+
 /**
  * gc_shrink_try() - a wish is about to be tried
  * @heap: heap that it is for
@@ -475,10 +482,16 @@ void gc_shrink_try(struct gc_heap *heap, const struct gc_wish *wish)
  */
 bool gc_shrink_tried(struct gc_heap *heap, struct gc_wish *wish, int err)
 {
-	wish->machine = heap->slabs.pages.scarce_all;
 	if (!err && wish->round)
 		heap->fruitless = 0;
-	return err == -ENOMEM && heap->slabs.pages.scarce;
+	if (err != -ENOMEM)
+		return false;
+	if (heap->slabs.pages.scarce) {
+		wish->machine = heap->slabs.pages.scarce_all;
+		return true;
+	}
+	/* It may have been memory for something else than pages. */
+	return is_scarce(wish);
 }
 
 /**
@@ -545,22 +558,28 @@ static enum lru_status find(struct list_head *item, void *arg)
 	return LRU_SKIP;
 }
 
+/* What processors have at hand of what was given back is not counted, nor what others took. */
+static bool has_enough(const struct way *way)
+{
+	return gc_room(way->wanted) >= way->wanted;
+}
+
 /* Free pages at once, a little at a time; what is garbage comes later. */
-static unsigned long ask_one(struct gc_pressed *p, unsigned long nr)
+static unsigned long ask_one(struct gc_pressed *p, const struct way *way)
 {
 	unsigned long done = 0, got;
 
 	do {
 		got = 0;
-		/* Who has it is asking for the same. */
-		if (!mutex_trylock(&p->lock))
+		/* Who has it has it for a short time, and may be about to have it collected. */
+		if (mutex_lock_killable(&p->lock))
 			break;
 		if (!p->ended)
 			got = ask(p, LEAST, true);
 		mutex_unlock(&p->lock);
 		done += got;
 		cond_resched();
-	} while (got && done < nr && !fatal_signal_pending(current));
+	} while (got && !has_enough(way) && !fatal_signal_pending(current));
 	return done;
 }
 
@@ -585,13 +604,13 @@ static unsigned long all_given(const struct way *way)
 	return pages;
 }
 
-static bool is_settled(const struct way *way, unsigned long nr)
+static bool is_settled(const struct way *way)
 {
 	unsigned int i = 0;
 
 	while (i < way->nr && is_idle(way->found[i]))
 		i++;
-	return i == way->nr || all_given(way) >= nr || gc_room(way->wanted) >= way->wanted;
+	return i == way->nr || has_enough(way);
 }
 
 /* Who keeps others waiting for nothing is not waited for, for some time. */
@@ -606,19 +625,18 @@ static void distrust(const struct way *way)
 }
 
 /* For all of them together; returns how many pages their works gave back. */
-static unsigned long wait_for(const struct way *way, unsigned long nr,
-			      unsigned long patience)
+static unsigned long wait_for(const struct way *way, unsigned long patience)
 {
 	const unsigned long start = jiffies;
 
-	if (!wait_event_killable_timeout(pressed, is_settled(way, nr), patience) &&
+	if (!wait_event_killable_timeout(pressed, is_settled(way), patience) &&
 	    jiffies - start >= WAITED_LEAST)
 		distrust(way);
 	return all_given(way);
 }
 
 /* All of them; returns how many pages they gave back. */
-static unsigned long ask_all(struct way *way, unsigned long nr, unsigned long patience)
+static unsigned long ask_all(struct way *way, unsigned long patience)
 {
 	unsigned long done = 0;
 	unsigned int i;
@@ -626,14 +644,14 @@ static unsigned long ask_all(struct way *way, unsigned long nr, unsigned long pa
 	for (i = 0; i < way->nr; i++) {
 		way->before[i] = atomic_long_read(&way->found[i]->released);
 		WRITE_ONCE(way->found[i]->asked, way->call);
-		if (done < nr)
-			done += ask_one(way->found[i], nr - done);
+		if (!has_enough(way))
+			done += ask_one(way->found[i], way);
 	}
-	return done < nr ? done + wait_for(way, nr - done, patience) : done;
+	return done + wait_for(way, patience);
 }
 
 /* Those that have most first; who comes later is left half of the time, if that many. */
-static unsigned long ask_in_turns(struct way *way, unsigned long nr, unsigned long start)
+static unsigned long ask_in_turns(struct way *way, unsigned long start)
 {
 	unsigned int turns = TURNS;
 	unsigned long done = 0;
@@ -645,32 +663,20 @@ static unsigned long ask_in_turns(struct way *way, unsigned long nr, unsigned lo
 		way->nr = 0;
 		gc_lru_walk_all(&list, find, way);
 		more = way->nr == HEAPS;
-		done += ask_all(way, nr - done, more ? left / 2 : left);
+		done += ask_all(way, more ? left / 2 : left);
 		while (way->nr--)
 			kref_put(&way->found[way->nr]->ref, pressed_free);
-	} while (more && done < nr && gc_room(way->wanted) < way->wanted && --turns &&
-		 !fatal_signal_pending(current));
+	} while (more && !has_enough(way) && --turns && !fatal_signal_pending(current));
 	return done;
 }
 
-/**
- * gc_shrink_make_way() - have other heaps give back what they do not need
- * @heap: heap that the caller wants memory for
- * @wish: what it wants; how often that was tried is counted
- *
- * Where the machine is not short, but a cgroup around the calling thread is, only heaps of
- * that one.  Whose thread it is makes no difference: it waits where it may be stopped.
- *
- * Context: sleeps for up to PATIENCE in all calls for a wish; no lock held.
- *
- * Return: true when it is worth another try.
- */
-bool gc_shrink_make_way(struct gc_heap *heap, struct gc_wish *wish)
+/* Returns whether a wish is worth another try; @but: a heap that need not make way. */
+static bool make_way(const struct gc_heap *but, struct gc_wish *wish)
 {
 	const unsigned long wanted = wish->pages + GC_HEADROOM_PAGES;
 	const unsigned long plenty = wanted + wish->pages / 8;
 	struct way way = {
-		.but = heap,
+		.but = but,
 		.call = atomic_long_inc_return(&calls),
 		.wanted = wanted,
 	};
@@ -688,9 +694,46 @@ bool gc_shrink_make_way(struct gc_heap *heap, struct gc_wish *wish)
 		if (!way.below)
 			return gc_room(wanted) >= wanted;
 	}
-	done = ask_in_turns(&way, max(wish->pages, LEAST), wish->start);
+	done = ask_in_turns(&way, wish->start);
 	gc_cgroup_put(way.below);
-	return done >= LEAST || gc_room(wanted) >= wanted;
+	return done >= LEAST || has_enough(&way);
+}
+
+/**
+ * gc_shrink_make_way() - have other heaps give back what they do not need
+ * @heap: heap that the caller wants memory for
+ * @wish: what it wants; how often that was tried is counted
+ *
+ * Where the machine is not short, but a cgroup around the calling thread is, only heaps of
+ * that one.  Whose thread it is makes no difference: it waits where it may be stopped.
+ *
+ * Context: sleeps for up to PATIENCE in all calls for a wish; no lock held.
+ *
+ * Return: true when it is worth another try.
+ */
+bool gc_shrink_make_way(struct gc_heap *heap, struct gc_wish *wish)
+{
+	return make_way(heap, wish);
+}
+
+/**
+ * gc_shrink_alloc() - memory that a call needs for itself, for which all heaps make way
+ * @nr: how many
+ * @size: bytes of each
+ *
+ * Context: as gc_shrink_make_way().
+ *
+ * Return: it, for kvfree(); or NULL.
+ */
+void *gc_shrink_alloc(size_t nr, size_t size)
+{
+	struct gc_wish wish = { .pages = DIV_ROUND_UP(nr * size, PAGE_SIZE) };
+	void *memory;
+
+	do {
+		memory = kvmalloc_array(nr, size, GC_GFP);
+	} while (!memory && is_scarce(&wish) && make_way(NULL, &wish));
+	return memory;
 }
 
 /**
