@@ -148,8 +148,17 @@ static void page_release(struct gc_pages *gp, struct page *page)
 	charge(gp, -1);
 }
 
-/* There is none, which the caller's caller may change: see gc_shrink_make_way(). */
-static int no_memory(struct gc_pages *gp)
+/**
+ * gc_backing_refused() - the kernel has no memory, for pages or for what tells of them
+ * @gp: pages
+ *
+ * The caller's caller may change that: see gc_shrink_make_way().
+ *
+ * Context: heap's lock held.
+ *
+ * Return: -ENOMEM.
+ */
+int gc_backing_refused(struct gc_pages *gp)
 {
 	gp->scarce = true;
 	gp->scarce_all = gc_machine_room() < CHUNK_PAGES + GC_HEADROOM_PAGES;
@@ -167,7 +176,7 @@ static struct page *take_block(struct gc_pages *gp, unsigned int order)
 		return block;
 	charge(gp, -(1L << order));
 	if (!order)
-		no_memory(gp);
+		gc_backing_refused(gp);
 	return NULL;
 }
 
@@ -322,7 +331,7 @@ static int affordable_order(struct gc_pages *gp, struct taking *t, unsigned int 
 		order = room ? ilog2(room) : 0;
 		taking_reduce(t, 1UL << order);
 	}
-	return affordable(t) ? order : no_memory(gp);
+	return affordable(t) ? order : gc_backing_refused(gp);
 }
 
 /* As back_block(), if it is affordable. */
@@ -418,7 +427,7 @@ static int advance(struct gc_pages *gp, unsigned long end)
 	int got;
 
 	if (!chunk)
-		return no_memory(gp);
+		return gc_backing_refused(gp);
 	got = back_affordable(gp, before, block_order(gp, end));
 	if (got < 0)
 		return got;
@@ -431,7 +440,7 @@ static int advance(struct gc_pages *gp, unsigned long end)
 		gp->free++;
 	}
 	return scarce(gp, before, 1UL << got, CHUNK_PAGES) &&
-	       !known_headroom(gp, 1UL << got) ? no_memory(gp) : 0;
+	       !known_headroom(gp, 1UL << got) ? gc_backing_refused(gp) : 0;
 }
 
 /* Undo what was done beyond @frontier; none of it is in use. */
@@ -492,7 +501,7 @@ static int fill(struct gc_pages *gp, unsigned long nr)
 	gp->absent -= 1UL << got;
 	gp->free += 1UL << got;
 	return scarce(gp, gp->frontier, 1UL << got, 1UL << order) &&
-	       !known_headroom(gp, 1UL << got) ? no_memory(gp) : 0;
+	       !known_headroom(gp, 1UL << got) ? gc_backing_refused(gp) : 0;
 }
 
 /**
@@ -702,7 +711,7 @@ int gc_backing_get(struct gc_pages *gp, unsigned long holes,
 		   struct page **pages)
 {
 	struct taking t = taking_begin(hweight_long(holes));
-	int err = affordable(&t) ? 0 : no_memory(gp);
+	int err = affordable(&t) ? 0 : gc_backing_refused(gp);
 	unsigned long left = holes;
 	bool short_of = false;
 
@@ -723,7 +732,7 @@ int gc_backing_get(struct gc_pages *gp, unsigned long holes,
 	}
 	taking_reduce(&t, 0);
 	if (short_of && !err && !known_headroom(gp, hweight_long(holes)))
-		err = no_memory(gp);
+		err = gc_backing_refused(gp);
 	if (err) {
 		gp->headroom = 0;
 		gc_backing_put(gp, holes & ~left, pages);

@@ -12,6 +12,7 @@
  */
 #define GC_HEADROOM_PAGES	512UL
 
+int gc_backing_refused(struct gc_pages *gp);
 int gc_backing_take(struct gc_pages *gp, unsigned long first, unsigned long nr);
 unsigned long gc_backing_release(struct gc_pages *gp, unsigned long nr);
 unsigned long gc_backing_vacate(struct gc_pages *gp, unsigned long first,

@@ -309,32 +309,15 @@ static struct gc_verify *verify_new(struct gc_heap *heap)
  * free memory, it may be had of what the kernel keeps for those that do, and the cgroup pays
  * for it beyond its limit.  There is none of that for what there may be any number of.
  */
-static int init_roots(struct gc_heap *heap, struct gc_roots *roots, struct gc_verify *v)
+static unsigned int reserve_begin(const struct gc_heap *heap)
 {
-	struct gc_marker *marker = &heap->collection->marker;
-	unsigned int flags;
-	int err;
-
-	if (!heap->scavenger.urgent)
-		return gc_roots_init(roots, heap, marker, v);
-	flags = memalloc_noreclaim_save();
-	err = gc_roots_init(roots, heap, marker, v);
-	memalloc_noreclaim_restore(flags);
-	return err;
+	return heap->scavenger.urgent ? memalloc_noreclaim_save() : 0;
 }
 
-/* Likewise */
-static int begin_collection(struct gc_heap *heap, bool beside, bool minor)
+static void reserve_end(const struct gc_heap *heap, unsigned int flags)
 {
-	unsigned int flags;
-	int err;
-
-	if (!heap->scavenger.urgent)
-		return gc_collection_begin(heap, beside, minor);
-	flags = memalloc_noreclaim_save();
-	err = gc_collection_begin(heap, beside, minor);
-	memalloc_noreclaim_restore(flags);
-	return err;
+	if (heap->scavenger.urgent)
+		memalloc_noreclaim_restore(flags);
 }
 
 /* Everything that can fail for want of memory comes before the stop. */
@@ -343,6 +326,7 @@ static int pause_once(struct gc_heap *heap, u64 budget_ns)
 	struct gc_collection *c = heap->collection;
 	struct gc_verify *v = NULL;
 	struct gc_roots roots;
+	unsigned int flags;
 	int err;
 
 	if (c->concurrent && gc_dirty_make_room(&heap->dirty))
@@ -352,7 +336,9 @@ static int pause_once(struct gc_heap *heap, u64 budget_ns)
 		if (!v)
 			pr_notice_ratelimited("no memory to verify a collection\n");
 	}
-	err = init_roots(heap, &roots, v);
+	flags = reserve_begin(heap);
+	err = gc_roots_init(&roots, heap, &c->marker, v);
+	reserve_end(heap, flags);
 	if (err)
 		goto free_verify;
 	err = gc_world_settle(heap->world);
@@ -397,6 +383,16 @@ static bool stuck(struct gc_heap *heap)
 }
 
 /* What was marked with the world stopped is worth nothing once it has run. */
+static int restart(struct gc_heap *heap)
+{
+	unsigned int flags = reserve_begin(heap);
+	int err = gc_collection_restart(heap);
+
+	reserve_end(heap, flags);
+	return err;
+}
+
+/* Returns 0 when the collection is complete, 1 when there is more to mark, or an error. */
 static int pauses(struct gc_heap *heap)
 {
 	struct gc_collection *c = heap->collection;
@@ -406,7 +402,7 @@ static int pauses(struct gc_heap *heap)
 		return -ETIMEDOUT;
 	do {
 		err = pause_once(heap, budget_of(c));
-		if (err == -EAGAIN && !c->concurrent && gc_collection_restart(heap))
+		if (err == -EAGAIN && !c->concurrent && restart(heap))
 			err = -ENOMEM;
 	} while (err == -EAGAIN && --attempts);
 	return err;
@@ -607,6 +603,7 @@ static int begin(struct gc_heap *heap, enum kind kind, bool beside)
 		     gc_generations_minor(heap);
 	u64 start = ktime_get_ns();
 	struct gc_collection *c;
+	unsigned int flags;
 	int err;
 
 	if (stuck(heap)) {
@@ -614,7 +611,9 @@ static int begin(struct gc_heap *heap, enum kind kind, bool beside)
 		return -EAGAIN;
 	}
 	gc_slabs_sweep(&heap->slabs, UINT_MAX);
-	err = begin_collection(heap, beside && takes_long(heap), minor);
+	flags = reserve_begin(heap);
+	err = gc_collection_begin(heap, beside && takes_long(heap), minor);
+	reserve_end(heap, flags);
 	if (err) {
 		gc_heap_not_soon(heap);
 		return err;
@@ -636,10 +635,16 @@ static int begin(struct gc_heap *heap, enum kind kind, bool beside)
 	return spent(heap, start, err);
 }
 
-/* There was no memory for the queue: what it has missed is looked for in the heap. */
-static bool queue_rest(struct gc_collection *c)
+/*
+ * There was no memory for the queue: what it has missed is looked for in the heap.  Returns 1
+ * when there is more to do, or that takes a kernel thread too long, as an error.
+ */
+static int queue_rest(struct gc_collection *c)
 {
-	return c->marker.overflowed && gc_mark_drain(&c->marker);
+	int err = c->marker.overflowed ? gc_mark_drain(&c->marker) : 0;
+
+	/* Who is to end for another reason, is asked so by the caller. */
+	return err && !(current->flags & PF_KTHREAD) ? 1 : err;
 }
 
 static bool queue_written(struct gc_heap *heap)
@@ -675,13 +680,16 @@ static int step(struct gc_heap *heap, unsigned long words)
 {
 	struct gc_collection *c = heap->collection;
 	u64 start = ktime_get_ns();
-	bool more;
+	int err;
 
-	more = gc_crew_mark(&c->crew, &c->marker, words);
+	err = gc_crew_mark(&c->crew, &c->marker, words);
 	end_crew(heap);
-	more = more || queue_rest(c) || queue_written(heap) || look_while_it_pays(heap);
+	if (!err)
+		err = queue_rest(c);
+	if (!err)
+		err = queue_written(heap) || look_while_it_pays(heap);
 	c->cycle.concurrent_ns += ktime_get_ns() - start;
-	return spent(heap, start, more ? 1 : pauses(heap));
+	return spent(heap, start, err ? err : pauses(heap));
 }
 
 /* The collection under way, or a new one; returns as begin(). */

@@ -11,6 +11,7 @@
 #include <linux/uaccess.h>
 #include <linux/workqueue.h>
 
+#include "backing.h"
 #include "compat.h"
 #include "gfp.h"
 #include "heap.h"
@@ -412,6 +413,25 @@ static struct gc_member *current_member(struct gc_heap *heap)
 	return member;
 }
 
+/* The calling thread, which is not there yet */
+static struct gc_mutator *enter_current(struct gc_heap *heap)
+{
+	int err = gc_member_attach(heap, current->mm);
+	struct gc_mutator *m;
+
+	if (err)
+		return ERR_PTR(err);
+	m = gc_mutator_alloc();
+	if (!m)
+		return ERR_PTR(-ENOMEM);
+	err = gc_mutator_add(heap, m, current, current_member(heap));
+	if (err) {
+		gc_mutator_put(m);
+		return ERR_PTR(err);
+	}
+	return m;
+}
+
 /**
  * gc_mutator_current() - the calling thread's mutator, made if there is none
  * @heap: heap
@@ -423,7 +443,6 @@ static struct gc_member *current_member(struct gc_heap *heap)
 struct gc_mutator *gc_mutator_current(struct gc_heap *heap)
 {
 	struct gc_mutator *m = gc_mutator_find(heap, current);
-	int err;
 
 	lockdep_assert_held(&heap->lock);
 	if (m && m->mm == current->mm)
@@ -432,17 +451,9 @@ struct gc_mutator *gc_mutator_current(struct gc_heap *heap)
 		gc_mutator_retire(heap, m);
 	if (heap->nr_mutators >= heap->reap_at)
 		gc_mutators_reap(heap, 0);
-	err = gc_member_attach(heap, current->mm);
-	if (err)
-		return ERR_PTR(err);
-	m = gc_mutator_alloc();
-	if (!m)
-		return ERR_PTR(-ENOMEM);
-	err = gc_mutator_add(heap, m, current, current_member(heap));
-	if (err) {
-		gc_mutator_put(m);
-		return ERR_PTR(err);
-	}
+	m = enter_current(heap);
+	if (m == ERR_PTR(-ENOMEM))
+		gc_backing_refused(&heap->slabs.pages);
 	return m;
 }
 

@@ -23,7 +23,7 @@
  * the collection, and let go between some of the slabs to sweep and pages to release.
  * The work ends before its heap does.
  */
-#include <linux/bitops.h>
+#include <linux/atomic.h>
 #include <linux/cred.h>
 #include <linux/delay.h>
 #include <linux/jiffies.h>
@@ -98,8 +98,9 @@ MODULE_PARM_DESC(idle_ms, "milliseconds after which an unused heap gives memory 
 /* When somebody had the heap's lock, in jiffies */
 #define COME_AGAIN	1
 
-/* Bit 0: a heap gets what it needs to be collected of the kernel's reserve. */
-static unsigned long on_reserve;
+/* Heaps that get what they need to be collected of the kernel's reserve, and how many may */
+static atomic_t on_reserve;
+#define ON_RESERVE	8
 
 static struct workqueue_struct *scavenging;
 static struct workqueue_struct *collecting;
@@ -237,19 +238,20 @@ static void note_took(struct gc_scavenger *s, u64 ns, bool useful)
 }
 
 /*
- * When nothing is left for the collection itself, that of one heap at a time gets what the
- * kernel keeps for those that free memory: see gc_scavenger.urgent.
+ * When nothing is left for the collection itself, it gets what the kernel keeps for those
+ * that free memory: see gc_scavenger.urgent.  Returns as gc_collect().
  */
-static void collect_all(struct gc_heap *heap)
+static int collect_all(struct gc_heap *heap)
 {
-	if (gc_collect(heap, false) != -ENOMEM)
-		return;
-	if (test_and_set_bit_lock(0, &on_reserve))
-		return;
+	int err = gc_collect(heap, false);
+
+	if (err != -ENOMEM || !atomic_add_unless(&on_reserve, 1, ON_RESERVE))
+		return err;
 	heap->scavenger.urgent = true;
-	gc_collect(heap, false);
+	err = gc_collect(heap, false);
 	heap->scavenger.urgent = false;
-	clear_bit_unlock(0, &on_reserve);
+	atomic_dec(&on_reserve);
+	return err;
 }
 
 /*
@@ -265,17 +267,20 @@ static void collect(struct gc_heap *heap, bool all)
 	struct mem_cgroup *cgroup = set_active_memcg(s->cgroup);
 	int nice = task_nice(current);
 	u64 start = ktime_get_ns();
+	int err = 0;
 
 	if (!heap->collection)
 		set_user_nice(current, MAX_NICE);
 	if (all)
-		collect_all(heap);
+		err = collect_all(heap);
 	else
 		gc_collect_begin(heap);
 	set_user_nice(current, nice);
 	set_active_memcg(cgroup);
 	revert_creds(cred);
-	s->cycle = heap->slabs.cycle + !!heap->collection;
+	/* Where there was no memory for it, there is as much garbage as before. */
+	if (err != -ENOMEM)
+		s->cycle = heap->slabs.cycle + !!heap->collection;
 	note_took(s, ktime_get_ns() - start, before && heap->slabs.live <= before - before / 8);
 }
 
@@ -454,7 +459,7 @@ static bool is_worth_it(const struct gc_heap *heap, bool need)
 /**
  * gc_scavenge_all() - collect if it is worth it, and give back what no object is on
  * @heap: heap
- * @need: also when garbage is not likely: see gc_scavenge_again()
+ * @need: collect also when garbage is not likely: see gc_scavenge_again()
  * @gave: is told of pages given back, as soon as they are
  *
  * Others may have the lock in between.  What becomes free meanwhile need not go.

@@ -27,9 +27,10 @@
  * Before a heap's own thread is refused memory it has other heaps asked for what they can
  * give, and waits for their works: there no lock is held.
  *
- * Locks: gc_pressed.lock, then the heap's lock, both tried where memory is wanted.  The
- * work has the heap's lock alone, and does not wait for it for long.
+ * Locks: gc_pressed.lock, then the heap's lock, both only tried, by a heap's own thread for
+ * some time.  The work has the heap's lock alone, and does not wait for it for long.
  */
+#include <linux/delay.h>
 #include <linux/jiffies.h>
 #include <linux/kref.h>
 #include <linux/kthread.h>
@@ -82,6 +83,9 @@
 /* Others may be faster to take what a heap makes way with. */
 #define ROUNDS		4
 
+/* Times what is wanted that a heap gives at once, where that makes no difference */
+#define GIVEN_MOST	16
+
 /* How often in each of them so many HEAPS are asked */
 #define TURNS		16
 
@@ -89,7 +93,7 @@
  * struct gc_pressed - a heap, as the shrinker sees it
  * @node: in the list of its cgroup
  * @ref: the heap's, and of whoever looks at it
- * @lock: guards @ended
+ * @lock: guards @ended, and writes of @need
  * @ended: the heap is about to end: it is not looked at, nor the work queued
  * @heap: the heap
  * @work: collects, and gives back
@@ -101,7 +105,7 @@
  * @vain: that is later, and the last time it was, that was in vain
  * @released: pages that the works have given back
  * @distrust_until: until when threads of other heaps do not wait for it, in jiffies
- * @asked: the last call of gc_shrink_make_way() that asked it, by number
+ * @asked: the last wish of some thread for which it was asked, by number
  */
 struct gc_pressed {
 	struct list_head node;
@@ -157,9 +161,14 @@ static void gave(struct gc_heap *heap, unsigned long nr)
 
 static void press(struct gc_pressed *p)
 {
+	bool need;
+
 	/* First, as whoever wants memory may not wait to the end. */
 	gc_expose(p->heap);
-	gc_scavenge_all(p->heap, READ_ONCE(p->need), gave);
+	do {
+		need = READ_ONCE(p->need);
+		gc_scavenge_all(p->heap, need, gave);
+	} while (!need && READ_ONCE(p->need));
 }
 
 static void press_by_work(struct work_struct *work)
@@ -292,8 +301,11 @@ static void have_pressed(struct gc_pressed *p, bool need)
 {
 	long delay;
 
-	if (READ_ONCE(p->pressing) && !is_later(p))
+	if (READ_ONCE(p->pressing) && !is_later(p)) {
+		if (need)
+			WRITE_ONCE(p->need, true);
 		return;
+	}
 	delay = when(p->heap, need);
 	if (delay < 0 || delay > PATIENCE || (delay && is_later(p)))
 		return;
@@ -445,13 +457,6 @@ bool gc_shrink_may_have(struct gc_heap *heap, unsigned long pages)
 	return pages <= gc_machine_room() + gc_swap_room() + g.pages;
 }
 
-/* Whether there is next to none; whose it is, is noted. */
-static bool is_scarce(struct gc_wish *wish)
-{
-	wish->machine = gc_machine_room() < GC_HEADROOM_PAGES;
-	return gc_room(GC_HEADROOM_PAGES) < GC_HEADROOM_PAGES;
-}
-
 /**
  * gc_shrink_try() - a wish is about to be tried
  * @heap: heap that it is for
@@ -484,14 +489,8 @@ bool gc_shrink_tried(struct gc_heap *heap, struct gc_wish *wish, int err)
 {
 	if (!err && wish->round)
 		heap->fruitless = 0;
-	if (err != -ENOMEM)
-		return false;
-	if (heap->slabs.pages.scarce) {
-		wish->machine = heap->slabs.pages.scarce_all;
-		return true;
-	}
-	/* It may have been memory for something else than pages. */
-	return is_scarce(wish);
+	wish->machine = heap->slabs.pages.scarce_all;
+	return err == -ENOMEM && heap->slabs.pages.scarce;
 }
 
 /**
@@ -500,6 +499,7 @@ bool gc_shrink_tried(struct gc_heap *heap, struct gc_wish *wish, int err)
  * @call: nor any that this call has asked already
  * @below: only those whose memory is charged to this cgroup, or in it; NULL: all
  * @wanted: room that ends all waiting, in pages
+ * @end: and when there is none, in jiffies
  * @nr: entries of @found
  * @found: those that have most, each with a reference
  * @pages: how much that may be
@@ -510,6 +510,7 @@ struct way {
 	long call;
 	struct mem_cgroup *below;
 	unsigned long wanted;
+	unsigned long end;
 	unsigned int nr;
 	struct gc_pressed *found[HEAPS];
 	unsigned long pages[HEAPS];
@@ -564,22 +565,38 @@ static bool has_enough(const struct way *way)
 	return gc_room(way->wanted) >= way->wanted;
 }
 
-/* Free pages at once, a little at a time; what is garbage comes later. */
+static bool is_given_up(const struct way *way)
+{
+	return time_after(jiffies, way->end) || fatal_signal_pending(current);
+}
+
+/* Who has it gives something back, and may not be about to have the heap collected. */
+static bool lock_pressed(struct gc_pressed *p, const struct way *way)
+{
+	while (!mutex_trylock(&p->lock)) {
+		if (is_given_up(way))
+			return false;
+		usleep_range(500, 1000);
+	}
+	return true;
+}
+
+/*
+ * Free pages at once, a little at a time; what is garbage comes later.  All of them may be no
+ * room for the caller: the heap may have other cgroups to pay.
+ */
 static unsigned long ask_one(struct gc_pressed *p, const struct way *way)
 {
-	unsigned long done = 0, got;
+	unsigned long most = GIVEN_MOST * max(way->wanted, LEAST), done = 0, got;
 
 	do {
-		got = 0;
-		/* Who has it has it for a short time, and may be about to have it collected. */
-		if (mutex_lock_killable(&p->lock))
+		if (!lock_pressed(p, way))
 			break;
-		if (!p->ended)
-			got = ask(p, LEAST, true);
+		got = p->ended ? 0 : ask(p, LEAST, true);
 		mutex_unlock(&p->lock);
 		done += got;
 		cond_resched();
-	} while (got && !has_enough(way) && !fatal_signal_pending(current));
+	} while (got && done < most && !has_enough(way) && !is_given_up(way));
 	return done;
 }
 
@@ -651,14 +668,14 @@ static unsigned long ask_all(struct way *way, unsigned long patience)
 }
 
 /* Those that have most first; who comes later is left half of the time, if that many. */
-static unsigned long ask_in_turns(struct way *way, unsigned long start)
+static unsigned long ask_in_turns(struct way *way)
 {
 	unsigned int turns = TURNS;
 	unsigned long done = 0;
 	bool more;
 
 	do {
-		unsigned long left = PATIENCE - min(jiffies - start, PATIENCE);
+		unsigned long left = max((long)(way->end - jiffies), 0L);
 
 		way->nr = 0;
 		gc_lru_walk_all(&list, find, way);
@@ -694,7 +711,8 @@ static bool make_way(const struct gc_heap *but, struct gc_wish *wish)
 		if (!way.below)
 			return gc_room(wanted) >= wanted;
 	}
-	done = ask_in_turns(&way, wish->start);
+	way.end = wish->start + PATIENCE;
+	done = ask_in_turns(&way);
 	gc_cgroup_put(way.below);
 	return done >= LEAST || has_enough(&way);
 }
@@ -732,7 +750,8 @@ void *gc_shrink_alloc(size_t nr, size_t size)
 
 	do {
 		memory = kvmalloc_array(nr, size, GC_GFP);
-	} while (!memory && is_scarce(&wish) && make_way(NULL, &wish));
+		wish.machine = !memory && gc_machine_room() < GC_HEADROOM_PAGES;
+	} while (!memory && make_way(NULL, &wish));
 	return memory;
 }
 

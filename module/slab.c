@@ -383,7 +383,7 @@ static struct gc_slab *slab_new(struct gc_slabs *gs, unsigned long nr_pages,
 
 	slab = kzalloc(struct_size(slab, bits, 3 * words), GC_GFP);
 	if (!slab)
-		return ERR_PTR(-ENOMEM);
+		return ERR_PTR(gc_backing_refused(&gs->pages));
 	slab->words = words;
 	slab->slots = slots;
 	slab->object_size = object_size;

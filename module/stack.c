@@ -31,8 +31,8 @@
 #include "records.h"
 #include "stack.h"
 
-/* Stacks that there is room for at first. */
-#define SPANS_MIN	8
+/* Stacks that there is room for at first, without more memory: a page */
+#define SPANS_MIN	(PAGE_SIZE / sizeof(struct gc_span))
 
 /**
  * gc_stacks_init() - stacks of no thread yet

@@ -24,6 +24,8 @@
 #include <linux/slab.h>
 #include <linux/sort.h>
 
+#include "backing.h"
+#include "cgroup.h"
 #include "gfp.h"
 #include "given_up.h"
 #include "verify.h"
@@ -119,6 +121,15 @@ static void count_slab(struct gc_slab *slab, void *arg)
 	v->words += BITMAPS * BITS_TO_LONGS(slab->slots);
 }
 
+/*
+ * What an area of vmalloc() needs for itself the kernel kills somebody for, whatever flags it
+ * is asked with: so that is not for when there is little left.
+ */
+static bool is_affordable(size_t bytes)
+{
+	return gc_machine_room() >= 2 * DIV_ROUND_UP(bytes, PAGE_SIZE) + GC_HEADROOM_PAGES;
+}
+
 /**
  * gc_verify_new() - get the memory for a second marking
  * @gs: slabs of the heap; none is added before gc_verify_begin()
@@ -137,11 +148,14 @@ struct gc_verify *gc_verify_new(struct gc_slabs *gs, unsigned long base)
 	v->gs = gs;
 	v->base = base;
 	gc_slabs_visit(gs, count_slab, v);
+	if (!is_affordable((v->room + 1) * sizeof(*v->slabs) + (v->words + 1) * sizeof(long)))
+		goto free;
 	v->slabs = kvcalloc(v->room + 1, sizeof(*v->slabs), GC_GFP);
 	v->grey = kvcalloc(BITS_TO_LONGS(v->room + 1), sizeof(long), GC_GFP);
 	v->bits = kvcalloc(v->words + 1, sizeof(long), GC_GFP);
 	if (v->slabs && v->grey && v->bits)
 		return v;
+free:
 	gc_verify_free(v);
 	return NULL;
 }
@@ -192,6 +206,8 @@ int gc_verify_know(struct gc_verify *v, struct gc_astray **known)
 		sort((*known)->words, noted(*known), sizeof(*(*known)->words), by_place,
 		     NULL);
 	}
+	if (!is_affordable(struct_size(v->next, words, room)))
+		return -ENOMEM;
 	v->next = kvzalloc(struct_size(v->next, words, room), GC_GFP);
 	if (!v->next)
 		return -ENOMEM;

@@ -11,6 +11,9 @@
 
 #define IDLE		"/sys/module/gcheap/parameters/idle_ms"
 
+/* The part of one of the machine's memory that all processors keep at hand; 0: less */
+#define AT_HAND		"/proc/sys/vm/percpu_pagelist_high_fraction"
+
 /* How long a heap is left alone before it gives memory back, in milliseconds */
 static void set_idle(unsigned int ms)
 {
@@ -325,6 +328,7 @@ FIXTURE_SETUP(pressure)
 FIXTURE_TEARDOWN(pressure)
 {
 	set_idle(2000);
+	must(write_to(AT_HAND, "0"));
 	give_memory_back();
 	EXPECT_TRUE(group_remove());
 }
@@ -652,6 +656,17 @@ TEST_F(pressure, of_a_heap_on_the_machine_gets_garbage_back)
 	leave_memory(some(320 * MIB));
 	all = available_memory();
 	have_them_meet(_metadata, all / 4 * 3, fill_heap, all / 4 * 3, false);
+}
+
+/* Then much of what is given back is no memory that anybody counts with. */
+TEST_F(pressure, of_a_heap_does_not_end_where_processors_keep_memory_at_hand)
+{
+	size_t all;
+
+	leave_memory(some(320 * MIB));
+	all = available_memory();
+	must(write_to(AT_HAND, "8"));
+	have_them_meet(_metadata, all / 4 * 3, fill_heap, all / 2, false);
 }
 
 TEST_F(pressure, of_the_machine_gets_back_what_lived_at_the_last_shortage)

@@ -15,6 +15,7 @@
 #define gc_pages_init		scarce_pages_init
 #define gc_backing_empty	scarce_backing_empty
 #define gc_backing_destroy	scarce_backing_destroy
+#define gc_backing_refused	scarce_backing_refused
 #define gc_backing_take		scarce_backing_take
 #define gc_backing_release	scarce_backing_release
 #define gc_backing_vacate	scarce_backing_vacate
