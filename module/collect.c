@@ -320,7 +320,7 @@ static void reserve_end(const struct gc_heap *heap, unsigned int flags)
 		memalloc_noreclaim_restore(flags);
 }
 
-/* Everything that can fail for want of memory comes before the stop. */
+/* What can fail for want of memory comes before the stop, but for what is seldom needed. */
 static int pause_once(struct gc_heap *heap, u64 budget_ns)
 {
 	struct gc_collection *c = heap->collection;
@@ -530,7 +530,7 @@ static int judge(struct gc_heap *heap, int err)
 {
 	bool left = err < 0 && is_left(heap->collection, err);
 
-	if (err == -ETIMEDOUT)
+	if (err == -ETIMEDOUT || err == -E2BIG)
 		err = -EAGAIN;
 	if (err == -EAGAIN)
 		gc_heap_put_off(heap);
@@ -644,7 +644,7 @@ static int queue_rest(struct gc_collection *c)
 	int err = c->marker.overflowed ? gc_mark_drain(&c->marker) : 0;
 
 	/* Who is to end for another reason, is asked so by the caller. */
-	return err && !(current->flags & PF_KTHREAD) ? 1 : err;
+	return err && err != -E2BIG ? 1 : err;
 }
 
 static bool queue_written(struct gc_heap *heap)
@@ -747,8 +747,8 @@ static int collect(struct gc_heap *heap, enum kind kind)
  *
  * Return: 0; or -ENOMEM, -EINTR (the caller is being killed), -EAGAIN (threads
  * could not be held, or their memory not be had, or the caller is to be frozen, or the heap
- * is to be emptied): then nothing was reclaimed, but by a collection that had been under
- * way.
+ * is to be emptied, or would have to be walked too often): then nothing was reclaimed, but by
+ * a collection that had been under way.
  */
 int gc_collect(struct gc_heap *heap, bool forced)
 {

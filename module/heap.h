@@ -63,7 +63,8 @@ struct mem_cgroup;
  * @not_before: jiffies when it may make the next one
  * @again: jiffies when one may be made in which garbage is not likely, for want of memory
  * @vain: how many of those were of no use, one after the other
- * @urgent: the one that is being made frees memory, and could not be had without
+ * @urgent: the one that is being made frees memory, and could not begin without some of what
+ *	the kernel keeps for that
  * @cred: of who made the heap
  * @cgroup: memory cgroup of that process
  * @collecting: queue for gc_heap.collector

@@ -809,8 +809,8 @@ bool gc_mark_some(struct gc_marker *m, unsigned long words)
  *
  * Context: may sleep.
  *
- * Return: 0; or as gc_given_up(), also -ETIMEDOUT in a kernel thread that has walked the
- * heap WALKS_MAX times: marking is incomplete.
+ * Return: 0; or as gc_given_up(), or -E2BIG in a kernel thread that has walked the heap
+ * WALKS_MAX times: marking is incomplete.
  */
 int gc_mark_drain(struct gc_marker *m)
 {
@@ -820,7 +820,7 @@ int gc_mark_drain(struct gc_marker *m)
 	empty_queue(m);
 	while (m->overflowed && !m->err) {
 		if (walks++ == WALKS_MAX && current->flags & PF_KTHREAD) {
-			m->err = -ETIMEDOUT;
+			m->err = -E2BIG;
 			break;
 		}
 		m->overflowed = false;

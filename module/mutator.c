@@ -423,7 +423,7 @@ static struct gc_mutator *enter_current(struct gc_heap *heap)
 		return ERR_PTR(err);
 	m = gc_mutator_alloc();
 	if (!m)
-		return ERR_PTR(-ENOMEM);
+		return ERR_PTR(gc_backing_refused(&heap->slabs.pages));
 	err = gc_mutator_add(heap, m, current, current_member(heap));
 	if (err) {
 		gc_mutator_put(m);
@@ -451,10 +451,7 @@ struct gc_mutator *gc_mutator_current(struct gc_heap *heap)
 		gc_mutator_retire(heap, m);
 	if (heap->nr_mutators >= heap->reap_at)
 		gc_mutators_reap(heap, 0);
-	m = enter_current(heap);
-	if (m == ERR_PTR(-ENOMEM))
-		gc_backing_refused(&heap->slabs.pages);
-	return m;
+	return enter_current(heap);
 }
 
 /**

@@ -98,7 +98,7 @@ MODULE_PARM_DESC(idle_ms, "milliseconds after which an unused heap gives memory 
 /* When somebody had the heap's lock, in jiffies */
 #define COME_AGAIN	1
 
-/* Heaps that get what they need to be collected of the kernel's reserve, and how many may */
+/* Heaps whose collection may begin with what the kernel keeps back, and how many at a time */
 static atomic_t on_reserve;
 #define ON_RESERVE	8
 
@@ -239,19 +239,19 @@ static void note_took(struct gc_scavenger *s, u64 ns, bool useful)
 
 /*
  * When nothing is left for the collection itself, it gets what the kernel keeps for those
- * that free memory: see gc_scavenger.urgent.  Returns as gc_collect().
+ * that free memory: see gc_scavenger.urgent.  Returns false when too many others have that.
  */
-static int collect_all(struct gc_heap *heap)
+static bool collect_all(struct gc_heap *heap)
 {
-	int err = gc_collect(heap, false);
-
-	if (err != -ENOMEM || !atomic_add_unless(&on_reserve, 1, ON_RESERVE))
-		return err;
+	if (gc_collect(heap, false) != -ENOMEM)
+		return true;
+	if (!atomic_add_unless(&on_reserve, 1, ON_RESERVE))
+		return false;
 	heap->scavenger.urgent = true;
-	err = gc_collect(heap, false);
+	gc_collect(heap, false);
 	heap->scavenger.urgent = false;
 	atomic_dec(&on_reserve);
-	return err;
+	return true;
 }
 
 /*
@@ -267,19 +267,19 @@ static void collect(struct gc_heap *heap, bool all)
 	struct mem_cgroup *cgroup = set_active_memcg(s->cgroup);
 	int nice = task_nice(current);
 	u64 start = ktime_get_ns();
-	int err = 0;
+	bool tried = true;
 
 	if (!heap->collection)
 		set_user_nice(current, MAX_NICE);
 	if (all)
-		err = collect_all(heap);
+		tried = collect_all(heap);
 	else
 		gc_collect_begin(heap);
 	set_user_nice(current, nice);
 	set_active_memcg(cgroup);
 	revert_creds(cred);
-	/* Where there was no memory for it, there is as much garbage as before. */
-	if (err != -ENOMEM)
+	/* Else it is worth it as before. */
+	if (tried)
 		s->cycle = heap->slabs.cycle + !!heap->collection;
 	note_took(s, ktime_get_ns() - start, before && heap->slabs.live <= before - before / 8);
 }

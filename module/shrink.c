@@ -24,8 +24,8 @@
  * come up in turn, and only those of the cgroup that is short.  It outlives the heap
  * as long as somebody looks at it.
  *
- * Before a heap's own thread is refused memory it has other heaps asked for what they can
- * give, and waits for their works: there no lock is held.
+ * Before a heap's own thread is refused memory it has heaps asked for what they can give,
+ * others or all, and waits for their works: there no lock is held.
  *
  * Locks: gc_pressed.lock, then the heap's lock, both only tried, by a heap's own thread for
  * some time.  The work has the heap's lock alone, and does not wait for it for long.
@@ -86,6 +86,12 @@
 /* Times what is wanted that a heap gives at once, where that makes no difference */
 #define GIVEN_MOST	16
 
+/* How often a thread that was refused memory tries for a heap's gc_pressed.lock. */
+#define TRIES		64
+
+/* When it looks for room that somebody else has made, in jiffies */
+#define LOOK_AGAIN	((unsigned long)HZ / 10)
+
 /* How often in each of them so many HEAPS are asked */
 #define TURNS		16
 
@@ -105,7 +111,7 @@
  * @vain: that is later, and the last time it was, that was in vain
  * @released: pages that the works have given back
  * @distrust_until: until when threads of other heaps do not wait for it, in jiffies
- * @asked: the last wish of some thread for which it was asked, by number
+ * @asked: the last call of make_way() that asked it, by number
  */
 struct gc_pressed {
 	struct list_head node;
@@ -500,10 +506,12 @@ bool gc_shrink_tried(struct gc_heap *heap, struct gc_wish *wish, int err)
  * @below: only those whose memory is charged to this cgroup, or in it; NULL: all
  * @wanted: room that ends all waiting, in pages
  * @end: and when there is none, in jiffies
+ * @done: pages that were given back for it
  * @nr: entries of @found
  * @found: those that have most, each with a reference
  * @pages: how much that may be
- * @before: how much each had ever given back
+ * @before: how much the works of each had ever given back
+ * @counted: how much of what they gave since is in @done
  */
 struct way {
 	const struct gc_heap *but;
@@ -511,10 +519,12 @@ struct way {
 	struct mem_cgroup *below;
 	unsigned long wanted;
 	unsigned long end;
+	unsigned long done;
 	unsigned int nr;
 	struct gc_pressed *found[HEAPS];
 	unsigned long pages[HEAPS];
 	unsigned long before[HEAPS];
+	unsigned long counted[HEAPS];
 };
 
 static unsigned int least_of(const struct way *way)
@@ -559,10 +569,13 @@ static enum lru_status find(struct list_head *item, void *arg)
 	return LRU_SKIP;
 }
 
-/* What processors have at hand of what was given back is not counted, nor what others took. */
+/*
+ * Who is refused memory may see room all the same: files that cannot be taken away now.  What
+ * processors have at hand of what was given back is no room, nor is what others took.
+ */
 static bool has_enough(const struct way *way)
 {
-	return gc_room(way->wanted) >= way->wanted;
+	return way->done >= LEAST && gc_room(way->wanted) >= way->wanted;
 }
 
 static bool is_given_up(const struct way *way)
@@ -571,33 +584,35 @@ static bool is_given_up(const struct way *way)
 }
 
 /* Who has it gives something back, and may not be about to have the heap collected. */
-static bool lock_pressed(struct gc_pressed *p, const struct way *way)
+static bool lock_pressed(struct gc_pressed *p)
 {
-	while (!mutex_trylock(&p->lock)) {
-		if (is_given_up(way))
-			return false;
+	unsigned int tries;
+
+	for (tries = 0; tries < TRIES; tries++) {
+		if (mutex_trylock(&p->lock))
+			return true;
 		usleep_range(500, 1000);
 	}
-	return true;
+	return false;
 }
 
 /*
  * Free pages at once, a little at a time; what is garbage comes later.  All of them may be no
  * room for the caller: the heap may have other cgroups to pay.
  */
-static unsigned long ask_one(struct gc_pressed *p, const struct way *way)
+static void ask_one(struct gc_pressed *p, struct way *way)
 {
 	unsigned long most = GIVEN_MOST * max(way->wanted, LEAST), done = 0, got;
 
 	do {
-		if (!lock_pressed(p, way))
+		if (!lock_pressed(p))
 			break;
 		got = p->ended ? 0 : ask(p, LEAST, true);
 		mutex_unlock(&p->lock);
 		done += got;
+		way->done += got;
 		cond_resched();
 	} while (got && done < most && !has_enough(way) && !is_given_up(way));
-	return done;
 }
 
 /* Nobody waits for it: who is refused memory again and again would each time. */
@@ -611,22 +626,26 @@ static unsigned long given(const struct way *way, unsigned int i)
 	return atomic_long_read(&way->found[i]->released) - way->before[i];
 }
 
-static unsigned long all_given(const struct way *way)
+/* What the works have given back since the last time */
+static void take_account(struct way *way)
 {
-	unsigned long pages = 0;
+	unsigned long pages;
 	unsigned int i;
 
-	for (i = 0; i < way->nr; i++)
-		pages += given(way, i);
-	return pages;
+	for (i = 0; i < way->nr; i++) {
+		pages = given(way, i) - way->counted[i];
+		way->counted[i] += pages;
+		way->done += pages;
+	}
 }
 
-static bool is_settled(const struct way *way)
+static bool is_settled(struct way *way)
 {
 	unsigned int i = 0;
 
 	while (i < way->nr && is_idle(way->found[i]))
 		i++;
+	take_account(way);
 	return i == way->nr || has_enough(way);
 }
 
@@ -641,50 +660,55 @@ static void distrust(const struct way *way)
 				   jiffies + DISTRUST * PATIENCE);
 }
 
-/* For all of them together; returns how many pages their works gave back. */
-static unsigned long wait_for(const struct way *way, unsigned long patience)
+/* For all of them together.  Room may come from somebody else, too, who wakes nobody. */
+static void wait_for(struct way *way, unsigned long patience)
 {
-	const unsigned long start = jiffies;
+	const unsigned long start = jiffies, end = start + patience;
 
-	if (!wait_event_killable_timeout(pressed, is_settled(way), patience) &&
-	    jiffies - start >= WAITED_LEAST)
-		distrust(way);
-	return all_given(way);
+	while (!is_settled(way)) {
+		if (fatal_signal_pending(current))
+			return;
+		if (time_after_eq(jiffies, end)) {
+			if (jiffies - start >= WAITED_LEAST)
+				distrust(way);
+			return;
+		}
+		wait_event_killable_timeout(pressed, is_settled(way),
+					    min(end - jiffies, LOOK_AGAIN));
+	}
 }
 
-/* All of them; returns how many pages they gave back. */
-static unsigned long ask_all(struct way *way, unsigned long patience)
+/* All of them at once, or they would have to be waited for one after the other */
+static void ask_all(struct way *way)
 {
-	unsigned long done = 0;
 	unsigned int i;
 
 	for (i = 0; i < way->nr; i++) {
 		way->before[i] = atomic_long_read(&way->found[i]->released);
+		way->counted[i] = 0;
 		WRITE_ONCE(way->found[i]->asked, way->call);
-		if (!has_enough(way))
-			done += ask_one(way->found[i], way);
+		ask_one(way->found[i], way);
 	}
-	return done + wait_for(way, patience);
 }
 
 /* Those that have most first; who comes later is left half of the time, if that many. */
-static unsigned long ask_in_turns(struct way *way)
+static void ask_in_turns(struct way *way)
 {
 	unsigned int turns = TURNS;
-	unsigned long done = 0;
 	bool more;
 
 	do {
-		unsigned long left = max((long)(way->end - jiffies), 0L);
+		unsigned long left;
 
 		way->nr = 0;
 		gc_lru_walk_all(&list, find, way);
 		more = way->nr == HEAPS;
-		done += ask_all(way, more ? left / 2 : left);
+		ask_all(way);
+		left = max((long)(way->end - jiffies), 0L);
+		wait_for(way, more ? left / 2 : left);
 		while (way->nr--)
 			kref_put(&way->found[way->nr]->ref, pressed_free);
 	} while (more && !has_enough(way) && --turns && !fatal_signal_pending(current));
-	return done;
 }
 
 /* Returns whether a wish is worth another try; @but: a heap that need not make way. */
@@ -697,7 +721,6 @@ static bool make_way(const struct gc_heap *but, struct gc_wish *wish)
 		.call = atomic_long_inc_return(&calls),
 		.wanted = wanted,
 	};
-	unsigned long done;
 
 	if (wish->round == ROUNDS)
 		return false;
@@ -712,9 +735,9 @@ static bool make_way(const struct gc_heap *but, struct gc_wish *wish)
 			return gc_room(wanted) >= wanted;
 	}
 	way.end = wish->start + PATIENCE;
-	done = ask_in_turns(&way);
+	ask_in_turns(&way);
 	gc_cgroup_put(way.below);
-	return done >= LEAST || has_enough(&way);
+	return way.done >= LEAST || gc_room(wanted) >= wanted;
 }
 
 /**
