@@ -333,29 +333,66 @@ FIXTURE_TEARDOWN(pressure)
 	EXPECT_TRUE(group_remove());
 }
 
-/* Somebody else's wish for memory */
-static void touch(size_t bytes)
-{
-	char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	size_t offset;
-
-	must(memory != MAP_FAILED);
-	for (offset = 0; offset < bytes; offset += 4096)
-		memory[offset] = 1;
-}
-
 /**
  * struct meeting - where the owner of garbage and somebody else meet
  * @ready: the garbage is there, or what is to be
  * @dropped: what was to be garbage is
+ * @given: the garbage has gone, or a part of it
  * @over: the other one has its memory, or is dead
  */
 struct meeting {
 	_Atomic bool ready;
 	_Atomic bool dropped;
+	_Atomic bool given;
 	_Atomic bool over;
 };
+
+/**
+ * struct wish - how much memory somebody else wants
+ * @bytes: at least
+ * @meeting: and more, until something has been given back for it; or NULL
+ *
+ * What is available is a guess: there may be more.
+ */
+struct wish {
+	size_t bytes;
+	const struct meeting *meeting;
+};
+
+/* No more than MORE times what is wanted at least */
+#define MORE		4
+
+static bool is_fulfilled(const struct wish *wish, size_t bytes)
+{
+	return bytes >= wish->bytes && (!wish->meeting || wish->meeting->given);
+}
+
+static void touch(const struct wish *wish)
+{
+	char *memory = mmap(NULL, MORE * wish->bytes, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	size_t offset;
+
+	must(memory != MAP_FAILED);
+	for (offset = 0; !is_fulfilled(wish, offset); offset += 4096) {
+		must(offset < MORE * wish->bytes);
+		memory[offset] = 1;
+	}
+}
+
+/* The heap gets smaller than it was, and works on. */
+static __attribute__((noreturn)) void await_taking(struct meeting *meeting, struct gcheap *heap,
+						   size_t bytes)
+{
+	while (!meeting->over) {
+		if (stats_of(heap).heap_sys < bytes)
+			meeting->given = true;
+		usleep(1000);
+	}
+	must(stats_of(heap).heap_sys < bytes);
+	must(gcheap_alloc(heap, 1000));
+	_exit(KSFT_PASS);
+}
 
 static pid_t start_owner(struct meeting *meeting, size_t bytes, bool grouped)
 {
@@ -369,11 +406,7 @@ static pid_t start_owner(struct meeting *meeting, size_t bytes, bool grouped)
 	heap = heap_with_garbage(bytes);
 	must(stats_of(heap).heap_sys >= bytes);
 	meeting->ready = true;
-	while (!meeting->over)
-		usleep(1000);
-	must(stats_of(heap).heap_sys < bytes);
-	must(gcheap_alloc(heap, 1000));
-	_exit(KSFT_PASS);
+	await_taking(meeting, heap, bytes);
 }
 
 /* All lives when it is collected for want of memory, and is dropped after that. */
@@ -398,33 +431,31 @@ static pid_t start_late_owner(struct meeting *meeting, size_t bytes, bool groupe
 	must(stats_of(peak.heap).heap_alloc >= bytes);
 	kept = NULL;
 	meeting->dropped = true;
-	while (!meeting->over)
-		usleep(1000);
-	must(stats_of(peak.heap).heap_sys < bytes);
-	must(gcheap_alloc(peak.heap, 1000));
-	_exit(KSFT_PASS);
+	await_taking(meeting, peak.heap, bytes);
 }
 
 /*
  * Somebody else's wish for memory in a heap of his own.  All of it lives; verify would
  * look at each word of it in each collection, were there any to be found in there.
  */
-static void fill_heap(size_t bytes)
+static void fill_heap(const struct wish *wish)
 {
 	struct gcheap *heap = gcheap_open(NULL);
-	size_t nr = bytes / (64 * KIB), i;
+	size_t nr = MORE * wish->bytes / (64 * KIB), i;
 	char **volatile table;
 
 	must(heap);
 	table = gcheap_alloc(heap, nr * sizeof(*table));
 	must(table);
-	for (i = 0; i < nr; i++) {
+	for (i = 0; !is_fulfilled(wish, i * 64 * KIB); i++) {
+		must(i < nr);
 		table[i] = gcheap_alloc_noscan(heap, 64 * KIB);
 		must(table[i]);
 	}
 }
 
-static pid_t start_other(void (*want)(size_t bytes), size_t bytes, bool grouped)
+static pid_t start_other(void (*want)(const struct wish *wish), size_t bytes,
+			 const struct meeting *meeting, bool grouped)
 {
 	pid_t pid = fork_child();
 
@@ -432,26 +463,26 @@ static pid_t start_other(void (*want)(size_t bytes), size_t bytes, bool grouped)
 		return pid;
 	if (grouped)
 		group_enter();
-	want(bytes);
+	want(&(struct wish){ .bytes = bytes, .meeting = meeting });
 	_exit(KSFT_PASS);
 }
 
 static void have_them_meet(struct __test_metadata *_metadata, size_t garbage,
-			   void (*want)(size_t bytes), size_t wish, bool grouped)
+			   void (*want)(const struct wish *wish), size_t wish, bool grouped)
 {
 	struct meeting *meeting = shared_page();
 	pid_t owner = start_owner(meeting, garbage, grouped);
 
 	while (!meeting->ready)
 		usleep(1000);
-	EXPECT_TRUE(child_succeeded(start_other(want, wish, grouped)));
+	EXPECT_TRUE(child_succeeded(start_other(want, wish, meeting, grouped)));
 	meeting->over = true;
 	EXPECT_TRUE(child_succeeded(owner));
 }
 
 /* What is garbage was looked at before, and was not yet: nothing is allocated since. */
 static void have_them_meet_late(struct __test_metadata *_metadata, size_t garbage,
-				void (*want)(size_t bytes), size_t wish, bool grouped)
+				void (*want)(const struct wish *wish), size_t wish, bool grouped)
 {
 	struct meeting *meeting = shared_page();
 	pid_t owner = start_late_owner(meeting, garbage, grouped);
@@ -460,7 +491,7 @@ static void have_them_meet_late(struct __test_metadata *_metadata, size_t garbag
 		usleep(1000);
 	while (!meeting->dropped)
 		must(write_to("/proc/sys/vm/drop_caches", "2"));
-	EXPECT_TRUE(child_succeeded(start_other(want, wish, grouped)));
+	EXPECT_TRUE(child_succeeded(start_other(want, wish, meeting, grouped)));
 	meeting->over = true;
 	EXPECT_TRUE(child_succeeded(owner));
 }
@@ -556,7 +587,7 @@ TEST_F(pressure, that_cannot_be_helped_kills_who_hides_memory)
 	hiding = start_hiding(meeting, some(75 * MIB));
 	while (!meeting->ready)
 		usleep(1000);
-	await_child(start_other(touch, some(65 * MIB), true));
+	await_child(start_other(touch, some(65 * MIB), NULL, true));
 	meeting->over = true;
 	status = await_child(hiding);
 	EXPECT_TRUE(WIFSIGNALED(status));
@@ -683,7 +714,7 @@ static void want_beside_garbage(size_t all)
 	struct gcheap *other = heap_with_garbage(all / 4 * 3);
 
 	must(stats_of(other).heap_sys >= all / 4 * 3);
-	fill_heap(all / 4 * 3);
+	fill_heap(&(struct wish){ .bytes = all / 4 * 3 });
 	_exit(KSFT_PASS);
 }
 
