@@ -29,6 +29,10 @@
  *    stores that way: so then marks are taken after the walk.  A kernel thread may yet store
  *    for the program then: for that, too, there is the next look.
  *
+ * Nor does anybody take references for the program while it is stopped: who has one, has it
+ * after the walk, or has left a mark by then, or had it at the last look.  So then pages are
+ * gone through once, after the walk, each for references first.
+ *
  * What this module stores itself goes by the kernel's own mapping, and is not noted: it
  * clears memory, and moves roots from one place to another, which are read in each pause.
  */
@@ -76,41 +80,56 @@ static void look_at_entries(struct gc_dirty *d)
 #endif
 }
 
-static void take_mark(struct gc_dirty *d, struct page *page, unsigned long nr)
+/* All pages of a heap are pages by themselves. */
+static __always_inline bool is_marked(struct page *page)
 {
-	if (likely(!PageDirty(page)))
-		return;
-	ClearPageDirty(page);
+	return folio_test_dirty((struct folio *)page);
+}
+
+static noinline void note(struct gc_dirty *d, struct page *page, unsigned long nr, bool marks)
+{
+	if (marks)
+		folio_clear_dirty((struct folio *)page);
 	__set_bit(nr, d->written);
 	__set_bit(nr, d->lent);
 }
 
-static void note_lent(struct gc_dirty *d, struct page *page, unsigned long nr)
+/* Who gives a page back has marked it before. */
+static __always_inline void look_at_page(struct gc_dirty *d, struct page *page,
+					 unsigned long nr, bool marks)
 {
-	if (likely(!gc_page_lent(page)))
-		return;
-	__set_bit(nr, d->written);
-	__set_bit(nr, d->lent);
-}
+	bool found = gc_page_lent(page);
 
-static void look_at_pages(struct gc_dirty *d, bool marks, bool lent)
-{
-	unsigned long nr, i, end;
-
-	for (nr = 0; nr < d->gp->frontier; nr += CHUNK_PAGES) {
-		struct gc_chunk *chunk = gc_pages_chunk(d->gp, nr);
-
-		end = min(CHUNK_PAGES, d->gp->frontier - nr);
-		for (i = 0; i < end; i++) {
-			if (!chunk->pages[i])
-				continue;
-			if (marks)
-				take_mark(d, chunk->pages[i], nr + i);
-			if (lent)
-				note_lent(d, chunk->pages[i], nr + i);
-		}
-		cond_resched();
+	if (marks) {
+		/* Pairs with that of the atomic operation that drops a reference. */
+		smp_rmb();
+		found |= is_marked(page);
 	}
+	if (unlikely(found))
+		note(d, page, nr, marks);
+}
+
+static __always_inline void look_at_chunk(struct gc_dirty *d, unsigned long nr, bool marks)
+{
+	struct page **pages = gc_pages_chunk(d->gp, nr)->pages;
+	unsigned long end = min(CHUNK_PAGES, d->gp->frontier - nr), i;
+
+	for (i = 0; i < end; i++)
+		if (pages[i])
+			look_at_page(d, pages[i], nr + i, marks);
+	cond_resched();
+}
+
+/* Who has references, and has left @marks of what is not to be known by its page tables */
+static void look_at_pages(struct gc_dirty *d, bool marks)
+{
+	unsigned long nr;
+
+	for (nr = 0; nr < d->gp->frontier; nr += CHUNK_PAGES)
+		if (marks)
+			look_at_chunk(d, nr, true);
+		else
+			look_at_chunk(d, nr, false);
 }
 
 /**
@@ -126,9 +145,10 @@ void gc_dirty_look(struct gc_dirty *d, bool stopped)
 	/* Those that were lent may have been stored to until they came back. */
 	bitmap_or(d->written, d->written, d->lent, d->gp->frontier);
 	bitmap_zero(d->lent, d->gp->frontier);
-	look_at_pages(d, !stopped, true);
+	if (!stopped)
+		look_at_pages(d, true);
 	look_at_entries(d);
-	look_at_pages(d, stopped, true);
+	look_at_pages(d, stopped);
 	d->next = 0;
 	d->found = bitmap_weight(d->written, d->gp->frontier);
 }

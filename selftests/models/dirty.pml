@@ -26,6 +26,7 @@
  *   LENT_ONCE      they are, once they have been given back
  *   LENT_EARLY     it is looked who has a reference only before the bits are cleared
  *   LENT_LATE      and only after that
+ *   LENT_LAST      when the threads are held, it is looked for marks before that
  *   NO_MARKS       marks of pages are not looked at
  *   MARKS_LATE     marks are taken after the walk, while the program runs
  *   NO_LAST_LOOK   it is not looked for what was written when the threads are held
@@ -197,6 +198,17 @@ inline note_lent(p, notes)
 	}
 }
 
+inline look_at_page(p)
+{
+#ifdef LENT_LAST
+	take_mark(p);
+	note_lent(p, LATE)
+#else
+	note_lent(p, LATE);
+	take_mark(p)
+#endif
+}
+
 inline clear(p)
 {
 	atomic { !table[p] -> table[p] = true }
@@ -225,23 +237,24 @@ inline look(still)
 		lent[0] = false;
 		lent[1] = false
 	}
-	note_lent(0, EARLY); note_lent(1, EARLY);
-#ifndef MARKS_LATE
 	if
-	:: !still -> take_mark(0); take_mark(1)
+	:: !still ->
+		note_lent(0, EARLY); note_lent(1, EARLY);
+#ifndef MARKS_LATE
+		take_mark(0); take_mark(1)
+#endif
 	:: else
 	fi;
-#endif
 	walk();
-#ifndef MARKS_LATE
-	if
-	:: still -> take_mark(0); take_mark(1)
-	:: else
-	fi;
-#else
+#ifdef MARKS_LATE
 	take_mark(0); take_mark(1);
-#endif
 	note_lent(0, LATE); note_lent(1, LATE)
+#else
+	if
+	:: still -> look_at_page(0); look_at_page(1)
+	:: else -> note_lent(0, LATE); note_lent(1, LATE)
+	fi
+#endif
 }
 
 inline look_at_written()
