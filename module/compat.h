@@ -286,4 +286,10 @@ static inline long gc_get_pages(struct mm_struct *mm, unsigned long addr,
 #endif
 }
 
+/* Whether io_uring takes pages of a file for long, and marks none of them: see dirty.c */
+#define GC_BUFFERS_UNMARKED						\
+	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0) &&		\
+	 LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0) &&		\
+	 IS_ENABLED(CONFIG_IO_URING))
+
 #endif /* GCHEAP_COMPAT_H */

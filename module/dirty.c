@@ -23,15 +23,17 @@
  *    not seen: no part of the kernel should do that with memory of a file.  af_alg does.
  *    Buffers of io_uring are not marked when they go, but when they come: the kernel takes
  *    references for long to what may be a file's not by its fast way, and the other one
- *    marks (mm/gup.c: gup_fast_folio_allowed(), FOLL_TOUCH).
+ *    marks (mm/gup.c: gup_fast_folio_allowed(), FOLL_TOUCH).  Before 6.5 they may not be a
+ *    file's, and from 6.10 on they are taken so; in between they are not marked at all
+ *    (io_uring/rsrc.c: io_pin_pages()), and it is as if the kernel told nothing.
  *  - Who has page tables of his own beside the process's (a virtual machine) is told by the
  *    walk to give them up, and marks the pages then.  While the world is stopped nobody
  *    stores that way: so then marks are taken after the walk.  A kernel thread may yet store
  *    for the program then: for that, too, there is the next look.
  *
- * Nor does anybody take references for the program while it is stopped: who has one, has it
- * after the walk, or has left a mark by then, or had it at the last look.  So then pages are
- * gone through once, after the walk, each for references first.
+ * Who has stored by a reference before the program was stopped has it after the walk, or has
+ * left a mark by then, or had it at the last look.  So then pages are gone through once,
+ * after the walk, each for references first.
  *
  * What this module stores itself goes by the kernel's own mapping, and is not noted: it
  * clears memory, and moves roots from one place to another, which are read in each pause.
@@ -42,6 +44,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 
+#include "compat.h"
 #include "dirty.h"
 #include "gfp.h"
 #include "pages.h"
@@ -59,7 +62,7 @@
  */
 bool gc_dirty_possible(void)
 {
-	return IS_ENABLED(CONFIG_MAPPING_DIRTY_HELPERS);
+	return IS_ENABLED(CONFIG_MAPPING_DIRTY_HELPERS) && !GC_BUFFERS_UNMARKED;
 }
 
 /* A part of the heap at a time: the kernel lets nobody else have the processor in one. */
@@ -94,7 +97,7 @@ static noinline void note(struct gc_dirty *d, struct page *page, unsigned long n
 	__set_bit(nr, d->lent);
 }
 
-/* Who gives a page back has marked it before. */
+/* Who gives a page back has marked it before, or had it at the last look. */
 static __always_inline void look_at_page(struct gc_dirty *d, struct page *page,
 					 unsigned long nr, bool marks)
 {

@@ -121,7 +121,7 @@ static int __init gcheap_init(void)
 		return -EINVAL;
 	}
 	if (!gc_dirty_possible())
-		pr_notice("this kernel does not tell what programs write (CONFIG_MAPPING_DIRTY_HELPERS): they stand still while their objects are marked\n");
+		pr_notice("this kernel does not tell what programs write (CONFIG_MAPPING_DIRTY_HELPERS, 6.5 to 6.9): they stand still while their objects are marked\n");
 	gc_regs_measure();
 	err = gc_crew_init();
 	if (err)

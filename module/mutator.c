@@ -427,7 +427,7 @@ static struct gc_mutator *enter_current(struct gc_heap *heap)
 	err = gc_mutator_add(heap, m, current, current_member(heap));
 	if (err) {
 		gc_mutator_put(m);
-		return ERR_PTR(err);
+		return ERR_PTR(gc_backing_refused(&heap->slabs.pages));
 	}
 	return m;
 }

@@ -591,6 +591,8 @@ static bool lock_pressed(struct gc_pressed *p)
 	for (tries = 0; tries < TRIES; tries++) {
 		if (mutex_trylock(&p->lock))
 			return true;
+		if (fatal_signal_pending(current))
+			break;
 		usleep_range(500, 1000);
 	}
 	return false;
@@ -687,7 +689,8 @@ static void ask_all(struct way *way)
 		way->before[i] = atomic_long_read(&way->found[i]->released);
 		way->counted[i] = 0;
 		WRITE_ONCE(way->found[i]->asked, way->call);
-		ask_one(way->found[i], way);
+		if (!has_enough(way))
+			ask_one(way->found[i], way);
 	}
 }
 
@@ -748,7 +751,8 @@ static bool make_way(const struct gc_heap *but, struct gc_wish *wish)
  * Where the machine is not short, but a cgroup around the calling thread is, only heaps of
  * that one.  Whose thread it is makes no difference: it waits where it may be stopped.
  *
- * Context: sleeps for up to PATIENCE in all calls for a wish; no lock held.
+ * Context: waits for others' works for up to PATIENCE in all calls for a wish, and for their
+ * locks for less; no lock held.
  *
  * Return: true when it is worth another try.
  */
