@@ -111,7 +111,7 @@
  * @vain: that is later, and the last time it was, that was in vain
  * @released: pages that the works have given back
  * @distrust_until: until when threads of other heaps do not wait for it, in jiffies
- * @asked: the last call of make_way() that asked it, by number
+ * @asked: the last call of gc_shrink_make_way() that asked it, by number
  */
 struct gc_pressed {
 	struct list_head node;
@@ -510,8 +510,8 @@ bool gc_shrink_tried(struct gc_heap *heap, struct gc_wish *wish, int err)
  * @nr: entries of @found
  * @found: those that have most, each with a reference
  * @pages: how much that may be
- * @before: how much the works of each had ever given back
- * @counted: how much of what they gave since is in @done
+ * @before: how much the works of each had ever given back, when that was last looked at
+ * @gave: how much since they were asked
  */
 struct way {
 	const struct gc_heap *but;
@@ -524,7 +524,7 @@ struct way {
 	struct gc_pressed *found[HEAPS];
 	unsigned long pages[HEAPS];
 	unsigned long before[HEAPS];
-	unsigned long counted[HEAPS];
+	unsigned long gave[HEAPS];
 };
 
 static unsigned int least_of(const struct way *way)
@@ -623,21 +623,17 @@ static bool is_idle(const struct gc_pressed *p)
 	return is_over(p) || is_distrusted(p) || (READ_ONCE(p->vain) && is_later(p));
 }
 
-static unsigned long given(const struct way *way, unsigned int i)
-{
-	return atomic_long_read(&way->found[i]->released) - way->before[i];
-}
-
 /* What the works have given back since the last time */
 static void take_account(struct way *way)
 {
-	unsigned long pages;
 	unsigned int i;
 
 	for (i = 0; i < way->nr; i++) {
-		pages = given(way, i) - way->counted[i];
-		way->counted[i] += pages;
-		way->done += pages;
+		unsigned long released = atomic_long_read(&way->found[i]->released);
+
+		way->gave[i] += released - way->before[i];
+		way->done += released - way->before[i];
+		way->before[i] = released;
 	}
 }
 
@@ -657,7 +653,7 @@ static void distrust(const struct way *way)
 	unsigned int i;
 
 	for (i = 0; i < way->nr; i++)
-		if (!is_idle(way->found[i]) && given(way, i) < LEAST)
+		if (!is_idle(way->found[i]) && way->gave[i] < LEAST)
 			WRITE_ONCE(way->found[i]->distrust_until,
 				   jiffies + DISTRUST * PATIENCE);
 }
@@ -687,7 +683,7 @@ static void ask_all(struct way *way)
 
 	for (i = 0; i < way->nr; i++) {
 		way->before[i] = atomic_long_read(&way->found[i]->released);
-		way->counted[i] = 0;
+		way->gave[i] = 0;
 		WRITE_ONCE(way->found[i]->asked, way->call);
 		if (!has_enough(way))
 			ask_one(way->found[i], way);
@@ -714,13 +710,25 @@ static void ask_in_turns(struct way *way)
 	} while (more && !has_enough(way) && --turns && !fatal_signal_pending(current));
 }
 
-/* Returns whether a wish is worth another try; @but: a heap that need not make way. */
-static bool make_way(const struct gc_heap *but, struct gc_wish *wish)
+/**
+ * gc_shrink_make_way() - have other heaps give back what they do not need
+ * @heap: heap that the caller wants memory for, which need not; or NULL: all are to
+ * @wish: what it wants; how often that was tried is counted
+ *
+ * Where the machine is not short, but a cgroup around the calling thread is, only heaps of
+ * that one.  Whose thread it is makes no difference: it waits where it may be stopped.
+ *
+ * Context: waits for others' works for up to PATIENCE in all calls for a wish, and for their
+ * locks for less; no lock held.
+ *
+ * Return: true when it is worth another try.
+ */
+bool gc_shrink_make_way(const struct gc_heap *heap, struct gc_wish *wish)
 {
 	const unsigned long wanted = wish->pages + GC_HEADROOM_PAGES;
 	const unsigned long plenty = wanted + wish->pages / 8;
 	struct way way = {
-		.but = but,
+		.but = heap,
 		.call = atomic_long_inc_return(&calls),
 		.wanted = wanted,
 	};
@@ -744,24 +752,6 @@ static bool make_way(const struct gc_heap *but, struct gc_wish *wish)
 }
 
 /**
- * gc_shrink_make_way() - have other heaps give back what they do not need
- * @heap: heap that the caller wants memory for
- * @wish: what it wants; how often that was tried is counted
- *
- * Where the machine is not short, but a cgroup around the calling thread is, only heaps of
- * that one.  Whose thread it is makes no difference: it waits where it may be stopped.
- *
- * Context: waits for others' works for up to PATIENCE in all calls for a wish, and for their
- * locks for less; no lock held.
- *
- * Return: true when it is worth another try.
- */
-bool gc_shrink_make_way(struct gc_heap *heap, struct gc_wish *wish)
-{
-	return make_way(heap, wish);
-}
-
-/**
  * gc_shrink_alloc() - memory that a call needs for itself, for which all heaps make way
  * @nr: how many
  * @size: bytes of each
@@ -778,7 +768,7 @@ void *gc_shrink_alloc(size_t nr, size_t size)
 	do {
 		memory = kvmalloc_array(nr, size, GC_GFP);
 		wish.machine = !memory && gc_machine_room() < GC_HEADROOM_PAGES;
-	} while (!memory && make_way(NULL, &wish));
+	} while (!memory && gc_shrink_make_way(NULL, &wish));
 	return memory;
 }
 

@@ -30,7 +30,7 @@ void gc_shrink_end(struct gc_heap *heap);
 bool gc_shrink_may_have(struct gc_heap *heap, unsigned long pages);
 void gc_shrink_try(struct gc_heap *heap, const struct gc_wish *wish);
 bool gc_shrink_tried(struct gc_heap *heap, struct gc_wish *wish, int err);
-bool gc_shrink_make_way(struct gc_heap *heap, struct gc_wish *wish);
+bool gc_shrink_make_way(const struct gc_heap *heap, struct gc_wish *wish);
 void *gc_shrink_alloc(size_t nr, size_t size);
 
 #endif /* GCHEAP_SHRINK_H */
