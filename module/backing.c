@@ -161,7 +161,7 @@ static void page_release(struct gc_pages *gp, struct page *page)
 int gc_backing_refused(struct gc_pages *gp)
 {
 	gp->scarce = true;
-	gp->scarce_all = gc_machine_room() < CHUNK_PAGES + GC_HEADROOM_PAGES;
+	gp->scarce_all = gc_backing_is_machine_short();
 	return -ENOMEM;
 }
 

@@ -3,6 +3,7 @@
 #ifndef GCHEAP_BACKING_H
 #define GCHEAP_BACKING_H
 
+#include "cgroup.h"
 #include "pages.h"
 
 /*
@@ -11,6 +12,12 @@
  * more for those.
  */
 #define GC_HEADROOM_PAGES	512UL
+
+/* Whether it is the machine that has none, when the kernel gives none: a guess. */
+static inline bool gc_backing_is_machine_short(void)
+{
+	return gc_machine_room() < CHUNK_PAGES + GC_HEADROOM_PAGES;
+}
 
 int gc_backing_refused(struct gc_pages *gp);
 int gc_backing_take(struct gc_pages *gp, unsigned long first, unsigned long nr);

@@ -636,8 +636,8 @@ static int begin(struct gc_heap *heap, enum kind kind, bool beside)
 }
 
 /*
- * There was no memory for the queue: what it has missed is looked for in the heap.  Returns 1
- * when there is more to do, or that takes a kernel thread too long, as an error.
+ * There was no memory for the queue: what it has missed is looked for in the heap.  Returns
+ * 0; 1 when there is more to do; or -E2BIG when that takes a kernel thread too long.
  */
 static int queue_rest(struct gc_collection *c)
 {
@@ -913,7 +913,7 @@ static int let_others(struct gc_heap *heap, bool *locked)
 /* A collection that begins from now on, which counts as asked for; see begin(). */
 static int collect_in_parts(struct gc_heap *heap, bool *locked)
 {
-	u64 until = heap->slabs.cycle + !!heap->collection + 1;
+	u64 until = heap->slabs.cycle + !!heap->collection + 1, cycle;
 	bool beside = true;
 	int err = 0;
 
@@ -927,8 +927,13 @@ static int collect_in_parts(struct gc_heap *heap, bool *locked)
 			beside = false;
 			err = 1;
 		}
-		if (err > 0)
+		if (err > 0) {
+			cycle = heap->slabs.cycle;
 			err = let_others(heap, locked);
+			/* It was given up by somebody else, and would be once more. */
+			if (!err && !heap->collection && heap->slabs.cycle == cycle)
+				beside = false;
+		}
 	}
 	WRITE_ONCE(heap->claimed, 0);
 	return err;

@@ -10,7 +10,8 @@
  *
  * Lock order, outermost first:
  *
- *	gc_pressed.lock		whether the heap is there, see shrink.c
+ *	gc_pressed.lock		whether the heap is there, and how it is pressed: see
+ *				shrink.c
  *	gc_heap.asking		who has called COLLECT, one after the other
  *	gc_heap.lock		slabs, mutators, settings, roots; held by the
  *				collector while the world is stopped
@@ -63,8 +64,8 @@ struct mem_cgroup;
  * @not_before: jiffies when it may make the next one
  * @again: jiffies when one may be made in which garbage is not likely, for want of memory
  * @vain: how many of those were of no use, one after the other
- * @urgent: the one that is being made frees memory, and could not begin without some of what
- *	the kernel keeps for that
+ * @urgent: the one that is being made is to free memory, and the one before it found none for
+ *	itself: it may begin with some of what the kernel keeps for that
  * @cred: of who made the heap
  * @cgroup: memory cgroup of that process
  * @collecting: queue for gc_heap.collector

@@ -31,6 +31,7 @@
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/suspend.h>
 #include <linux/timekeeping.h>
 #include <linux/wait.h>
@@ -41,6 +42,7 @@
 #include "compat.h"
 #include "heap.h"
 #include "scavenge.h"
+#include "user.h"
 
 /* Slabs swept or looked at before others may have the lock. */
 #define SWEEP_BATCH	64
@@ -52,7 +54,7 @@
 /* Pages given back before others may have the lock */
 #define RELEASE_BATCH	2048UL
 
-/* How often a work tries for a heap's lock. */
+/* How often somebody tries for a lock that he may not wait for. */
 #define TRIES	64
 
 /* A smaller heap has nothing to give back that would be worth a collection. */
@@ -98,9 +100,12 @@ MODULE_PARM_DESC(idle_ms, "milliseconds after which an unused heap gives memory 
 /* When somebody had the heap's lock, in jiffies */
 #define COME_AGAIN	1
 
-/* Heaps whose collection may begin with what the kernel keeps back, and how many at a time */
+/*
+ * Heaps whose collection has begun with what the kernel keeps back, and how many at a time
+ * may: it is a few pages for each.
+ */
 static atomic_t on_reserve;
-#define ON_RESERVE	8
+#define ON_RESERVE	32
 
 static struct workqueue_struct *scavenging;
 static struct workqueue_struct *collecting;
@@ -239,19 +244,26 @@ static void note_took(struct gc_scavenger *s, u64 ns, bool useful)
 
 /*
  * When nothing is left for the collection itself, it gets what the kernel keeps for those
- * that free memory: see gc_scavenger.urgent.  Returns false when too many others have that.
+ * that free memory: see gc_scavenger.urgent.  Returns false when too many others have that,
+ * of all or of one user.
  */
 static bool collect_all(struct gc_heap *heap)
 {
+	bool free;
+
 	if (gc_collect(heap, false) != -ENOMEM)
 		return true;
-	if (!atomic_add_unless(&on_reserve, 1, ON_RESERVE))
+	if (!gc_user_take(heap->user, GC_URGENT, 1))
 		return false;
-	heap->scavenger.urgent = true;
-	gc_collect(heap, false);
-	heap->scavenger.urgent = false;
-	atomic_dec(&on_reserve);
-	return true;
+	free = atomic_add_unless(&on_reserve, 1, ON_RESERVE);
+	if (free) {
+		heap->scavenger.urgent = true;
+		gc_collect(heap, false);
+		heap->scavenger.urgent = false;
+		atomic_dec(&on_reserve);
+	}
+	gc_user_give(heap->user, GC_URGENT, 1);
+	return free;
 }
 
 /*
@@ -279,8 +291,9 @@ static void collect(struct gc_heap *heap, bool all)
 	set_active_memcg(cgroup);
 	revert_creds(cred);
 	/* Else it is worth it as before. */
-	if (tried)
-		s->cycle = heap->slabs.cycle + !!heap->collection;
+	if (!tried)
+		return;
+	s->cycle = heap->slabs.cycle + !!heap->collection;
 	note_took(s, ktime_get_ns() - start, before && heap->slabs.live <= before - before / 8);
 }
 
@@ -426,13 +439,20 @@ bool gc_scavenge_some(struct gc_heap *heap)
 	return release(heap, ULONG_MAX, U64_MAX, &done);
 }
 
-/* Who has the lock for long collects, or waits for memory. */
-static bool lock_within_reason(struct gc_heap *heap)
+/**
+ * gc_lock_within_reason() - wait a short time for a lock
+ * @lock: lock; who has it for long collects, or waits for memory
+ *
+ * Context: may sleep.
+ *
+ * Return: whether it was to be had; false also when the caller is being killed.
+ */
+bool gc_lock_within_reason(struct mutex *lock)
 {
 	unsigned int tries;
 
-	for (tries = 0; tries < TRIES; tries++) {
-		if (mutex_trylock(&heap->lock))
+	for (tries = 0; tries < TRIES && !fatal_signal_pending(current); tries++) {
+		if (mutex_trylock(lock))
 			return true;
 		usleep_range(500, 1000);
 	}
@@ -470,7 +490,7 @@ void gc_scavenge_all(struct gc_heap *heap, bool need, gc_scavenge_gave gave)
 {
 	unsigned long rounds;
 
-	if (!lock_within_reason(heap))
+	if (!gc_lock_within_reason(&heap->lock))
 		return;
 	if (is_worth_it(heap, need) && enter()) {
 		collect(heap, true);
@@ -480,7 +500,7 @@ void gc_scavenge_all(struct gc_heap *heap, bool need, gc_scavenge_gave gave)
 	while (give_back(heap, gave) && rounds--) {
 		gc_heap_unlock(heap);
 		cond_resched();
-		if (!lock_within_reason(heap))
+		if (!gc_lock_within_reason(&heap->lock))
 			return;
 	}
 	gc_heap_unlock(heap);

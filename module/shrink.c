@@ -27,10 +27,10 @@
  * Before a heap's own thread is refused memory it has heaps asked for what they can give,
  * others or all, and waits for their works: there no lock is held.
  *
- * Locks: gc_pressed.lock, then the heap's lock, both only tried, by a heap's own thread for
- * some time.  The work has the heap's lock alone, and does not wait for it for long.
+ * Locks: gc_pressed.lock, for which only the end of a heap waits, and a thread that was
+ * refused memory tries for some time; then the heap's lock, which is tried.  The work has the
+ * heap's lock alone, and does not wait for it for long.
  */
-#include <linux/delay.h>
 #include <linux/jiffies.h>
 #include <linux/kref.h>
 #include <linux/kthread.h>
@@ -86,9 +86,6 @@
 /* Times what is wanted that a heap gives at once, where that makes no difference */
 #define GIVEN_MOST	16
 
-/* How often a thread that was refused memory tries for a heap's gc_pressed.lock. */
-#define TRIES		64
-
 /* When it looks for room that somebody else has made, in jiffies */
 #define LOOK_AGAIN	((unsigned long)HZ / 10)
 
@@ -99,7 +96,8 @@
  * struct gc_pressed - a heap, as the shrinker sees it
  * @node: in the list of its cgroup
  * @ref: the heap's, and of whoever looks at it
- * @lock: guards @ended, and writes of @need
+ * @lock: guards @ended, and whoever presses: @owns, @need, @due, @vain and @pressing are set
+ *	under it
  * @ended: the heap is about to end: it is not looked at, nor the work queued
  * @heap: the heap
  * @work: collects, and gives back
@@ -116,7 +114,7 @@
 struct gc_pressed {
 	struct list_head node;
 	struct kref ref;
-	struct mutex lock;	/* ended */
+	struct mutex lock;	/* see above */
 	bool ended;
 	struct gc_heap *heap;
 	struct delayed_work work;
@@ -578,24 +576,9 @@ static bool has_enough(const struct way *way)
 	return way->done >= LEAST && gc_room(way->wanted) >= way->wanted;
 }
 
-static bool is_given_up(const struct way *way)
+static bool is_ended(const struct way *way)
 {
 	return time_after(jiffies, way->end) || fatal_signal_pending(current);
-}
-
-/* Who has it gives something back, and may not be about to have the heap collected. */
-static bool lock_pressed(struct gc_pressed *p)
-{
-	unsigned int tries;
-
-	for (tries = 0; tries < TRIES; tries++) {
-		if (mutex_trylock(&p->lock))
-			return true;
-		if (fatal_signal_pending(current))
-			break;
-		usleep_range(500, 1000);
-	}
-	return false;
 }
 
 /*
@@ -607,14 +590,15 @@ static void ask_one(struct gc_pressed *p, struct way *way)
 	unsigned long most = GIVEN_MOST * max(way->wanted, LEAST), done = 0, got;
 
 	do {
-		if (!lock_pressed(p))
+		/* Who has it may not be about to have the heap collected. */
+		if (!gc_lock_within_reason(&p->lock))
 			break;
 		got = p->ended ? 0 : ask(p, LEAST, true);
 		mutex_unlock(&p->lock);
 		done += got;
 		way->done += got;
 		cond_resched();
-	} while (got && done < most && !has_enough(way) && !is_given_up(way));
+	} while (got && done < most && !has_enough(way) && !is_ended(way));
 }
 
 /* Nobody waits for it: who is refused memory again and again would each time. */
@@ -637,7 +621,8 @@ static void take_account(struct way *way)
 	}
 }
 
-static bool is_settled(struct way *way)
+/* Whether there is nothing to wait for any more */
+static bool look_round(struct way *way)
 {
 	unsigned int i = 0;
 
@@ -663,7 +648,7 @@ static void wait_for(struct way *way, unsigned long patience)
 {
 	const unsigned long start = jiffies, end = start + patience;
 
-	while (!is_settled(way)) {
+	while (!look_round(way)) {
 		if (fatal_signal_pending(current))
 			return;
 		if (time_after_eq(jiffies, end)) {
@@ -671,7 +656,7 @@ static void wait_for(struct way *way, unsigned long patience)
 				distrust(way);
 			return;
 		}
-		wait_event_killable_timeout(pressed, is_settled(way),
+		wait_event_killable_timeout(pressed, look_round(way),
 					    min(end - jiffies, LOOK_AGAIN));
 	}
 }
@@ -707,7 +692,7 @@ static void ask_in_turns(struct way *way)
 		wait_for(way, more ? left / 2 : left);
 		while (way->nr--)
 			kref_put(&way->found[way->nr]->ref, pressed_free);
-	} while (more && !has_enough(way) && --turns && !fatal_signal_pending(current));
+	} while (more && !has_enough(way) && --turns && !is_ended(way));
 }
 
 /**
@@ -748,7 +733,7 @@ bool gc_shrink_make_way(const struct gc_heap *heap, struct gc_wish *wish)
 	way.end = wish->start + PATIENCE;
 	ask_in_turns(&way);
 	gc_cgroup_put(way.below);
-	return way.done >= LEAST || gc_room(wanted) >= wanted;
+	return way.done >= min(LEAST, wish->pages) || gc_room(wanted) >= wanted;
 }
 
 /**
@@ -767,7 +752,7 @@ void *gc_shrink_alloc(size_t nr, size_t size)
 
 	do {
 		memory = kvmalloc_array(nr, size, GC_GFP);
-		wish.machine = !memory && gc_machine_room() < GC_HEADROOM_PAGES;
+		wish.machine = gc_backing_is_machine_short();
 	} while (!memory && gc_shrink_make_way(NULL, &wish));
 	return memory;
 }

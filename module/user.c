@@ -34,6 +34,9 @@ static unsigned int user_ranges = 1048576;
 module_param(user_ranges, uint, 0644);
 MODULE_PARM_DESC(user_ranges, "ranges of roots in all heaps of one user (default 1048576, 0 for no limit)");
 
+/* Each may last for some seconds, in which others' may not. */
+#define USER_URGENT	2
+
 /**
  * struct gc_user - somebody who has heaps open
  * @node: in the table
@@ -145,6 +148,8 @@ static long largest(enum gc_share what)
 		return READ_ONCE(user_members);
 	case GC_RANGES:
 		return READ_ONCE(user_ranges);
+	case GC_URGENT:
+		return USER_URGENT;
 	default:
 		return mult_frac(totalram_pages(),
 				 (unsigned long)READ_ONCE(user_memory), 100UL);

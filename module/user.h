@@ -29,6 +29,7 @@ struct gc_user;
  * @GC_MEMBERS: members
  * @GC_RANGES: ranges of roots
  * @GC_PAGES: pages for objects
+ * @GC_URGENT: collections that begin with what the kernel keeps back: see scavenge.c
  * @GC_SHARES: how many kinds there are
  */
 enum gc_share {
@@ -36,6 +37,7 @@ enum gc_share {
 	GC_MEMBERS,
 	GC_RANGES,
 	GC_PAGES,
+	GC_URGENT,
 	GC_SHARES,
 };
 
