@@ -365,24 +365,28 @@ static void stats_classes(struct gc_heap *heap, struct gcheap_class_stats *to)
 static int ioctl_stats(struct gc_heap *heap, union ioctl_args *args)
 {
 	struct gcheap_ioc_stats *stats = &args->stats;
-	struct gcheap_class_stats *classes;
+	struct gcheap_class_stats *classes = NULL;
 	u32 nr = min_t(u32, stats->class_capacity, SLAB_KINDS);
 	int err = 0;
 
 	if (stats->flags)
 		return -EINVAL;
-	classes = kvcalloc(SLAB_KINDS, sizeof(*classes), GC_GFP);
-	if (!classes)
-		return -ENOMEM;
+	/* Who asks for none of them is told also where there is no memory. */
+	if (stats->classes) {
+		classes = gc_shrink_alloc(SLAB_KINDS, sizeof(*classes));
+		if (!classes)
+			return -ENOMEM;
+	}
 	if (mutex_lock_killable(&heap->lock)) {
 		err = -EINTR;
 		goto free;
 	}
 	gc_stats_fill(heap, stats);
-	stats_classes(heap, classes);
+	if (classes)
+		stats_classes(heap, classes);
 	gc_heap_unlock(heap);
-	if (stats->classes && copy_to_user(u64_to_user_ptr(stats->classes),
-					   classes, nr * sizeof(*classes)))
+	if (classes && copy_to_user(u64_to_user_ptr(stats->classes), classes,
+				    nr * sizeof(*classes)))
 		err = -EFAULT;
 free:
 	kvfree(classes);

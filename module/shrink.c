@@ -10,7 +10,8 @@
  * would for a disk to take its pages: else it would find nothing, and the kernel would
  * kill somebody for memory that is garbage.  It does not wait for ever, nor twice, nor
  * when that was in vain lately for long, nor when the heap may be waiting for it: when it is
- * a thread of a member, of the kernel, or in the middle of input and output.
+ * a thread of the kernel, in the middle of input and output, or of a member, but for one that
+ * would be killed otherwise.
  *
  * Works need threads, which the kernel makes when none is idle, and then it is the kernel
  * that wants memory.  So one thread is there for a heap at a time; others' works go on
@@ -28,8 +29,8 @@
  * others or all, and waits for their works: there no lock is held.
  *
  * Locks: gc_pressed.lock, for which only the end of a heap waits, and a thread that was
- * refused memory tries for some time; then the heap's lock, which is tried.  The work has the
- * heap's lock alone, and does not wait for it for long.
+ * refused memory or is about to be tries for some time; then the heap's lock, which is tried.
+ * The work has the heap's lock alone, and does not wait for it for long.
  */
 #include <linux/jiffies.h>
 #include <linux/kref.h>
@@ -108,7 +109,8 @@
  * @due: when it runs, in jiffies
  * @vain: that is later, and the last time it was, that was in vain
  * @released: pages that the works have given back
- * @distrust_until: until when threads of other heaps do not wait for it, in jiffies
+ * @distrust_until: until when its own threads, and those of other heaps that were refused
+ *	memory, do not wait for it, in jiffies
  * @asked: the last call of gc_shrink_make_way() that asked it, by number
  */
 struct gc_pressed {
@@ -321,18 +323,57 @@ static bool trusting(void)
 	return !time_before(jiffies + FORGIVEN, READ_ONCE(distrust_until));
 }
 
+/* Whether the caller is a thread that can be kept waiting, and killed meanwhile */
+static bool may_be_late(gfp_t gfp)
+{
+	return gfp & __GFP_FS && !(gfp & __GFP_NORETRY) && current->mm &&
+	       !(current->flags & (PF_KTHREAD | PF_EXITING));
+}
+
+static bool is_distrusted(const struct gc_pressed *p)
+{
+	return time_before(jiffies, READ_ONCE(p->distrust_until));
+}
+
+/*
+ * A collection looks at the memory of members, and needs this lock for it.  It can be had
+ * beside a caller who has it for reading, unless somebody waits to write.
+ */
+static bool memory_is_accessible(void)
+{
+	if (!mmap_read_trylock(current->mm))
+		return false;
+	mmap_read_unlock(current->mm);
+	return true;
+}
+
+/**
+ * enum patience - who wants memory of a heap
+ * @HASTE: a thread that does not wait
+ * @STRANGER: one that has nothing to do with the heap
+ * @MEMBER: one of a member, which would be killed otherwise
+ *
+ * That one is held while it sleeps here, as anywhere.  It may have locks that the collection
+ * waits for: then both do for PATIENCE at most.  Where a refusal is not the end of the
+ * process (GC_GFP), as mostly where the heap's own lock is held, it does not wait.
+ */
+enum patience { HASTE, STRANGER, MEMBER };
+
 /* p->lock is held. */
-static bool may_wait(struct gc_pressed *p, gfp_t gfp)
+static enum patience patience_of(struct gc_pressed *p, bool need, gfp_t gfp)
 {
 	bool member;
 
-	if (!(gfp & __GFP_FS) || gfp & __GFP_NORETRY ||
-	    current->flags & PF_KTHREAD || !current->mm || !trusting())
-		return false;
+	if (!may_be_late(gfp))
+		return HASTE;
 	rcu_read_lock();
 	member = gc_member_find(p->heap->world, current->mm);
 	rcu_read_unlock();
-	return !member;
+	if (!member)
+		return trusting() ? STRANGER : HASTE;
+	if (!need || gfp & __GFP_RETRY_MAYFAIL || is_distrusted(p))
+		return HASTE;
+	return memory_is_accessible() ? MEMBER : HASTE;
 }
 
 static bool is_over(const struct gc_pressed *p)
@@ -341,27 +382,56 @@ static bool is_over(const struct gc_pressed *p)
 	return !smp_load_acquire(&p->pressing);
 }
 
-/* Returns how many pages the work has given back, up to PATIENCE after @start. */
-static unsigned long pressed_wait(struct gc_pressed *p, unsigned long before,
-				  unsigned long start)
+/* Up to PATIENCE after @start; a member no longer than it is not in the collection's way. */
+static void pressed_wait(struct gc_pressed *p, unsigned long start, enum patience patience)
 {
-	const unsigned long waited = jiffies - start;
+	const unsigned long end = start + PATIENCE;
 
-	if (waited < PATIENCE)
-		wait_event_killable_timeout(pressed, is_over(p), PATIENCE - waited);
-	return atomic_long_read(&p->released) - before;
+	do {
+		if (!time_before(jiffies, end))
+			return;
+		wait_event_killable_timeout(pressed, is_over(p),
+					    min(end - jiffies, LOOK_AGAIN));
+	} while (!is_over(p) && !fatal_signal_pending(current) &&
+		 (patience == STRANGER || memory_is_accessible()));
 }
 
-/* Whoever waited since @start, when @until was so, got so many pages for it. */
-static void have_waited(unsigned long start, unsigned long until, unsigned long done)
+/* Strangers waited since @start in vain, when @until was so. */
+static void have_waited(unsigned long start, unsigned long until)
 {
-	if (done >= LEAST)
-		return;
 	/* Who waited for the same adds nothing to it. */
 	until = time_after(until, start) ? until : start;
 	until += (DISTRUST + 1) * (jiffies - start);
 	if (time_after(until, READ_ONCE(distrust_until)))
 		WRITE_ONCE(distrust_until, until);
+}
+
+/* A member waited since @start in vain: that is the heap's affair alone. */
+static void have_waited_for_own(struct gc_pressed *p, unsigned long start)
+{
+	unsigned long until = jiffies + DISTRUST * (jiffies - start);
+
+	if (time_after(until, READ_ONCE(p->distrust_until)))
+		WRITE_ONCE(p->distrust_until, until);
+}
+
+/*
+ * Others ask it at the same time, and the kernel does not come often before it kills: then
+ * the lock is tried for some time, once in a call.
+ */
+static bool lock_pressed(struct gc_pressed *p, bool need, gfp_t gfp, bool *wait)
+{
+	unsigned long until = READ_ONCE(distrust_until), start = jiffies;
+
+	if (mutex_trylock(&p->lock))
+		return true;
+	if (!need || !*wait || !may_be_late(gfp) || !trusting())
+		return false;
+	if (gc_lock_within_reason(&p->lock))
+		return true;
+	*wait = false;
+	have_waited(start, until);
+	return false;
 }
 
 /* Whoever it is that wants memory: it takes a short time. */
@@ -395,23 +465,32 @@ static unsigned long ask(struct gc_pressed *p, unsigned long nr, bool need)
 static unsigned long shrink(struct gc_pressed *p, unsigned long nr, bool need, gfp_t gfp,
 			    bool *wait)
 {
-	unsigned long before = atomic_long_read(&p->released), done = 0;
-	unsigned long until = READ_ONCE(distrust_until), start = jiffies;
-	bool waits = false;
+	unsigned long before, until, start, done = 0;
+	enum patience patience = HASTE;
 
-	if (!mutex_trylock(&p->lock))
+	if (!lock_pressed(p, need, gfp, wait))
 		return 0;
+	before = atomic_long_read(&p->released);
+	until = READ_ONCE(distrust_until);
+	start = jiffies;
 	if (p->ended)
 		goto unlock;
 	done = ask(p, nr, need);
-	waits = *wait && !done && READ_ONCE(p->pressing) && may_wait(p, gfp);
+	if (*wait && !done && READ_ONCE(p->pressing))
+		patience = patience_of(p, need, gfp);
 unlock:
 	mutex_unlock(&p->lock);
-	if (!waits)
+	if (patience == HASTE)
 		return done;
 	*wait = false;
-	done = pressed_wait(p, before, start);
-	have_waited(start, until, done);
+	pressed_wait(p, start, patience);
+	done = atomic_long_read(&p->released) - before;
+	if (done >= LEAST)
+		return done;
+	if (patience == STRANGER)
+		have_waited(start, until);
+	else
+		have_waited_for_own(p, start);
 	return done;
 }
 
@@ -533,11 +612,6 @@ static unsigned int least_of(const struct way *way)
 		if (way->pages[i] < way->pages[least])
 			least = i;
 	return least;
-}
-
-static bool is_distrusted(const struct gc_pressed *p)
-{
-	return time_before(jiffies, READ_ONCE(p->distrust_until));
 }
 
 /* The list's lock is held: no heap that is in the list ends. */
