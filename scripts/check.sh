@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # check.sh: make check.  Without KERNEL: the checks that need no machine, all tests
-# on the debug kernel and on the stock 6.1, those that are about preemption once more
+# on the stock 6.1, most on the debug kernel, those that are about preemption once more
 # on 6.1 as a realtime kernel and with preempt=full (there with two NUMA nodes, and with the
 # world stopped while objects are marked), and a few on the newest kernel.
 # KERNEL names others, in a list; TESTS="test_stop test_map" some programs.
@@ -34,16 +34,16 @@ test_concurrent test_generations'
 # others.
 newest='test_frames test_lent test_consent test_ends'
 
-# Seconds on the debug kernel, by which its programs are shared out; others take ten.
-# KUnit goes before the first share.
-long='test_enomem=180 test_roots=155 test_hosts=145 test_fail_nth=135 test_oom=120
-test_pressure=110 test_threads=105 test_fork=95 test_release=90 test_eintr=80 test_cache=75
-test_storm=70 test_generations=100 test_waiting=65 test_abi=55 test_hotplug=55 test_slab=55
-test_concurrent=90 test_vma=50 test_stats=40 test_life=35 test_running=35 test_refused=35
-test_unmapped=35 test_heaps=30 test_dlopen=25 test_fragmentation=25 test_memory=25
-test_descriptor=25 test_bounded=20 test_ends=20 test_garbage=20 test_limit=20 test_users=20
-test_held=15 test_helped=40'
-kunit=110
+# What is about other programs and libraries in the process rather than about the kernel,
+# and takes minutes on the debug kernel.
+elsewhere='test_hosts test_dlopen test_environment test_fragmentation'
+
+# What is about marking, and whom slots belong to: there the module checks itself on the debug
+# kernel (verify, poison), which takes half as long again.  The rest is about memory and calls.
+marking='test_bss test_cache test_checks test_concurrent test_consent test_ends test_fork
+test_frames test_garbage test_generations test_heaps test_held test_helped test_join test_lent
+test_members test_pool test_roots test_running test_scan_all test_scarce_roots test_slab
+test_still test_storm test_threads test_numa test_proc test_open test_unmapped'
 
 # programs: those of TESTS, or all
 programs()
@@ -58,19 +58,13 @@ programs()
 # some LIST: those of the list that are to run
 some()
 {
-	programs | grep -x -F -f <(tr ' ' '\n' <<< "$1") || true
+	programs | grep -x -F -f <(tr -s ' ' '\n' <<< "$1") || true
 }
 
-# share PART: programs for one of two machines, the longest first
-share()
+# others LIST: the rest of them
+others()
 {
-	programs | awk -v long="$long" '
-	BEGIN { n = split(long, pairs); for (i = 1; i <= n; i++) {
-			split(pairs[i], pair, "="); seconds[pair[1]] = pair[2] } }
-	{ print ($1 in seconds ? seconds[$1] : 10), $1 }' | sort -k1,1rn -k2 |
-	awk -v part="$1" -v kunit="$kunit" '
-	BEGIN { sum[1] = kunit }
-	{ to = sum[1] <= sum[2] ? 1 : 2; sum[to] += $1; if (to == part) print $2 }'
+	programs | grep -v -x -F -f <(tr -s ' ' '\n' <<< "$1") || true
 }
 
 # run_stage NAME COMMAND...: with a folder for logs, and results in there.
@@ -106,12 +100,16 @@ lane()
 	stage "$name" "$here/lane.sh" "$@" "$kernel" "$logs/$name" $programs
 }
 
-# lanes_of KERNEL: debug takes two machines, as it takes longest.
+# lanes_of KERNEL: debug takes two machines, as it takes longest.  Who names programs has
+# them all checked.
 lanes_of()
 {
-	if [ "$1" = debug ]; then
-		lane debug debug "$(share 1)"
-		lane debug2 debug "$(share 2)" --no-kunit --name debug
+	if [ "$1" = debug ] && [ "${TESTS-}" ]; then
+		lane debug debug "$(programs)"
+	elif [ "$1" = debug ]; then
+		lane debug debug "$(some "$marking")"
+		lane debug2 debug "$(others "$marking $elsewhere")" --no-kunit --unchecked \
+			--name debug
 	else
 		lane "$1" "$1" "$(programs)"
 	fi

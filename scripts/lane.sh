@@ -1,10 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# lane.sh [--no-kunit] [--name NAME] [--module PARAMETERS] KERNEL LOGS [PROGRAM]...:
+# lane.sh [--no-kunit] [--unchecked] [--name NAME] [--module PARAMETERS] KERNEL LOGS
+# [PROGRAM]...:
 # KUnit, kselftests, unloading and the search for leaks on one kernel.  Puts one line for
 # each case in LOGS/results: pass, fail or skip, the name, the log and the seconds, with
 # tabs between.  NAME is what the cases' names begin with, the kernel's unless given.
+# On the debug kernel the module checks itself, unless told not to.
 #
 # When the machine dies or hangs the step it was in has failed, and the rest is done
 # in another one: a single bug costs a single result.  Nothing has a limit but for
@@ -15,11 +17,13 @@ here=$(dirname "$(realpath "$0")")
 . "$here/packages.sh"
 
 kunit=kunit
+checks='verify=1 poison=1'
 name=
 parameters=
 while :; do
 	case $1 in
 	--no-kunit) kunit= ;;
+	--unchecked) checks= ;;
 	--name) name=$2; shift ;;
 	--module) parameters=$2; shift ;;
 	*) break ;;
@@ -36,9 +40,8 @@ mkdir -p "$logs"
 
 options=(--kernel "$kernel")
 # Who writes to free memory on purpose has nothing to learn from poison.
-checks='verify=1 poison=1'
 [ "$*" != fuzz ] || checks=verify=1
-[ "$kernel" != debug ] || parameters="$parameters $checks"
+[ "$kernel" != debug ] || parameters="$parameters${checks:+ $checks}"
 [ "$kernel" != debug ] || options+=(${kunit:+--kunit})
 [ -z "$parameters" ] || options+=(--module "$parameters")
 "$here/kernel.sh" "$kernel" > "$logs/kernel"

@@ -93,6 +93,15 @@ helper long scaled(long count)
 	return release_has("-gcheap") ? (count + 9) / 10 : count;
 }
 
+/*
+ * How often something is tried that may go wrong at one moment in many: torture and the fuzzer
+ * have more time for it.
+ */
+helper long repeated(long times)
+{
+	return release_has("-gcheap") ? (times + 29) / 30 : (times + 1) / 2;
+}
+
 /* An address that the collector does not take for one */
 helper uintptr_t hide(const void *object)
 {

@@ -397,7 +397,7 @@ TEST(slabs_are_recalled_at_any_instruction_of_an_allocation_in_place)
 
 	ASSERT_NE(NULL, heap);
 	collector_begin(heap, 32);
-	recall_at_each(1, ROW, true);
+	recall_at_each(on_debug_kernel() ? 3 : 1, ROW, true);
 	collector_end();
 	gcheap_close(heap);
 }
@@ -408,7 +408,7 @@ TEST(slabs_are_recalled_while_a_thread_goes_on_to_the_next_row)
 
 	ASSERT_NE(NULL, heap);
 	collector_begin(heap, 32);
-	recall_at_each(on_debug_kernel() ? 5 : 1, NO_ROW, true);
+	recall_at_each(on_debug_kernel() ? 17 : 1, NO_ROW, true);
 	collector_end();
 	gcheap_close(heap);
 }
@@ -419,7 +419,7 @@ TEST(slabs_are_recalled_while_a_thread_gets_some)
 
 	ASSERT_NE(NULL, heap);
 	collector_begin(heap, 48);
-	recall_at_each(on_debug_kernel() ? 101 : 29, NO_SLABS, false);
+	recall_at_each(on_debug_kernel() ? 211 : 29, NO_SLABS, false);
 	collector_end();
 	gcheap_close(heap);
 }
@@ -482,7 +482,7 @@ static bool child_ends_without_harm(size_t size, enum at_hand what,
 /* A word has so many slots, or fewer, where the next row is of another slab. */
 TEST(child_of_vfork_may_end_at_any_instruction_of_an_allocation)
 {
-	long at, stride = on_debug_kernel() ? 7 : 1;
+	long at, stride = on_debug_kernel() ? 29 : 1;
 
 	for (at = 0; child_ends_without_harm(32, NO_ROW, act_allocate, at); at += stride)
 		;
@@ -497,7 +497,7 @@ TEST(child_of_vfork_may_end_at_any_instruction_of_an_allocation)
 
 TEST(child_of_vfork_may_end_at_any_instruction_of_emptying_its_bins)
 {
-	long at, stride = on_debug_kernel() ? 7 : 1;
+	long at, stride = on_debug_kernel() ? 29 : 1;
 
 	for (at = 0; at < EMPTYING; at += stride)
 		EXPECT_TRUE(child_ends_without_harm(32, ROW, gcheap_thread_release, at));
@@ -632,6 +632,8 @@ struct raw {
 	pid_t tid;
 	int ask[2];
 	int answer[2];
+	/* in memory that is shared with children: no page is copied for it */
+	char *heard;
 };
 
 /* A REFILL that tells of @told */
@@ -681,7 +683,7 @@ static void *run_raw(void *arg)
 	back.start = raw->told->slab.start;
 	raw->tid = gettid();
 	say(raw->answer[1]);
-	hear(raw->ask[0]);
+	must(read(raw->ask[0], raw->heard, 1) == 1);
 	raw->err = call(raw->fd, GCHEAP_IOC_RELEASE, &release);
 	return NULL;
 }
@@ -711,6 +713,8 @@ FIXTURE_SETUP(raw)
 	ASSERT_EQ(0, mprotect(self->raw.told, 64 * KIB, PROT_READ | PROT_WRITE));
 	ASSERT_EQ(0, pipe(self->raw.ask));
 	ASSERT_EQ(0, pipe(self->raw.answer));
+	self->raw.heard = shared_page();
+	*self->raw.heard = 0;
 }
 
 FIXTURE_TEARDOWN(raw)
@@ -1024,7 +1028,7 @@ static void let_fail(pid_t tid, int nth)
 	write_file(path, text);
 }
 
-/* Before that it reads what it is told by a pipe. */
+/* Before that it reads what it is told by a pipe, which is copied to it. */
 TEST_F(raw, who_can_be_told_only_with_more_memory_gets_it)
 {
 	pid_t child;

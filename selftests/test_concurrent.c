@@ -103,7 +103,7 @@ static void *mover_main(void *arg)
 
 static void collect_for_a_while(struct table *table)
 {
-	int nr = on_debug_kernel() ? 8 : 40;
+	int nr = on_debug_kernel() ? 4 : 20;
 	uint64_t moves;
 
 	while (nr--) {
@@ -306,7 +306,7 @@ static void set_budget(const char *us)
  */
 TEST_F(moving, collector_that_is_killed_leaves_the_rest_to_others)
 {
-	int nr = on_debug_kernel() ? 5 : 20;
+	int nr = on_debug_kernel() ? 3 : 20;
 	uint64_t moves;
 	pid_t child;
 

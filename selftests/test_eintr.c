@@ -846,7 +846,7 @@ TEST_F(eintr, is_not_seen_by_who_sleeps)
 	for (i = 0; i < ARRAY_SIZE(calls); i++)
 		if (start_sleeper(&s[i], &calls[i], &ages))
 			await_blocked(pid, s[i].tid, calls[i].number);
-	for (n = scaled(collections()); n; n--)
+	for (n = repeated(collections()); n; n--)
 		must(!gcheap_collect(self->heap));
 	for (i = 0; i < ARRAY_SIZE(calls); i++) {
 		if (!s[i].tid)
@@ -911,7 +911,7 @@ TEST_F(eintr, is_not_seen_in_another_process)
 		_exit(KSFT_PASS);
 	}
 	await_blocked(pid, pid, SYS_read);
-	for (i = scaled(1000); i; i--)
+	for (i = repeated(1000); i; i--)
 		must(!gcheap_collect(self->heap));
 	EXPECT_EQ(SYS_read, blocked_in(pid, pid));
 	count_event(s);
@@ -963,7 +963,7 @@ TEST_F(eintr, is_not_seen_by_threads_that_make_calls_all_the_time)
 		ASSERT_EQ(0, pipe2(fds[i], O_CLOEXEC));
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL, run_pinger, fds[i]));
 	}
-	for (i = scaled(1000); i; i--)
+	for (i = repeated(1000); i; i--)
 		must(!gcheap_collect(self->heap));
 	stop = true;
 	for (i = 0; i < 4; i++) {

@@ -163,7 +163,7 @@ TEST_F(fork, a_program_with_threads_may_fork)
 
 	for (i = 0; i < 3; i++)
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL, run_allocator, self->heap));
-	for (i = 0; i < scaled(100); i++) {
+	for (i = 0; i < repeated(100); i++) {
 		pid_t pid = variant->fork();
 
 		if (!pid) {
@@ -197,7 +197,7 @@ TEST_F(fork, the_childs_garbage_goes_when_it_exits)
 
 TEST_F(fork, a_child_killed_in_the_middle_leaves_a_whole_heap)
 {
-	long count = scaled(1000), i;
+	long count = repeated(1000), i;
 
 	keep_objects(self->heap, 1, count);
 	for (i = 0; i < 20; i++) {
@@ -387,7 +387,7 @@ TEST_F(fork, a_process_that_is_stopped_keeps_its_objects)
 /* Children that are born, and die, in the middle of stops */
 TEST_F(fork, may_happen_while_the_world_stops)
 {
-	long i, count = scaled(500);
+	long i, count = repeated(500);
 	pid_t mothers[3];
 	int m;
 

@@ -137,7 +137,7 @@ static bool all_intact(const struct young *table)
 /* Minor collections in each case */
 static uint64_t enough(void)
 {
-	return on_debug_kernel() ? 4 : 10;
+	return on_debug_kernel() ? 2 : 6;
 }
 
 /* Where there are no minor collections, as many of the other kind will do. */

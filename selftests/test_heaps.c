@@ -66,7 +66,7 @@ static void *run_worker(void *arg)
 {
 	const struct worker *worker = arg;
 
-	work_on(worker->heaps, worker->nr, worker->seed, scaled(300));
+	work_on(worker->heaps, worker->nr, worker->seed, repeated(300));
 	return NULL;
 }
 
@@ -152,7 +152,7 @@ static pid_t start_process(struct gcheap **heaps, int first, int nr, uint64_t se
 	for (i = 0; i < HEAPS; i++)
 		if (i < first || i >= first + nr)
 			gcheap_close(heaps[i]);
-	work_on(heaps + first, nr, seed, scaled(300));
+	work_on(heaps + first, nr, seed, repeated(300));
 	_exit(KSFT_PASS);
 }
 
@@ -163,7 +163,7 @@ TEST_F(heaps, are_collected_by_processes_that_share_them)
 
 	for (i = 0; i < ARRAY_SIZE(pids); i++)
 		pids[i] = start_process(self->heaps, 0, HEAPS, 1000000 * i);
-	work_on(self->heaps, HEAPS, 9000000, scaled(300));
+	work_on(self->heaps, HEAPS, 9000000, repeated(300));
 	for (i = 0; i < ARRAY_SIZE(pids); i++)
 		EXPECT_TRUE(child_succeeded(pids[i]));
 }

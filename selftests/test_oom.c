@@ -44,14 +44,12 @@ FIXTURE_VARIANT_ADD(oom, with_tiny_objects) {
 	.percent = 100, .object_size = 8,
 };
 
-/* What takes long on the debug kernel is each object, however small it is. */
+/* The debug kernel takes long for each object, however small it is. */
 FIXTURE_SETUP(oom)
 {
 	struct gcheap_options options = { .percent = variant->percent };
 
-	self->size = HEAP_SIZE;
-	if (variant->object_size < 100 && on_debug_kernel())
-		self->size /= 2;
+	self->size = on_debug_kernel() ? HEAP_SIZE / 2 : HEAP_SIZE;
 	options.size = self->size;
 	self->heap = gcheap_open(&options);
 	ASSERT_NE(NULL, self->heap);
@@ -259,7 +257,7 @@ TEST_F(full, works_at_once_when_emptied_after_three_refusals)
 
 TEST_F(full, works_when_emptied_and_collected_after_many_refusals)
 {
-	struct failures failures = { self->heap, self->wanted, 1000 };
+	struct failures failures = { self->heap, self->wanted, scaled(1000) };
 
 	in_thread(fail_often, &failures);
 	in_thread(drop_chain, NULL);
@@ -277,7 +275,7 @@ static void alloc_until_it_works(void *arg)
 
 TEST_F(full, works_when_emptied_for_who_goes_on_trying)
 {
-	struct failures failures = { self->heap, self->wanted, 1000 };
+	struct failures failures = { self->heap, self->wanted, scaled(1000) };
 	uint64_t before;
 
 	in_thread(fail_often, &failures);

@@ -587,7 +587,7 @@ TEST(no_process_keeps_a_page_that_was_given_back)
 {
 	struct gcheap *heap = open_manual(64 * MIB);
 	struct show *show = shared_page();
-	long count = scaled(400), i;
+	long count = repeated(400), i;
 	pid_t pid;
 
 	ASSERT_NE(NULL, heap);

@@ -836,7 +836,7 @@ TEST(storage_is_a_root_where_the_program_sets_the_thread_pointer)
 	void *volatile *storage = (void *)map_private(STACK_SIZE);
 	void *record = (void *)(storage + 1000);
 	struct place place = { .where = storage + 999 };
-	long rounds = scaled(100);
+	long rounds = repeated(100);
 
 	if (!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE))
 		SKIP(return, "programs cannot set the thread pointer here");
@@ -998,7 +998,7 @@ static void keep_in_changing_pages(struct __test_metadata *_metadata, long round
 
 TEST(pages_are_roots_while_their_table_entries_change)
 {
-	keep_in_changing_pages(_metadata, scaled(100), 0);
+	keep_in_changing_pages(_metadata, repeated(100), 0);
 }
 
 /* One for the test, and one that a thread which is held may have half got */
@@ -1020,7 +1020,7 @@ TEST(huge_pages_are_roots_while_their_table_entries_change)
 {
 	if (!reserve_huge_pages())
 		SKIP(return, "no huge pages to be had");
-	keep_in_changing_pages(_metadata, scaled(500), MAP_HUGETLB);
+	keep_in_changing_pages(_metadata, repeated(500), MAP_HUGETLB);
 }
 
 int main(int argc, char **argv)

@@ -179,7 +179,7 @@ TEST(slots_not_yet_handed_out_stay_the_threads)
 	ASSERT_EQ(0, pthread_create(&thread, NULL, keep, &keeper));
 	while (!atomic_load(&keeper.begun))
 		ASSERT_EQ(0, gcheap_collect(keeper.heap));
-	for (i = 0; i < scaled(1000); i++)
+	for (i = 0; i < repeated(1000); i++)
 		ASSERT_EQ(0, gcheap_collect(keeper.heap));
 	atomic_store(&keeper.stop, true);
 	ASSERT_EQ(0, pthread_join(thread, NULL));

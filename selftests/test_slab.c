@@ -158,8 +158,11 @@ static const size_t reused_sizes[] = {
 
 static long count_of(size_t size)
 {
+	const long most = scaled(200000);
 	long count = scaled(4 * MIB) / size;
 
+	if (count > most)
+		return most;
 	return count < 4 ? 4 : count;
 }
 

@@ -497,7 +497,7 @@ TEST_F(stats, sums_hold_in_each_reading_while_threads_work)
 
 	for (i = 0; i < ARRAY_SIZE(threads); i++)
 		must(!pthread_create(&threads[i], NULL, work_on, &storm));
-	while (changes < scaled(3000)) {
+	while (changes < repeated(3000)) {
 		must(!gcheap_read_stats(self->heap, &stats));
 		must(are_consistent(&stats) && are_no_earlier(&stats, &last));
 		changes += stats.mallocs > last.mallocs;

@@ -260,7 +260,7 @@ TEST_F(storm, harms_nobody)
 	void *collections;
 	long i;
 
-	for (i = scaled(200); i; i--) {
+	for (i = repeated(200); i; i--) {
 		variant->act(self->heap);
 		ASSERT_TRUE(is_whole(list));
 		list = build(self->heap, i);

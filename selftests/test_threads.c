@@ -210,7 +210,7 @@ static void live_shortly(void *arg)
 
 TEST_F(threads, come_and_go)
 {
-	long i, count = scaled(SHORT_THREADS);
+	long i, count = repeated(SHORT_THREADS);
 	struct gcheap_stats stats;
 	pthread_t collector;
 
@@ -255,7 +255,7 @@ TEST_F(threads, are_born_while_the_world_stops)
 	for (i = 0; i < 3; i++)
 		ASSERT_EQ(0, pthread_create(&mothers[i], NULL, run_mother, NULL));
 	start_workers(self->heap, workers, scaled(ROUNDS) / 10);
-	for (i = 0; i < scaled(500); i++)
+	for (i = 0; i < repeated(500); i++)
 		ASSERT_EQ(0, gcheap_collect(self->heap));
 	stop = true;
 	for (i = 0; i < 3; i++)
@@ -285,12 +285,12 @@ TEST_F(threads, collect_all_at_once)
 	long i;
 
 	for (i = 0; i < THREADS; i++) {
-		workers[i] = (struct worker) { self->heap, i + 1, scaled(100), 0, 0 };
+		workers[i] = (struct worker) { self->heap, i + 1, repeated(100), 0, 0 };
 		ASSERT_EQ(0, pthread_create(&workers[i].thread, NULL, run_greedy, &workers[i]));
 	}
 	for (i = 0; i < THREADS; i++)
 		ASSERT_EQ(0, pthread_join(workers[i].thread, NULL));
-	EXPECT_EQ(THREADS * scaled(100), stats_of(self->heap).num_forced_gc);
+	EXPECT_EQ(THREADS * repeated(100), stats_of(self->heap).num_forced_gc);
 }
 
 /* Two heaps: a thread has a cache of slabs for each. */
@@ -302,7 +302,7 @@ TEST_F(threads, use_two_heaps_in_turn)
 	long i;
 
 	ASSERT_NE(NULL, other);
-	for (i = 0; i < scaled(1000); i++) {
+	for (i = 0; i < repeated(1000); i++) {
 		one = make_chain(self->heap, &state);
 		two = make_chain(other, &state);
 		if (i % 50 == 0) {
@@ -389,7 +389,7 @@ TEST(run_on_between_one_stop_and_the_next)
 	struct gcheap_options options = { .percent = -1 };
 	struct runner runners[2] = { { .naps = false }, { .naps = true } };
 	struct runner *witness = shared_page();
-	long i, seen, collections = scaled(2000);
+	long i, seen, collections = repeated(2000);
 	struct gcheap *heap;
 	pid_t pid;
 	int j;

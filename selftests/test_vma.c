@@ -448,7 +448,7 @@ TEST_F(vma, can_fault_and_drop_pages_while_collections_go_on)
 
 	ASSERT_EQ(0, pthread_create(&threads[0], NULL, run_dropper, self->base));
 	ASSERT_EQ(0, pthread_create(&threads[1], NULL, run_toucher, NULL));
-	for (i = 0; i < scaled(200); i++) {
+	for (i = 0; i < repeated(200); i++) {
 		ASSERT_NE(NULL, raw_alloc(self->fd, 5000));
 		ASSERT_EQ(0, raw_collect(self->fd));
 	}
@@ -469,7 +469,7 @@ TEST_F(vma, can_come_and_go_in_one_process_while_another_collects)
 			must(raw_map(self->fd) == self->base);
 			must(filled(self->middle - MIB, PAGE, 3));
 		}
-	for (i = 0; i < scaled(200); i++)
+	for (i = 0; i < repeated(200); i++)
 		ASSERT_EQ(0, raw_collect(self->fd));
 	EXPECT_EQ(0, kill(pid, SIGKILL));
 	EXPECT_TRUE(WIFSIGNALED(await_child(pid)));
