@@ -372,7 +372,7 @@ static int ioctl_stats(struct gc_heap *heap, union ioctl_args *args)
 	if (stats->flags)
 		return -EINVAL;
 	/* Who asks for none of them is told also where there is no memory. */
-	if (stats->classes) {
+	if (stats->classes && nr) {
 		classes = gc_shrink_alloc(SLAB_KINDS, sizeof(*classes));
 		if (!classes)
 			return -ENOMEM;

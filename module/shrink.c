@@ -32,6 +32,7 @@
  * refused memory or is about to be tries for some time; then the heap's lock, which is tried.
  * The work has the heap's lock alone, and does not wait for it for long.
  */
+#include <linux/hash.h>
 #include <linux/jiffies.h>
 #include <linux/kref.h>
 #include <linux/kthread.h>
@@ -68,7 +69,7 @@
 
 /*
  * How long a thread waits for a collection; and when that gave not even as much as one
- * call asks for, how many times as long nobody waits for any: else one user could have
+ * call asks for, how many times as long no stranger waits for any: else one user could have
  * others wait all the time, and would give nothing for it.  So much of that is forgiven.
  */
 #define PATIENCE	(5 * HZ)
@@ -109,8 +110,7 @@
  * @due: when it runs, in jiffies
  * @vain: that is later, and the last time it was, that was in vain
  * @released: pages that the works have given back
- * @distrust_until: until when its own threads, and those of other heaps that were refused
- *	memory, do not wait for it, in jiffies
+ * @distrust_until: until when threads of other heaps do not wait for it, in jiffies
  * @asked: the last call of gc_shrink_make_way() that asked it, by number
  */
 struct gc_pressed {
@@ -131,8 +131,18 @@ struct gc_pressed {
 	long asked;
 };
 
-/* Until when nobody waits, in jiffies, but for what is forgiven */
+/* Until when no stranger waits, in jiffies, but for what is forgiven */
 static unsigned long distrust_until = INITIAL_JIFFIES;
+
+/* Likewise threads of members, by process: what one waits for in vain is its own affair. */
+#define MEMBERS_BITS	6
+static unsigned long members_distrust[1 << MEMBERS_BITS] = {
+	[0 ... (1 << MEMBERS_BITS) - 1] = INITIAL_JIFFIES,
+};
+
+/* How many of them wait at a time */
+#define MEMBERS_WAITING	8
+static atomic_t members_waiting;
 
 static struct kmem_cache *cache;
 static struct list_lru list;
@@ -318,21 +328,52 @@ static void have_pressed(struct gc_pressed *p, bool need)
 	press_in(p, delay, need);
 }
 
-static bool trusting(void)
+/* In whose name a thread of a member waits; others that share the place do him no harm. */
+static unsigned long *own_distrust(void)
 {
-	return !time_before(jiffies + FORGIVEN, READ_ONCE(distrust_until));
+	return &members_distrust[hash_ptr(current->mm, MEMBERS_BITS)];
 }
 
-/* Whether the caller is a thread that can be kept waiting, and killed meanwhile */
-static bool may_be_late(gfp_t gfp)
+static bool trusting(const unsigned long *distrust)
 {
-	return gfp & __GFP_FS && !(gfp & __GFP_NORETRY) && current->mm &&
+	return !time_before(jiffies + FORGIVEN, READ_ONCE(*distrust));
+}
+
+/* Whoever waited since @start, when *@distrust was @until, has waited in vain. */
+static void have_waited(unsigned long *distrust, unsigned long start, unsigned long until)
+{
+	/* Who waited for the same adds nothing to it. */
+	until = time_after(until, start) ? until : start;
+	until += (DISTRUST + 1) * (jiffies - start);
+	if (time_after(until, READ_ONCE(*distrust)))
+		WRITE_ONCE(*distrust, until);
+}
+
+/**
+ * struct want - one call of scan()
+ * @gfp: as whom it wants memory
+ * @need: hardly anything else is left
+ * @waits: it may wait for a work, and has not yet
+ * @tries: likewise for the lock of a gc_pressed
+ */
+struct want {
+	gfp_t gfp;
+	bool need;
+	bool waits;
+	bool tries;
+};
+
+/* Whether the caller is a thread that can be kept waiting, and killed meanwhile */
+static bool may_be_late(const struct want *w)
+{
+	return w->gfp & __GFP_FS && !(w->gfp & __GFP_NORETRY) && current->mm &&
 	       !(current->flags & (PF_KTHREAD | PF_EXITING));
 }
 
-static bool is_distrusted(const struct gc_pressed *p)
+/* Whether somebody would be killed for what is refused: not so with GC_GFP */
+static bool is_last_resort(const struct want *w)
 {
-	return time_before(jiffies, READ_ONCE(p->distrust_until));
+	return w->need && !(w->gfp & __GFP_RETRY_MAYFAIL);
 }
 
 /*
@@ -354,26 +395,25 @@ static bool memory_is_accessible(void)
  * @MEMBER: one of a member, which would be killed otherwise
  *
  * That one is held while it sleeps here, as anywhere.  It may have locks that the collection
- * waits for: then both do for PATIENCE at most.  Where a refusal is not the end of the
- * process (GC_GFP), as mostly where the heap's own lock is held, it does not wait.
+ * waits for: then both do for PATIENCE at most.  Where the heap's own lock is held memory is
+ * mostly asked for with GC_GFP.
  */
 enum patience { HASTE, STRANGER, MEMBER };
 
 /* p->lock is held. */
-static enum patience patience_of(struct gc_pressed *p, bool need, gfp_t gfp)
+static enum patience patience_of(struct gc_pressed *p, const struct want *w)
 {
 	bool member;
 
-	if (!may_be_late(gfp))
+	if (!may_be_late(w))
 		return HASTE;
 	rcu_read_lock();
 	member = gc_member_find(p->heap->world, current->mm);
 	rcu_read_unlock();
 	if (!member)
-		return trusting() ? STRANGER : HASTE;
-	if (!need || gfp & __GFP_RETRY_MAYFAIL || is_distrusted(p))
-		return HASTE;
-	return memory_is_accessible() ? MEMBER : HASTE;
+		return trusting(&distrust_until) ? STRANGER : HASTE;
+	return is_last_resort(w) && trusting(own_distrust()) && memory_is_accessible() ?
+	       MEMBER : HASTE;
 }
 
 static bool is_over(const struct gc_pressed *p)
@@ -382,55 +422,64 @@ static bool is_over(const struct gc_pressed *p)
 	return !smp_load_acquire(&p->pressing);
 }
 
-/* Up to PATIENCE after @start; a member no longer than it is not in the collection's way. */
-static void pressed_wait(struct gc_pressed *p, unsigned long start, enum patience patience)
+/* Up to @end; a member no longer than it is not in the collection's way. */
+static void pressed_wait(struct gc_pressed *p, unsigned long end, enum patience patience)
 {
-	const unsigned long end = start + PATIENCE;
+	long left = end - jiffies;
 
-	do {
-		if (!time_before(jiffies, end))
-			return;
+	while (left > 0 && !is_over(p) && !fatal_signal_pending(current) &&
+	       (patience == STRANGER || memory_is_accessible())) {
 		wait_event_killable_timeout(pressed, is_over(p),
-					    min(end - jiffies, LOOK_AGAIN));
-	} while (!is_over(p) && !fatal_signal_pending(current) &&
-		 (patience == STRANGER || memory_is_accessible()));
+					    min_t(long, left, LOOK_AGAIN));
+		left = end - jiffies;
+	}
 }
 
-/* Strangers waited since @start in vain, when @until was so. */
-static void have_waited(unsigned long start, unsigned long until)
+/* So many at a time: they keep what they have locked, on 6.1 the kernel's list of shrinkers. */
+static void wait_as_member(struct gc_pressed *p, unsigned long end)
 {
-	/* Who waited for the same adds nothing to it. */
-	until = time_after(until, start) ? until : start;
-	until += (DISTRUST + 1) * (jiffies - start);
-	if (time_after(until, READ_ONCE(distrust_until)))
-		WRITE_ONCE(distrust_until, until);
+	if (atomic_add_unless(&members_waiting, 1, MEMBERS_WAITING)) {
+		pressed_wait(p, end, MEMBER);
+		atomic_dec(&members_waiting);
+	}
 }
 
-/* A member waited since @start in vain: that is the heap's affair alone. */
-static void have_waited_for_own(struct gc_pressed *p, unsigned long start)
+/* Returns how many pages the work has given back since it was @before. */
+static unsigned long wait_as(enum patience patience, struct gc_pressed *p, unsigned long before)
 {
-	unsigned long until = jiffies + DISTRUST * (jiffies - start);
+	unsigned long *distrust = patience == MEMBER ? own_distrust() : &distrust_until;
+	unsigned long until = READ_ONCE(*distrust), start = jiffies, done;
 
-	if (time_after(until, READ_ONCE(p->distrust_until)))
-		WRITE_ONCE(p->distrust_until, until);
+	if (patience == MEMBER)
+		wait_as_member(p, start + PATIENCE);
+	else
+		pressed_wait(p, start + PATIENCE, patience);
+	done = atomic_long_read(&p->released) - before;
+	if (done < (patience == MEMBER ? 1 : LEAST))
+		have_waited(distrust, start, until);
+	return done;
 }
 
 /*
  * Others ask it at the same time, and the kernel does not come often before it kills: then
  * the lock is tried for some time, once in a call.
  */
-static bool lock_pressed(struct gc_pressed *p, bool need, gfp_t gfp, bool *wait)
+static bool lock_pressed(struct gc_pressed *p, struct want *w)
 {
-	unsigned long until = READ_ONCE(distrust_until), start = jiffies;
+	unsigned long *distrust, until, start = jiffies;
 
 	if (mutex_trylock(&p->lock))
 		return true;
-	if (!need || !*wait || !may_be_late(gfp) || !trusting())
+	if (!w->tries || !may_be_late(w) || !is_last_resort(w))
+		return false;
+	w->tries = false;
+	distrust = own_distrust();
+	until = READ_ONCE(*distrust);
+	if (!trusting(distrust))
 		return false;
 	if (gc_lock_within_reason(&p->lock))
 		return true;
-	*wait = false;
-	have_waited(start, until);
+	have_waited(distrust, start, until);
 	return false;
 }
 
@@ -461,44 +510,35 @@ static unsigned long ask(struct gc_pressed *p, unsigned long nr, bool need)
 	return done;
 }
 
-/* Returns how many pages were given back; *@wait: may wait, and has not yet. */
-static unsigned long shrink(struct gc_pressed *p, unsigned long nr, bool need, gfp_t gfp,
-			    bool *wait)
+/* Returns how many pages were given back. */
+static unsigned long shrink(struct gc_pressed *p, unsigned long nr, struct want *w)
 {
-	unsigned long before, until, start, done = 0;
 	enum patience patience = HASTE;
+	unsigned long before, done = 0;
 
-	if (!lock_pressed(p, need, gfp, wait))
+	if (!lock_pressed(p, w))
 		return 0;
 	before = atomic_long_read(&p->released);
-	until = READ_ONCE(distrust_until);
-	start = jiffies;
 	if (p->ended)
 		goto unlock;
-	done = ask(p, nr, need);
-	if (*wait && !done && READ_ONCE(p->pressing))
-		patience = patience_of(p, need, gfp);
+	done = ask(p, nr, w->need);
+	if (w->waits && !done && READ_ONCE(p->pressing))
+		patience = patience_of(p, w);
 unlock:
 	mutex_unlock(&p->lock);
 	if (patience == HASTE)
 		return done;
-	*wait = false;
-	pressed_wait(p, start, patience);
-	done = atomic_long_read(&p->released) - before;
-	if (done >= LEAST)
-		return done;
-	if (patience == STRANGER)
-		have_waited(start, until);
-	else
-		have_waited_for_own(p, start);
-	return done;
+	w->waits = false;
+	return wait_as(patience, p, before);
 }
 
 static unsigned long scan(struct shrinker *unused, struct shrink_control *sc)
 {
+	struct want want = {
+		.gfp = sc->gfp_mask, .need = is_need(sc), .waits = true, .tries = true,
+	};
 	unsigned long nr = max(sc->nr_to_scan, LEAST), done = 0;
-	struct glance g = { .need = is_need(sc), .take = true };
-	bool wait = true;
+	struct glance g = { .need = want.need, .take = true };
 	unsigned int i;
 
 	/* Pairs with the release in gc_shrink_init(). */
@@ -507,8 +547,7 @@ static unsigned long scan(struct shrinker *unused, struct shrink_control *sc)
 	gc_lru_walk(&list, sc, look_at, &g);
 	for (i = 0; i < g.nr; i++) {
 		if (done < nr)
-			done += shrink(g.found[i], nr - done, g.need, sc->gfp_mask,
-				       &wait);
+			done += shrink(g.found[i], nr - done, &want);
 		kref_put(&g.found[i]->ref, pressed_free);
 	}
 	return done ? done : SHRINK_STOP;
@@ -612,6 +651,11 @@ static unsigned int least_of(const struct way *way)
 		if (way->pages[i] < way->pages[least])
 			least = i;
 	return least;
+}
+
+static bool is_distrusted(const struct gc_pressed *p)
+{
+	return time_before(jiffies, READ_ONCE(p->distrust_until));
 }
 
 /* The list's lock is held: no heap that is in the list ends. */

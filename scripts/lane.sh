@@ -40,7 +40,7 @@ mkdir -p "$logs"
 
 options=(--kernel "$kernel")
 # Who writes to free memory on purpose has nothing to learn from poison.
-[ "$*" != fuzz ] || checks=verify=1
+[ "$*" != fuzz ] || checks=${checks:+verify=1}
 [ "$kernel" != debug ] || parameters="$parameters${checks:+ $checks}"
 [ "$kernel" != debug ] || options+=(${kunit:+--kunit})
 [ -z "$parameters" ] || options+=(--module "$parameters")

@@ -706,7 +706,7 @@ TEST_F(pressure, of_a_process_on_the_machine_gets_its_own_garbage_back)
 {
 	size_t all;
 
-	leave_memory(some(192 * MIB));
+	leave_memory(some(320 * MIB));
 	all = available_memory();
 	EXPECT_TRUE(child_succeeded(start_with_own_garbage(all / 4 * 3, all / 4 * 3, false)));
 }
@@ -715,7 +715,7 @@ TEST_F(pressure, of_the_machine_gets_garbage_back)
 {
 	size_t all;
 
-	leave_memory(some(192 * MIB));
+	leave_memory(some(320 * MIB));
 	all = available_memory();
 	have_them_meet(_metadata, all / 4 * 3, touch, all / 4 * 3, false);
 }
@@ -724,7 +724,7 @@ TEST_F(pressure, of_a_heap_on_the_machine_gets_garbage_back)
 {
 	size_t all;
 
-	leave_memory(some(192 * MIB));
+	leave_memory(some(320 * MIB));
 	all = available_memory();
 	have_them_meet(_metadata, all / 4 * 3, fill_heap, all / 4 * 3, false);
 }
@@ -747,7 +747,7 @@ TEST_F(pressure, of_a_heap_does_not_end_where_processors_keep_memory_at_hand)
 	if (on_debug_kernel())
 		SKIP(return, "filling memory takes a minute there; others do so");
 
-	leave_memory(some(192 * MIB));
+	leave_memory(some(320 * MIB));
 	all = available_memory();
 	keep_at_hand(all / 8 * 3);
 	have_them_meet(_metadata, all / 4 * 3, fill_heap, all / 2, false);
@@ -760,7 +760,7 @@ TEST_F(pressure, of_the_machine_gets_back_what_lived_at_the_last_shortage)
 	if (on_debug_kernel())
 		SKIP(return, "filling memory takes a minute there; a container does it, too");
 
-	leave_memory(some(192 * MIB));
+	leave_memory(some(320 * MIB));
 	all = available_memory();
 	have_them_meet_late(_metadata, all / 4 * 3, touch, all / 4 * 3, false);
 }
@@ -778,7 +778,7 @@ TEST_F(pressure, of_another_heap_of_the_process_gets_garbage_back)
 {
 	pid_t pid;
 
-	leave_memory(some(192 * MIB));
+	leave_memory(some(320 * MIB));
 	pid = fork_child();
 	if (!pid)
 		want_beside_garbage(available_memory());

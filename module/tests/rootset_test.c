@@ -92,8 +92,9 @@ static void full_set_is_enospc_until_one_is_removed(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, gc_rootset_add(set, 8 * i, 8, NULL), 0);
 	KUNIT_EXPECT_EQ(test, gc_rootset_add(set, 8 * i, 8, NULL), -ENOSPC);
 	KUNIT_EXPECT_EQ(test, gc_rootset_add(set, 8, 8, NULL), -EEXIST);
+	/* It has counted what there is. */
 	copy = managed(test, gc_rootset_copy(set));
-	KUNIT_EXPECT_EQ(test, gc_rootset_add(copy, 8 * i, 8, NULL), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, copy->nr, 100);
 	KUNIT_ASSERT_EQ(test, gc_rootset_del(set, 8), 0);
 	KUNIT_EXPECT_EQ(test, gc_rootset_add(set, 8 * i, 8, NULL), 0);
 	KUNIT_EXPECT_EQ(test, gc_rootset_add(set, 8, 8, NULL), -ENOSPC);
