@@ -40,10 +40,10 @@ elsewhere='test_hosts test_dlopen test_environment test_fragmentation'
 
 # What is about marking, and whom slots belong to: there the module checks itself on the debug
 # kernel (verify, poison), which takes half as long again.  The rest is about memory and calls.
-marking='test_bss test_cache test_checks test_concurrent test_consent test_ends test_fail_nth test_fork
-test_frames test_garbage test_generations test_heaps test_held test_helped test_join test_lent
-test_members test_pool test_roots test_running test_scan_all test_scarce_roots test_slab
-test_still test_storm test_threads test_numa test_proc test_open test_unmapped'
+marking='test_bss test_cache test_checks test_concurrent test_consent test_ends test_fail_nth
+test_frames test_generations test_heaps test_held test_helped test_lent test_numa test_pool
+test_roots test_running test_scan_all test_scarce_roots test_slab test_still test_storm
+test_threads'
 
 # programs: those of TESTS, or all
 programs()
