@@ -724,6 +724,9 @@ TEST_F(pressure, of_a_heap_on_the_machine_gets_garbage_back)
 {
 	size_t all;
 
+	if (on_debug_kernel())
+		SKIP(return, "filling memory takes minutes there; a container does it, too");
+
 	leave_memory(some(320 * MIB));
 	all = available_memory();
 	have_them_meet(_metadata, all / 4 * 3, fill_heap, all / 4 * 3, false);
@@ -777,6 +780,9 @@ static void want_beside_garbage(size_t all)
 TEST_F(pressure, of_another_heap_of_the_process_gets_garbage_back)
 {
 	pid_t pid;
+
+	if (on_debug_kernel())
+		SKIP(return, "filling memory takes minutes there; others do so");
 
 	leave_memory(some(320 * MIB));
 	pid = fork_child();
