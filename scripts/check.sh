@@ -45,6 +45,9 @@ test_frames test_generations test_heaps test_held test_helped test_lent test_num
 test_roots test_running test_scan_all test_scarce_roots test_slab test_still test_storm
 test_threads'
 
+# Who leaves little of the machine's memory takes huge pages for it: while there are some.
+early=test_pressure
+
 # programs: those of TESTS, or all
 programs()
 {
@@ -108,8 +111,8 @@ lanes_of()
 		lane debug debug "$(programs)"
 	elif [ "$1" = debug ]; then
 		lane debug debug "$(some "$marking")"
-		lane debug2 debug "$(others "$marking $elsewhere")" --no-kunit --unchecked \
-			--name debug
+		lane debug2 debug "$(some "$early"; others "$marking $elsewhere $early")" \
+			--no-kunit --unchecked --name debug
 	else
 		lane "$1" "$1" "$(programs)"
 	fi
