@@ -956,6 +956,29 @@ TEST_F(faults, all_the_time_refuse_and_lose_nothing)
 	books_must_be_right(self->heap);
 }
 
+/* The sums need no memory; what is told of classes does. */
+TEST_F(faults, keep_no_statistics_from_who_asks_for_sums)
+{
+	struct gcheap_class_stats classes[8];
+	struct gcheap_ioc_stats sums = { .size = sizeof(sums) };
+	struct gcheap_ioc_stats all = {
+		.size = sizeof(all), .classes = (uintptr_t)classes,
+		.class_capacity = ARRAY_SIZE(classes),
+	};
+	int fd = gcheap_fd(self->heap), sums_err, all_err;
+
+	faults_of_a_hundred(variant->kind, 100);
+	faults_begin();
+	sums_err = call(fd, GCHEAP_IOC_STATS, &sums);
+	all_err = call(fd, GCHEAP_IOC_STATS, &all);
+	faults_end();
+	EXPECT_EQ(0, sums_err);
+	EXPECT_LT(0, sums.heap_sys);
+	/* That would be a page only where there is no slab with room. */
+	if (!strcmp(variant->kind, FAULTS "failslab/"))
+		EXPECT_EQ(ENOMEM, all_err);
+}
+
 /* Objects come and go, and any of the calls for it may fail. */
 static void come_and_go(struct gcheap *heap, unsigned int random)
 {

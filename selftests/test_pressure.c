@@ -401,15 +401,23 @@ static __attribute__((noreturn)) void await_taking(struct meeting *meeting, stru
 	_exit(KSFT_PASS);
 }
 
-static pid_t start_owner(struct meeting *meeting, size_t bytes, bool grouped)
+/* A child, in the container or not */
+static pid_t fork_grouped(bool grouped)
 {
 	pid_t pid = fork_child();
+
+	if (!pid && grouped)
+		group_enter();
+	return pid;
+}
+
+static pid_t start_owner(struct meeting *meeting, size_t bytes, bool grouped)
+{
+	pid_t pid = fork_grouped(grouped);
 	struct gcheap *heap;
 
 	if (pid)
 		return pid;
-	if (grouped)
-		group_enter();
 	heap = heap_with_garbage(bytes);
 	must(stats_of(heap).heap_sys >= bytes);
 	meeting->ready = true;
@@ -421,13 +429,11 @@ static pid_t start_late_owner(struct meeting *meeting, size_t bytes, bool groupe
 {
 	struct gcheap_options options = { .percent = 100000 };
 	struct peak peak = { .bytes = bytes };
-	pid_t pid = fork_child();
+	pid_t pid = fork_grouped(grouped);
 	uint64_t num_gc;
 
 	if (pid)
 		return pid;
-	if (grouped)
-		group_enter();
 	peak.heap = gcheap_open(&options);
 	must(peak.heap);
 	in_thread(keep_peak, &peak);
@@ -464,12 +470,10 @@ static void fill_heap(const struct wish *wish)
 static pid_t start_other(void (*want)(const struct wish *wish), size_t bytes,
 			 const struct meeting *meeting, bool grouped)
 {
-	pid_t pid = fork_child();
+	pid_t pid = fork_grouped(grouped);
 
 	if (pid)
 		return pid;
-	if (grouped)
-		group_enter();
 	want(&(struct wish){ .bytes = bytes, .meeting = meeting });
 	_exit(KSFT_PASS);
 }
@@ -681,13 +685,11 @@ TEST_F(pressure, of_a_cgroup_that_slows_down_is_heard_in_time)
 /* Who wants memory has the garbage himself, in a heap that he does not allocate from now. */
 static pid_t start_with_own_garbage(size_t garbage, size_t wish, bool grouped)
 {
-	pid_t pid = fork_child();
+	pid_t pid = fork_grouped(grouped);
 	struct gcheap *heap;
 
 	if (pid)
 		return pid;
-	if (grouped)
-		group_enter();
 	heap = heap_with_garbage(garbage);
 	must(stats_of(heap).heap_sys >= garbage);
 	touch(&(struct wish){ .bytes = wish });
