@@ -10,8 +10,9 @@
  * would for a disk to take its pages: else it would find nothing, and the kernel would
  * kill somebody for memory that is garbage.  It does not wait for ever, nor twice, nor
  * when that was in vain lately for long, nor when the heap may be waiting for it: when it is
- * a thread of the kernel, in the middle of input and output, or of a member, but for one that
- * would be killed otherwise.
+ * a thread of the kernel, in the middle of input and output, or of a member.  One of a member
+ * waits all the same where its process would be killed otherwise, though no longer than it is
+ * seen to be in the way: what it has locked may keep both for that long.
  *
  * Works need threads, which the kernel makes when none is idle, and then it is the kernel
  * that wants memory.  So one thread is there for a heap at a time; others' works go on
@@ -134,15 +135,11 @@ struct gc_pressed {
 /* Until when no stranger waits, in jiffies, but for what is forgiven */
 static unsigned long distrust_until = INITIAL_JIFFIES;
 
-/* Likewise threads of members, by process: what one waits for in vain is its own affair. */
+/* Likewise threads of members, and who tries for a lock, by process: it is their own affair. */
 #define MEMBERS_BITS	6
 static unsigned long members_distrust[1 << MEMBERS_BITS] = {
 	[0 ... (1 << MEMBERS_BITS) - 1] = INITIAL_JIFFIES,
 };
-
-/* How many of them wait at a time */
-#define MEMBERS_WAITING	8
-static atomic_t members_waiting;
 
 static struct kmem_cache *cache;
 static struct list_lru list;
@@ -328,7 +325,7 @@ static void have_pressed(struct gc_pressed *p, bool need)
 	press_in(p, delay, need);
 }
 
-/* In whose name a thread of a member waits; others that share the place do him no harm. */
+/* Of the calling thread's process; another one may happen to share it, and its patience. */
 static unsigned long *own_distrust(void)
 {
 	return &members_distrust[hash_ptr(current->mm, MEMBERS_BITS)];
@@ -370,10 +367,13 @@ static bool may_be_late(const struct want *w)
 	       !(current->flags & (PF_KTHREAD | PF_EXITING));
 }
 
-/* Whether somebody would be killed for what is refused: not so with GC_GFP */
+/*
+ * Whether somebody would be killed for what is refused: not so with GC_GFP, nor where the
+ * kernel can swap for the caller.
+ */
 static bool is_last_resort(const struct want *w)
 {
-	return w->need && !(w->gfp & __GFP_RETRY_MAYFAIL);
+	return w->need && !(w->gfp & __GFP_RETRY_MAYFAIL) && gc_swap_room() < LEAST;
 }
 
 /*
@@ -423,39 +423,28 @@ static bool is_over(const struct gc_pressed *p)
 }
 
 /* Up to @end; a member no longer than it is not in the collection's way. */
-static void pressed_wait(struct gc_pressed *p, unsigned long end, enum patience patience)
+static void pressed_wait(struct gc_pressed *p, unsigned long end, bool member)
 {
 	long left = end - jiffies;
 
 	while (left > 0 && !is_over(p) && !fatal_signal_pending(current) &&
-	       (patience == STRANGER || memory_is_accessible())) {
+	       (!member || memory_is_accessible())) {
 		wait_event_killable_timeout(pressed, is_over(p),
 					    min_t(long, left, LOOK_AGAIN));
 		left = end - jiffies;
 	}
 }
 
-/* So many at a time: they keep what they have locked, on 6.1 the kernel's list of shrinkers. */
-static void wait_as_member(struct gc_pressed *p, unsigned long end)
-{
-	if (atomic_add_unless(&members_waiting, 1, MEMBERS_WAITING)) {
-		pressed_wait(p, end, MEMBER);
-		atomic_dec(&members_waiting);
-	}
-}
-
 /* Returns how many pages the work has given back since it was @before. */
 static unsigned long wait_as(enum patience patience, struct gc_pressed *p, unsigned long before)
 {
-	unsigned long *distrust = patience == MEMBER ? own_distrust() : &distrust_until;
+	const bool member = patience == MEMBER;
+	unsigned long *distrust = member ? own_distrust() : &distrust_until;
 	unsigned long until = READ_ONCE(*distrust), start = jiffies, done;
 
-	if (patience == MEMBER)
-		wait_as_member(p, start + PATIENCE);
-	else
-		pressed_wait(p, start + PATIENCE, patience);
+	pressed_wait(p, start + PATIENCE, member);
 	done = atomic_long_read(&p->released) - before;
-	if (done < (patience == MEMBER ? 1 : LEAST))
+	if (done < (member ? 1 : LEAST))
 		have_waited(distrust, start, until);
 	return done;
 }
@@ -474,9 +463,9 @@ static bool lock_pressed(struct gc_pressed *p, struct want *w)
 		return false;
 	w->tries = false;
 	distrust = own_distrust();
-	until = READ_ONCE(*distrust);
 	if (!trusting(distrust))
 		return false;
+	until = READ_ONCE(*distrust);
 	if (gc_lock_within_reason(&p->lock))
 		return true;
 	have_waited(distrust, start, until);

@@ -408,7 +408,7 @@ TEST(slabs_are_recalled_while_a_thread_goes_on_to_the_next_row)
 
 	ASSERT_NE(NULL, heap);
 	collector_begin(heap, 32);
-	recall_at_each(on_debug_kernel() ? 17 : 1, NO_ROW, true);
+	recall_at_each(on_debug_kernel() ? 9 : 1, NO_ROW, true);
 	collector_end();
 	gcheap_close(heap);
 }
@@ -482,7 +482,7 @@ static bool child_ends_without_harm(size_t size, enum at_hand what,
 /* A word has so many slots, or fewer, where the next row is of another slab. */
 TEST(child_of_vfork_may_end_at_any_instruction_of_an_allocation)
 {
-	long at, stride = on_debug_kernel() ? 29 : 1;
+	long at, stride = on_debug_kernel() ? 19 : 1;
 
 	for (at = 0; child_ends_without_harm(32, NO_ROW, act_allocate, at); at += stride)
 		;
@@ -497,7 +497,7 @@ TEST(child_of_vfork_may_end_at_any_instruction_of_an_allocation)
 
 TEST(child_of_vfork_may_end_at_any_instruction_of_emptying_its_bins)
 {
-	long at, stride = on_debug_kernel() ? 29 : 1;
+	long at, stride = on_debug_kernel() ? 19 : 1;
 
 	for (at = 0; at < EMPTYING; at += stride)
 		EXPECT_TRUE(child_ends_without_harm(32, ROW, gcheap_thread_release, at));
@@ -1028,7 +1028,7 @@ static void let_fail(pid_t tid, int nth)
 	write_file(path, text);
 }
 
-/* Before that it reads what it is told by a pipe, which is copied to it. */
+/* Before that it reads from a pipe: that it is copied to it is what may fail first. */
 TEST_F(raw, who_can_be_told_only_with_more_memory_gets_it)
 {
 	pid_t child;

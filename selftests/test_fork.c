@@ -197,7 +197,7 @@ TEST_F(fork, the_childs_garbage_goes_when_it_exits)
 
 TEST_F(fork, a_child_killed_in_the_middle_leaves_a_whole_heap)
 {
-	long count = repeated(1000), i;
+	long count = scaled(1000), i;
 
 	keep_objects(self->heap, 1, count);
 	for (i = 0; i < 20; i++) {

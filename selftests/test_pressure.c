@@ -4,6 +4,7 @@
  * cgroup is short of memory, and when the heap is left alone, it goes back.
  */
 #include <sys/mman.h>
+#include <sys/uio.h>
 
 #include "common.h"
 #include "group.h"
@@ -704,6 +705,55 @@ TEST_F(pressure, of_a_process_in_the_container_gets_its_own_garbage_back)
 	EXPECT_TRUE(child_succeeded(start_with_own_garbage(some(75 * MIB), some(75 * MIB), true)));
 }
 
+/* So many threads of one process that want memory at the same time, page by page */
+#define TOUCHERS	12
+
+static void *touch_part(void *part)
+{
+	const struct iovec *memory = part;
+	size_t offset;
+
+	for (offset = 0; offset < memory->iov_len; offset += 4096)
+		((volatile char *)memory->iov_base)[offset] = 1;
+	return NULL;
+}
+
+static void touch_together(size_t bytes)
+{
+	struct iovec parts[TOUCHERS];
+	pthread_t threads[TOUCHERS];
+	size_t part = bytes / TOUCHERS / 4096 * 4096;
+	char *memory = mmap(NULL, part * TOUCHERS, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int i;
+
+	must(memory != MAP_FAILED);
+	must(!madvise(memory, part * TOUCHERS, MADV_NOHUGEPAGE));
+	for (i = 0; i < TOUCHERS; i++) {
+		parts[i] = (struct iovec){ memory + i * part, part };
+		must(!pthread_create(&threads[i], NULL, touch_part, &parts[i]));
+	}
+	for (i = 0; i < TOUCHERS; i++)
+		must(!pthread_join(threads[i], NULL));
+}
+
+TEST_F(pressure, of_all_threads_of_a_process_gets_its_own_garbage_back)
+{
+	pid_t pid;
+
+	if (!group_make("memory.max", some(128 * MIB)))
+		SKIP(return, "no memory cgroup at /sys/fs/cgroup");
+	pid = fork_grouped(true);
+	if (!pid) {
+		struct gcheap *heap = heap_with_garbage(some(75 * MIB));
+
+		touch_together(some(75 * MIB));
+		must(gcheap_alloc(heap, 1000));
+		_exit(KSFT_PASS);
+	}
+	EXPECT_TRUE(child_succeeded(pid));
+}
+
 TEST_F(pressure, of_a_process_on_the_machine_gets_its_own_garbage_back)
 {
 	size_t all;
@@ -750,7 +800,7 @@ TEST_F(pressure, of_a_heap_does_not_end_where_processors_keep_memory_at_hand)
 	size_t all;
 
 	if (on_debug_kernel())
-		SKIP(return, "filling memory takes a minute there; others do so");
+		SKIP(return, "filling memory takes minutes there");
 
 	leave_memory(some(320 * MIB));
 	all = available_memory();
@@ -784,7 +834,7 @@ TEST_F(pressure, of_another_heap_of_the_process_gets_garbage_back)
 	pid_t pid;
 
 	if (on_debug_kernel())
-		SKIP(return, "filling memory takes minutes there; others do so");
+		SKIP(return, "filling memory takes minutes there");
 
 	leave_memory(some(320 * MIB));
 	pid = fork_child();

@@ -305,7 +305,7 @@ TEST_F(threads, use_two_heaps_in_turn)
 	for (i = 0; i < repeated(1000); i++) {
 		one = make_chain(self->heap, &state);
 		two = make_chain(other, &state);
-		if (i % 50 == 0) {
+		if (i % 10 == 0) {
 			ASSERT_EQ(0, gcheap_collect(self->heap));
 			ASSERT_EQ(0, gcheap_collect(other));
 		}
