@@ -88,6 +88,9 @@
 /* A look for what was written takes this part of the marking at most, or it is not worth it. */
 #define LOOKS_WORTH	4
 
+/* Of those that were written to, as many are enough to tell what there is on all. */
+#define SAMPLE_PAGES	256
+
 /* It is not known yet how long marking takes: but of so little, not long. */
 #define SMALL_BYTES	((u64)SZ_256K)
 
@@ -188,7 +191,7 @@ static void look_again(struct gc_heap *heap)
 
 	look(heap, true);
 	while (gc_dirty_take(&heap->dirty, &nr)) {
-		gc_mark_page(&c->marker, nr);
+		c->again += gc_mark_page(&c->marker, nr);
 		if (!(++pages % PART_PAGES))
 			cond_resched();
 	}
@@ -476,6 +479,7 @@ static void note_effort(struct gc_heap *heap)
 	u64 before = c->live + max(c->since, 0LL);
 
 	last->work = c->marker.scanned;
+	last->once = c->marker.scanned - min(c->again, c->marker.scanned);
 	/* The next time there may be nobody to help. */
 	last->mark_ns = c->mark_ns + c->cycle.concurrent_ns - c->aside_ns + c->helped_ns;
 	if (c->concurrent) {
@@ -567,17 +571,53 @@ static int spent(struct gc_heap *heap, u64 start, int err)
 	return judge(heap, err);
 }
 
-/* What was written to since the last one is where a minor one begins. */
+/* What is old on pages that were written to, about */
+static u64 words_written(struct gc_heap *heap)
+{
+	const struct gc_dirty *d = &heap->dirty;
+	unsigned long step = d->found / SAMPLE_PAGES + 1, i = 0, nr;
+	u64 words = 0;
+
+	for (nr = gc_dirty_next(d, 0); nr < d->room; nr = gc_dirty_next(d, nr + 1)) {
+		if (i++ % step)
+			continue;
+		words += gc_mark_page_words(&heap->collection->marker, nr);
+		cond_resched();
+	}
+	return words * step;
+}
+
+/* The kind is known. */
+static void expect(struct gc_heap *heap)
+{
+	struct gc_collection *c = heap->collection;
+	u64 work = heap->last[c->minor].work;
+
+	c->cycle.minor = c->minor;
+	c->work = work ? work : gc_heap_in_use(heap) / sizeof(long);
+}
+
+/*
+ * What was written to since the last one is where a minor one begins; or a full one, when
+ * that is nearly all.
+ */
 static int look_first(struct gc_heap *heap)
 {
 	struct gc_collection *c = heap->collection;
 	u64 start = ktime_get_ns();
+	bool pays;
 
 	look(heap, false);
-	c->looks = 1;
-	c->found = ULONG_MAX;
+	pays = gc_generations_pays(heap, words_written(heap));
+	if (pays) {
+		c->looks = 1;
+		c->found = ULONG_MAX;
+	} else {
+		gc_collection_make_full(heap);
+		expect(heap);
+	}
 	c->cycle.concurrent_ns += ktime_get_ns() - start;
-	return 1;
+	return pays ? 1 : pauses(heap);
 }
 
 /**
@@ -626,11 +666,9 @@ static int begin(struct gc_heap *heap, enum kind kind, bool beside)
 		.before = gc_slabs_allocated(&heap->slabs),
 		.goal = gc_heap_next(heap),
 		.forced = forced,
-		.minor = minor,
 	};
 	c->room = max(gc_heap_room(heap), ROOM_MIN);
-	c->work = heap->last[minor].work ? heap->last[minor].work :
-					   gc_heap_in_use(heap) / sizeof(long);
+	expect(heap);
 	err = minor ? look_first(heap) : pauses(heap);
 	return spent(heap, start, err);
 }
@@ -649,11 +687,12 @@ static int queue_rest(struct gc_collection *c)
 
 static bool queue_written(struct gc_heap *heap)
 {
+	struct gc_collection *c = heap->collection;
 	unsigned int most = PART_PAGES;
 	unsigned long nr;
 
 	while (most && gc_dirty_take(&heap->dirty, &nr)) {
-		gc_mark_page(&heap->collection->marker, nr);
+		c->again += gc_mark_page(&c->marker, nr);
 		most--;
 	}
 	return most < PART_PAGES;

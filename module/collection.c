@@ -67,6 +67,23 @@ int gc_collection_begin(struct gc_heap *heap, bool concurrent, bool minor)
 }
 
 /**
+ * gc_collection_make_full() - what is old is to be marked, too
+ * @heap: heap, whose minor collection has looked for what was written, and marked nothing yet
+ *
+ * Context: may sleep; heap's lock held, the world not stopped.
+ */
+void gc_collection_make_full(struct gc_heap *heap)
+{
+	struct gc_collection *c = heap->collection;
+
+	gc_slabs_unmark(&heap->slabs);
+	gc_dirty_forget(&heap->dirty);
+	c->minor = false;
+	c->old = 0;
+	c->marker.marked = 0;
+}
+
+/**
  * gc_collection_restart() - forget what was marked, and begin once more
  * @heap: heap that is being collected, the program having been stopped all the time
  *

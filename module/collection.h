@@ -35,6 +35,7 @@ struct gc_heap;
  * @aside_ns: sum of what looks and the reading of roots took
  * @took_ns: time that it took, without what the program ran meanwhile
  * @helped_ns: time that helpers took beside that
+ * @again: words that were to be looked at since they may have been written to
  * @old: bytes that were marked when it began
  * @freed: bytes ever reclaimed when it began
  * @since: gc_slabs.since when it began
@@ -60,6 +61,7 @@ struct gc_collection {
 	u64 aside_ns;
 	u64 took_ns;
 	u64 helped_ns;
+	u64 again;
 	u64 old;
 	u64 freed;
 	s64 since;
@@ -70,6 +72,7 @@ struct gc_collection {
 };
 
 int gc_collection_begin(struct gc_heap *heap, bool concurrent, bool minor);
+void gc_collection_make_full(struct gc_heap *heap);
 int gc_collection_restart(struct gc_heap *heap);
 void gc_collection_end(struct gc_heap *heap);
 void gc_collection_give_up(struct gc_heap *heap);

@@ -175,6 +175,31 @@ bool gc_dirty_take(struct gc_dirty *d, unsigned long *nr)
 	return true;
 }
 
+/**
+ * gc_dirty_next() - which page was written to
+ * @d: pages
+ * @nr: number of a page
+ *
+ * Context: heap's lock held.
+ *
+ * Return: the number of the first one from @nr on, or gc_dirty.room.
+ */
+unsigned long gc_dirty_next(const struct gc_dirty *d, unsigned long nr)
+{
+	return find_next_bit(d->written, d->room, nr);
+}
+
+/**
+ * gc_dirty_forget() - nothing is marked, so that it does not matter what was written so far
+ * @d: pages, which were looked at
+ *
+ * Context: heap's lock held.
+ */
+void gc_dirty_forget(struct gc_dirty *d)
+{
+	bitmap_zero(d->written, d->room);
+}
+
 static int resize(unsigned long **bits, unsigned long from, unsigned long to)
 {
 	unsigned long *larger = kvcalloc(BITS_TO_LONGS(to), sizeof(long), GC_GFP);
@@ -230,7 +255,7 @@ int gc_dirty_begin(struct gc_dirty *d, struct gc_pages *gp)
 	if (err)
 		return err;
 	gc_dirty_look(d, false);
-	bitmap_zero(d->written, d->room);
+	gc_dirty_forget(d);
 	return 0;
 }
 

@@ -47,5 +47,7 @@ void gc_dirty_end(struct gc_dirty *d);
 int gc_dirty_make_room(struct gc_dirty *d);
 void gc_dirty_look(struct gc_dirty *d, bool stopped);
 bool gc_dirty_take(struct gc_dirty *d, unsigned long *nr);
+unsigned long gc_dirty_next(const struct gc_dirty *d, unsigned long nr);
+void gc_dirty_forget(struct gc_dirty *d);
 
 #endif /* GCHEAP_DIRTY_H */

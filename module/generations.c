@@ -13,8 +13,9 @@
  *
  * A program whose new objects stay, or whose old ones go as fast as new ones, or are
  * written to all over, gets nothing out of minor collections.  The first is seen by a full
- * one; of others it is noted that it was not worth it, and a few full ones come before it is
- * tried again, each time more of them.
+ * one, and the last when a minor one begins, which then becomes a full one; of others it is
+ * noted that it was not worth it.  A few full ones come before it is tried again, each time
+ * more of them.
  *
  * Takes no lock, and waits for nobody: the caller holds the heap's.
  */
@@ -39,6 +40,9 @@
 
 /* A collection frees this part of what was allocated, or none of the kind is worth it. */
 #define FREED_PART	4
+
+/* What is written to is this part of what a full one looks at, or it is to be one. */
+#define WRITTEN_PART	2
 
 /* Minor ones take so many times what a full one does, before there is one again. */
 #define SINCE_MOST	2
@@ -87,6 +91,23 @@ static void back_off(struct gc_generations *g)
 {
 	g->backoff = clamp(2 * g->backoff + 1, WAIT_MIN, WAIT_MAX);
 	g->wait = g->backoff;
+}
+
+/**
+ * gc_generations_pays() - whether a minor collection that has begun is to go on as that
+ * @heap: heap
+ * @words: what it has to look at of old objects, since it may have been written to
+ *
+ * Context: heap's lock held.
+ *
+ * Return: false when a full one takes little more than it would.
+ */
+bool gc_generations_pays(struct gc_heap *heap, u64 words)
+{
+	if (words <= heap->last[false].once / WRITTEN_PART)
+		return true;
+	back_off(&heap->generations);
+	return false;
 }
 
 static bool is_fruitful(const struct gc_collection *c, u64 freed)

@@ -42,6 +42,7 @@ extern bool gc_generational;
 bool gc_generations_minor(const struct gc_heap *heap);
 bool gc_generations_wanted(const struct gc_heap *heap, const struct gc_collection *c,
 			   u64 marked);
+bool gc_generations_pays(struct gc_heap *heap, u64 words);
 void gc_generations_learn(struct gc_heap *heap, const struct gc_collection *c);
 
 #endif /* GCHEAP_GENERATIONS_H */

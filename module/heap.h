@@ -87,6 +87,7 @@ struct gc_scavenger {
 /**
  * struct gc_effort - what a collection took
  * @work: words that it has looked at
+ * @once: without those that were looked at again, since they may have been written to
  * @mark_ns: how long marking from object to object took, with the world stopped or not
  * @beside: bytes that the program has allocated beside it
  * @look_ns: how long the last pause of the last one that the program ran beside has
@@ -94,6 +95,7 @@ struct gc_scavenger {
  */
 struct gc_effort {
 	u64 work;
+	u64 once;
 	u64 mark_ns;
 	u64 beside;
 	u64 look_ns;

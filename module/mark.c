@@ -751,25 +751,19 @@ static void queue_part(struct gc_marker *m, const struct gc_slab *slab,
 		m->next = push(m, m->next, words, piece / sizeof(long));
 }
 
-/**
- * gc_mark_page() - what is marked on a page is to be looked at once more
- * @m: marker
- * @nr: number of the page, where somebody may have written
- *
+/*
  * Of an object that is on other pages too, only what is on this one.  Those that lie side by
- * side are looked at in one go.
- *
- * Context: heap's lock held.
+ * side are one run.  Returns the words in them; @queue: they are to be looked at.
  */
-void gc_mark_page(struct gc_marker *m, unsigned long nr)
+static __always_inline size_t marked_runs(struct gc_marker *m, unsigned long nr, bool queue)
 {
+	size_t from, to, size, first, past, words = 0;
 	struct gc_slab *slab;
-	size_t from, to, size;
 	unsigned long i, end;
 
 	slab = nr < m->gs->pages.frontier ? gc_pages_slab(&m->gs->pages, nr) : NULL;
 	if (!slab || slab->noscan)
-		return;
+		return 0;
 	from = (nr << PAGE_SHIFT) - slab->offset;
 	to = from + PAGE_SIZE;
 	size = slab->object_size;
@@ -778,8 +772,41 @@ void gc_mark_page(struct gc_marker *m, unsigned long nr)
 		end = find_next_zero_bit(gc_slab_mark_bits(slab), slab->slots, i);
 		if (i >= slab->slots || i * size >= to)
 			break;
-		queue_part(m, slab, max(i * size, from), min(end * size, to));
+		first = max(i * size, from);
+		past = min(end * size, to);
+		words += (past - first) / sizeof(long);
+		if (queue)
+			queue_part(m, slab, first, past);
 	}
+	return words;
+}
+
+/**
+ * gc_mark_page() - what is marked on a page is to be looked at once more
+ * @m: marker
+ * @nr: number of the page, where somebody may have written
+ *
+ * Context: heap's lock held.
+ *
+ * Return: words.
+ */
+size_t gc_mark_page(struct gc_marker *m, unsigned long nr)
+{
+	return marked_runs(m, nr, true);
+}
+
+/**
+ * gc_mark_page_words() - how much gc_mark_page() would have looked at
+ * @m: marker
+ * @nr: number of the page
+ *
+ * Context: heap's lock held.
+ *
+ * Return: words.
+ */
+size_t gc_mark_page_words(struct gc_marker *m, unsigned long nr)
+{
+	return marked_runs(m, nr, false);
 }
 
 /**

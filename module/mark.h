@@ -78,7 +78,8 @@ void gc_marker_destroy(struct gc_marker *m);
 void gc_mark_words(struct gc_marker *m, const unsigned long *words, size_t nr);
 void gc_mark_words_and_ends(struct gc_marker *m, const unsigned long *words,
 			    size_t nr);
-void gc_mark_page(struct gc_marker *m, unsigned long nr);
+size_t gc_mark_page(struct gc_marker *m, unsigned long nr);
+size_t gc_mark_page_words(struct gc_marker *m, unsigned long nr);
 bool gc_mark_some(struct gc_marker *m, unsigned long words);
 int gc_mark_drain(struct gc_marker *m);
 

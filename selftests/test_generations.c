@@ -5,7 +5,9 @@
  * lost by that, whichever way the reference was stored, and nothing stays for ever.
  *
  * A table of references to objects is old, and its objects are replaced by young ones,
- * which nothing else refers to, while garbage is made all the time.
+ * which nothing else refers to, while garbage is made all the time.  That is of another
+ * size, and for some time only a part of the table changes: minor collections are for
+ * programs that leave most of what is old alone.
  */
 #include "objects.h"
 
@@ -14,6 +16,10 @@
 
 /* Of so many objects one goes into the table; the others are garbage at once. */
 #define GARBAGE		16
+#define GARBAGE_SIZE	(2 * OBJECT_SIZE)
+
+/* Between two collections one of so many parts of the table changes. */
+#define PARTS		16
 
 /**
  * struct young - one table, and what was seen of its heap's collections
@@ -111,12 +117,13 @@ static void look_at_collections(struct young *table)
 static void make_garbage(struct young *table, unsigned int nr)
 {
 	while (nr--)
-		must(gcheap_alloc(table->heap, OBJECT_SIZE));
+		must(gcheap_alloc(table->heap, GARBAGE_SIZE));
 }
 
 static void replace_one(struct young *table, store_fn store, uint64_t *state)
 {
-	size_t i = draw(state) % table->nr;
+	size_t part = table->nr / PARTS;
+	size_t i = table->seen % PARTS * part + draw(state) % part;
 
 	store(&table->at[i], object_new(table->heap, i + 1));
 }
@@ -280,6 +287,28 @@ TEST_F(young, nothing_is_lost_by_reading_directly_from_a_disk_into_old_objects)
 		SKIP(return, "no disk: GCHEAP_DISK is not set");
 	replace_slowly(&self->table, by_direct);
 	EXPECT_TRUE(all_intact(&self->table));
+}
+
+/* To look at all of that once more is what a full one does, and that finds more. */
+TEST_F(young, collections_are_full_ones_when_all_that_is_old_was_written_to)
+{
+	struct young *table = &self->table;
+	size_t i;
+
+	while (table->seen < 20) {
+		for (i = 0; i < table->nr; i++)
+			table->at[i]->check = scrambled(i + 1);
+		make_garbage(table, 1000);
+		look_at_collections(table);
+	}
+	EXPECT_EQ(0, table->minor);
+	/* And it was not for another reason. */
+	table->seen = stats_of(table->heap).num_gc;
+	while (there_are_minor_ones() && !table->minor && table->seen < 100) {
+		make_garbage(table, 1000);
+		look_at_collections(table);
+	}
+	EXPECT_TRUE(all_intact(table));
 }
 
 /* What one collection has left as old, the next one may not want to know. */

@@ -165,6 +165,20 @@ static void what_was_not_worth_it_is_tried_ever_less_often(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, full_ones_before_a_minor_one(&p), 3);
 }
 
+/* It has begun as a minor one. */
+static void what_has_most_to_look_at_again_is_a_full_one(struct kunit *test)
+{
+	struct past p = fruitful(test);
+
+	p.heap->last[false].once = SZ_8M;
+	KUNIT_EXPECT_TRUE(test, gc_generations_pays(p.heap, SZ_4M));
+	KUNIT_EXPECT_TRUE(test, next_is_minor(&p));
+	KUNIT_EXPECT_FALSE(test, gc_generations_pays(p.heap, SZ_4M + 1));
+	KUNIT_EXPECT_EQ(test, full_ones_before_a_minor_one(&p), 3);
+	KUNIT_EXPECT_FALSE(test, gc_generations_pays(p.heap, SZ_8M));
+	KUNIT_EXPECT_EQ(test, full_ones_before_a_minor_one(&p), 7);
+}
+
 static void collection_that_was_asked_for_says_nothing_of_what_is_due(struct kunit *test)
 {
 	struct past p = fruitful(test);
@@ -219,6 +233,7 @@ static struct kunit_case generations_cases[] = {
 	KUNIT_CASE(next_is_full_when_half_of_the_room_is_gone),
 	KUNIT_CASE(goal_is_that_of_the_full_one),
 	KUNIT_CASE(what_was_not_worth_it_is_tried_ever_less_often),
+	KUNIT_CASE(what_has_most_to_look_at_again_is_a_full_one),
 	KUNIT_CASE(collection_that_was_asked_for_says_nothing_of_what_is_due),
 	KUNIT_CASE(what_is_old_is_known_when_that_is_of_use),
 	KUNIT_CASE(next_is_full_where_a_limit_is_near),

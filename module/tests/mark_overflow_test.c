@@ -19,6 +19,7 @@
 #define gc_mark_words_and_ends	scarce_mark_words_and_ends
 #define gc_mark_drain		scarce_mark_drain
 #define gc_mark_page		scarce_mark_page
+#define gc_mark_page_words	scarce_mark_page_words
 #define gc_mark_some		scarce_mark_some
 #define gc_segments_push	scarce_segments_push
 #define gc_segments_pop		scarce_segments_pop
