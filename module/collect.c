@@ -614,6 +614,7 @@ static int look_first(struct gc_heap *heap)
 		c->found = ULONG_MAX;
 	} else {
 		gc_collection_make_full(heap);
+		c->cycle.dirty_pages = 0;
 		expect(heap);
 	}
 	c->cycle.concurrent_ns += ktime_get_ns() - start;

@@ -104,9 +104,12 @@ static void back_off(struct gc_generations *g)
  */
 bool gc_generations_pays(struct gc_heap *heap, u64 words)
 {
-	if (words <= heap->last[false].once / WRITTEN_PART)
+	struct gc_generations *g = &heap->generations;
+
+	/* What minor ones have left since is old, too. */
+	if (words <= (heap->last[false].once + g->tenured / sizeof(long)) / WRITTEN_PART)
 		return true;
-	back_off(&heap->generations);
+	back_off(g);
 	return false;
 }
 

@@ -745,10 +745,12 @@ static void queue_part(struct gc_marker *m, const struct gc_slab *slab,
 	size_t piece = to - from;
 	void *words = gc_slab_piece(m->gs, slab, from, &piece);
 
-	if (slab->object_size == sizeof(long))
+	if (slab->object_size == sizeof(long)) {
 		gc_mark_words(m, words, piece / sizeof(long));
-	else
+		m->scanned += piece / sizeof(long);
+	} else {
 		m->next = push(m, m->next, words, piece / sizeof(long));
+	}
 }
 
 /*

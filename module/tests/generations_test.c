@@ -177,6 +177,9 @@ static void what_has_most_to_look_at_again_is_a_full_one(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, full_ones_before_a_minor_one(&p), 3);
 	KUNIT_EXPECT_FALSE(test, gc_generations_pays(p.heap, SZ_8M));
 	KUNIT_EXPECT_EQ(test, full_ones_before_a_minor_one(&p), 7);
+	collected(&p, true, SZ_64K, SZ_64M + SZ_16M);
+	KUNIT_EXPECT_TRUE(test, gc_generations_pays(p.heap, SZ_4M + SZ_1M));
+	KUNIT_EXPECT_FALSE(test, gc_generations_pays(p.heap, SZ_4M + SZ_1M + 1));
 }
 
 static void collection_that_was_asked_for_says_nothing_of_what_is_due(struct kunit *test)
