@@ -776,9 +776,6 @@ TEST_F(pressure, of_a_heap_on_the_machine_gets_garbage_back)
 {
 	size_t all;
 
-	if (on_debug_kernel())
-		SKIP(return, "filling memory takes minutes there; a container does it, too");
-
 	leave_memory(some(320 * MIB));
 	all = available_memory();
 	have_them_meet(_metadata, all / 4 * 3, fill_heap, all / 4 * 3, false);
@@ -799,9 +796,6 @@ TEST_F(pressure, of_a_heap_does_not_end_where_processors_keep_memory_at_hand)
 {
 	size_t all;
 
-	if (on_debug_kernel())
-		SKIP(return, "filling memory takes minutes there");
-
 	leave_memory(some(320 * MIB));
 	all = available_memory();
 	keep_at_hand(all / 8 * 3);
@@ -811,9 +805,6 @@ TEST_F(pressure, of_a_heap_does_not_end_where_processors_keep_memory_at_hand)
 TEST_F(pressure, of_the_machine_gets_back_what_lived_at_the_last_shortage)
 {
 	size_t all;
-
-	if (on_debug_kernel())
-		SKIP(return, "filling memory takes a minute there; a container does it, too");
 
 	leave_memory(some(320 * MIB));
 	all = available_memory();
@@ -832,9 +823,6 @@ static void want_beside_garbage(size_t all)
 TEST_F(pressure, of_another_heap_of_the_process_gets_garbage_back)
 {
 	pid_t pid;
-
-	if (on_debug_kernel())
-		SKIP(return, "filling memory takes minutes there");
 
 	leave_memory(some(320 * MIB));
 	pid = fork_child();
