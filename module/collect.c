@@ -865,6 +865,33 @@ u64 gc_collect_portion(const struct gc_heap *heap)
 	return mul_u64_u64_div_u64(c->room, HELP_WORDS / 2, max(c->work, HELP_WORDS / 2));
 }
 
+/*
+ * What was written while all was marked may be as much as can be looked at again in parts.
+ * What is written while that is done, cannot: a program that writes all over would have
+ * ever more to be looked at.
+ */
+static bool may_overrun(const struct gc_heap *heap)
+{
+	const struct gc_collection *c = heap->collection;
+
+	return c && c->concurrent && c->pauses <= !c->minor && c->looks <= 1U + c->minor &&
+	       gc_heap_may_overrun(heap, c->room);
+}
+
+/* It is due; who allocates does as much of it as may be done at a time. */
+static int overrun(struct gc_heap *heap)
+{
+	struct gc_collection *c = heap->collection;
+	u64 until = c->marker.scanned + HELP_WORDS;
+	int err;
+
+	c->cycle.assists++;
+	do {
+		err = step(heap, PART_WORDS);
+	} while (err > 0 && c->marker.scanned < until && may_overrun(heap));
+	return err;
+}
+
 static int begin_soon(struct gc_heap *heap)
 {
 	if (!takes_long(heap) || !gc_heap_soon(heap, gc_generations_minor(heap)))
@@ -879,7 +906,8 @@ static int begin_soon(struct gc_heap *heap)
  * @more: bytes to be allocated
  *
  * Or do a part of what a collection takes that the program runs beside, and have one begin
- * that will be due soon.  A collection that could not be had is no reason to refuse memory.
+ * that will be due soon.  What has come far may be complete a little later than it is due,
+ * when small objects are wanted.  A collection that could not be had is no reason to refuse memory.
  *
  * Context: may sleep; heap's lock held.
  *
@@ -893,7 +921,7 @@ int gc_collect_if_due(struct gc_heap *heap, u64 more)
 		err = heap->collection ? help(heap) : begin_soon(heap);
 	} else {
 		gc_heap_settle(heap);
-		err = collect(heap, ANY);
+		err = !more && may_overrun(heap) ? overrun(heap) : collect(heap, ANY);
 	}
 	return err == -EINTR ? err : 0;
 }

@@ -566,6 +566,27 @@ bool gc_heap_due(const struct gc_heap *heap, u64 more)
 }
 
 /**
+ * gc_heap_may_overrun() - whether a collection may be complete somewhat later than it is due
+ * @heap: heap
+ * @most: bytes that may be allocated after that
+ *
+ * By percent it may be; neither a limit nor a cgroup can wait.
+ *
+ * Context: heap's lock held.
+ *
+ * Return: true when it may.
+ */
+bool gc_heap_may_overrun(const struct gc_heap *heap, u64 most)
+{
+	u64 used = gc_heap_in_use(heap);
+
+	if (heap->goal < heap->ceiling || (heap->limit && used >= limit_goal(heap)))
+		return false;
+	return used < gc_heap_next(heap) + most &&
+	       !is_tight(heap, 0, true) && !is_tight(heap, 0, false);
+}
+
+/**
  * gc_heap_room() - what may be allocated before the next collection is due
  * @heap: heap
  *

@@ -244,6 +244,7 @@ u64 gc_heap_next(const struct gc_heap *heap);
 void gc_heap_pace(struct gc_heap *heap);
 void gc_heap_collected(struct gc_heap *heap, u64 start, u64 took);
 bool gc_heap_due(const struct gc_heap *heap, u64 more);
+bool gc_heap_may_overrun(const struct gc_heap *heap, u64 most);
 u64 gc_heap_room(const struct gc_heap *heap);
 bool gc_heap_soon(const struct gc_heap *heap, bool minor);
 bool gc_heap_may_help(const struct gc_heap *heap);

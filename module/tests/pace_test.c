@@ -193,6 +193,39 @@ static void when_off_nothing_is_due(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, gc_heap_due(heap, GCHEAP_SIZE_MAX));
 }
 
+/* A collection under way that is due may be complete somewhat later, by percent. */
+static void goal_may_be_overrun_by_so_much(struct kunit *test)
+{
+	struct gc_heap *heap = heap_with(test, SZ_64M, 100, 0);
+
+	gc_heap_pace(heap);
+	heap->slabs.since = SZ_64M;
+	KUNIT_EXPECT_TRUE(test, gc_heap_may_overrun(heap, SZ_4M));
+	heap->slabs.since = SZ_64M + SZ_4M - 1;
+	KUNIT_EXPECT_TRUE(test, gc_heap_may_overrun(heap, SZ_4M));
+	heap->slabs.since = SZ_64M + SZ_4M;
+	KUNIT_EXPECT_FALSE(test, gc_heap_may_overrun(heap, SZ_4M));
+	heap->percent = GCHEAP_PERCENT_OFF;
+	gc_heap_pace(heap);
+	KUNIT_EXPECT_FALSE(test, gc_heap_may_overrun(heap, SZ_4M));
+}
+
+static void limit_is_not_overrun(struct kunit *test)
+{
+	struct gc_heap *heap = heap_with(test, SZ_64M, 100, SZ_64M + SZ_32M);
+
+	gc_heap_pace(heap);
+	heap->slabs.since = SZ_32M;
+	KUNIT_EXPECT_FALSE(test, gc_heap_may_overrun(heap, SZ_4M));
+	/* It is a little beyond what percent allows. */
+	heap->limit = SZ_128M + SZ_2M;
+	gc_heap_pace(heap);
+	heap->slabs.since = SZ_64M;
+	KUNIT_EXPECT_TRUE(test, gc_heap_may_overrun(heap, SZ_4M));
+	heap->slabs.since = SZ_64M + SZ_2M;
+	KUNIT_EXPECT_FALSE(test, gc_heap_may_overrun(heap, SZ_4M));
+}
+
 /* A limit below what lives, so that the goal is 68 MiB, and that of percent 128. */
 static struct gc_heap *heap_beyond_limit(struct kunit *test, s32 percent)
 {
@@ -451,6 +484,8 @@ static struct kunit_case pace_cases[] = {
 	KUNIT_CASE(nothing_is_due_before_something_is_allocated),
 	KUNIT_CASE(slots_come_back_unused_after_a_marking),
 	KUNIT_CASE(when_off_nothing_is_due),
+	KUNIT_CASE(goal_may_be_overrun_by_so_much),
+	KUNIT_CASE(limit_is_not_overrun),
 	KUNIT_CASE(limit_leaves_the_program_as_much_time_as_the_last_collection_took),
 	KUNIT_CASE(limit_is_kept_until_collections_have_taken_too_much),
 	KUNIT_CASE(what_many_collections_in_a_row_took_is_forgotten),
