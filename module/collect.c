@@ -882,13 +882,14 @@ static bool may_overrun(const struct gc_heap *heap)
 static int overrun(struct gc_heap *heap)
 {
 	struct gc_collection *c = heap->collection;
-	u64 until = c->marker.scanned + HELP_WORDS;
+	unsigned long parts = HELP_WORDS / PART_WORDS;
 	int err;
 
 	c->cycle.assists++;
 	do {
 		err = step(heap, PART_WORDS);
-	} while (err > 0 && c->marker.scanned < until && may_overrun(heap));
+		cond_resched();
+	} while (err > 0 && --parts && may_overrun(heap));
 	return err;
 }
 
@@ -907,7 +908,8 @@ static int begin_soon(struct gc_heap *heap)
  *
  * Or do a part of what a collection takes that the program runs beside, and have one begin
  * that will be due soon.  What has come far may be complete a little later than it is due,
- * when small objects are wanted.  A collection that could not be had is no reason to refuse memory.
+ * when small objects are wanted.  A collection that could not be had is no reason to refuse
+ * memory.
  *
  * Context: may sleep; heap's lock held.
  *

@@ -565,12 +565,25 @@ bool gc_heap_due(const struct gc_heap *heap, u64 more)
 	       debt(heap, ktime_get_ns()) <= DEBT_MAX_NS;
 }
 
+/* There is not much more memory to be had: for the heap, in its cgroups, or of the machine. */
+static bool is_short(const struct gc_heap *heap)
+{
+	const struct gc_pages *gp = &heap->slabs.pages;
+
+	if (gp->free >= TIGHT_PAGES)
+		return false;
+	return gp->limit - min(gp->frontier, gp->limit) < TIGHT_PAGES ||
+	       gc_cgroup_room(true, false, 0, TIGHT_PAGES) < TIGHT_PAGES ||
+	       gc_machine_room() < TIGHT_PAGES;
+}
+
 /**
  * gc_heap_may_overrun() - whether a collection may be complete somewhat later than it is due
  * @heap: heap
- * @most: bytes that may be allocated after that
+ * @most: bytes that may be allocated after that, if it is no more than a part of what may be
+ *	allocated between two collections
  *
- * By percent it may be; neither a limit nor a cgroup can wait.
+ * By percent it may be; but where there is little memory, or a limit, that cannot wait.
  *
  * Context: heap's lock held.
  *
@@ -578,12 +591,13 @@ bool gc_heap_due(const struct gc_heap *heap, u64 more)
  */
 bool gc_heap_may_overrun(const struct gc_heap *heap, u64 most)
 {
-	u64 used = gc_heap_in_use(heap);
+	u64 used = gc_heap_in_use(heap), next = gc_heap_next(heap), bytes = lived(heap);
 
-	if (heap->goal < heap->ceiling || (heap->limit && used >= limit_goal(heap)))
+	if (heap->percent == GCHEAP_PERCENT_OFF || heap->goal < heap->ceiling ||
+	    (heap->limit && used >= limit_goal(heap)))
 		return false;
-	return used < gc_heap_next(heap) + most &&
-	       !is_tight(heap, 0, true) && !is_tight(heap, 0, false);
+	most = min(most, (next - min(next, bytes)) / SOON_PART);
+	return used < next + most && !is_short(heap);
 }
 
 /**

@@ -198,22 +198,43 @@ static void goal_may_be_overrun_by_so_much(struct kunit *test)
 {
 	struct gc_heap *heap = heap_with(test, SZ_64M, 100, 0);
 
+	heap->slabs.pages.free = SZ_1M;
 	gc_heap_pace(heap);
 	heap->slabs.since = SZ_64M;
-	KUNIT_EXPECT_TRUE(test, gc_heap_may_overrun(heap, SZ_4M));
-	heap->slabs.since = SZ_64M + SZ_4M - 1;
+	KUNIT_EXPECT_TRUE(test, gc_heap_may_overrun(heap, SZ_2M));
+	heap->slabs.since = SZ_64M + SZ_2M - 1;
+	KUNIT_EXPECT_TRUE(test, gc_heap_may_overrun(heap, SZ_2M));
+	heap->slabs.since = SZ_64M + SZ_2M;
+	KUNIT_EXPECT_FALSE(test, gc_heap_may_overrun(heap, SZ_2M));
 	KUNIT_EXPECT_TRUE(test, gc_heap_may_overrun(heap, SZ_4M));
 	heap->slabs.since = SZ_64M + SZ_4M;
-	KUNIT_EXPECT_FALSE(test, gc_heap_may_overrun(heap, SZ_4M));
+	KUNIT_EXPECT_FALSE(test, gc_heap_may_overrun(heap, SZ_64M));
 	heap->percent = GCHEAP_PERCENT_OFF;
 	gc_heap_pace(heap);
 	KUNIT_EXPECT_FALSE(test, gc_heap_may_overrun(heap, SZ_4M));
+}
+
+static void goal_is_not_overrun_where_the_heap_is_full(struct kunit *test)
+{
+	struct gc_heap *heap = heap_with(test, SZ_64M, 100, 0);
+	struct gc_pages *gp = &heap->slabs.pages;
+
+	gp->frontier = SZ_128K;
+	gp->limit = gp->frontier + SZ_64K;
+	gc_heap_pace(heap);
+	heap->slabs.since = SZ_64M;
+	KUNIT_EXPECT_TRUE(test, gc_heap_may_overrun(heap, SZ_4M));
+	gp->limit = gp->frontier + 16;
+	KUNIT_EXPECT_FALSE(test, gc_heap_may_overrun(heap, SZ_4M));
+	gp->free = SZ_64K;
+	KUNIT_EXPECT_TRUE(test, gc_heap_may_overrun(heap, SZ_4M));
 }
 
 static void limit_is_not_overrun(struct kunit *test)
 {
 	struct gc_heap *heap = heap_with(test, SZ_64M, 100, SZ_64M + SZ_32M);
 
+	heap->slabs.pages.free = SZ_1M;
 	gc_heap_pace(heap);
 	heap->slabs.since = SZ_32M;
 	KUNIT_EXPECT_FALSE(test, gc_heap_may_overrun(heap, SZ_4M));
@@ -485,6 +506,7 @@ static struct kunit_case pace_cases[] = {
 	KUNIT_CASE(slots_come_back_unused_after_a_marking),
 	KUNIT_CASE(when_off_nothing_is_due),
 	KUNIT_CASE(goal_may_be_overrun_by_so_much),
+	KUNIT_CASE(goal_is_not_overrun_where_the_heap_is_full),
 	KUNIT_CASE(limit_is_not_overrun),
 	KUNIT_CASE(limit_leaves_the_program_as_much_time_as_the_last_collection_took),
 	KUNIT_CASE(limit_is_kept_until_collections_have_taken_too_much),
