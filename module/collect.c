@@ -904,7 +904,7 @@ static int begin_soon(struct gc_heap *heap)
 /**
  * gc_collect_if_due() - collect if it is time, before more is allocated
  * @heap: heap
- * @more: bytes to be allocated
+ * @more: bytes to be allocated of a large object, or 0
  *
  * Or do a part of what a collection takes that the program runs beside, and have one begin
  * that will be due soon.  What has come far may be complete a little later than it is due,

@@ -439,14 +439,14 @@ TEST_F(young, what_was_old_does_not_stay_for_ever)
 
 #define FREE_SLOTS	1000
 
-/* Complements of addresses that are free slots' soon, and no words that keep anything */
+/* Complements of addresses that are soon free slots', which garbage takes, and keep nothing */
 apart void remember_slots(struct young *table, volatile uintptr_t *slots)
 {
 	size_t i;
 
 	for (i = 0; i < FREE_SLOTS; i++) {
 		make_garbage(table, 20);
-		slots[i] = ~(uintptr_t)gcheap_alloc(table->heap, OBJECT_SIZE);
+		slots[i] = ~(uintptr_t)gcheap_alloc(table->heap, GARBAGE_SIZE);
 	}
 }
 
