@@ -295,6 +295,83 @@ TEST_F(moving, nothing_is_lost_by_stores_of_processes_that_end)
 	EXPECT_TRUE(all_there(self->table));
 }
 
+/* What is handed out at a time may be more than was to be allocated. */
+#define SLACK		(64 << 10)
+
+/**
+ * struct growth - collections of a heap in which nothing dies
+ * @seen: those that were looked at
+ * @beyond: how many of them were complete later than they were due
+ * @far: and how many of these later than they may be
+ */
+struct growth {
+	uint64_t seen;
+	unsigned int beyond;
+	unsigned int far;
+};
+
+static void look_at_growth(struct gcheap *heap, struct growth *growth)
+{
+	uint64_t nr = stats_of(heap).num_gc;
+	struct gcheap_cycle cycle;
+
+	while (growth->seen < nr) {
+		cycle = cycle_of(heap, ++growth->seen);
+		growth->beyond += cycle.after > cycle.goal + SLACK;
+		growth->far += cycle.after > cycle.goal + cycle.goal / 16 + SLACK;
+	}
+}
+
+struct link {
+	struct link *next;
+	char rest[OBJECT_SIZE - sizeof(void *)];
+};
+
+static struct link *volatile chain;
+
+/* Half of what lives, each one beside two stores to pages far from each other. */
+static void grow_by_half(struct gcheap *heap, struct table *table, uint64_t *state)
+{
+	size_t nr = stats_of(heap).heap_alloc / 2 / OBJECT_SIZE;
+	struct link *link;
+
+	while (nr--) {
+		link = gcheap_alloc(heap, OBJECT_SIZE);
+		must(link);
+		link->next = chain;
+		chain = link;
+		move_once(table, by_store, state);
+	}
+}
+
+/*
+ * What was written beside it is looked at again in parts, when it is due as well; until it
+ * is complete more is allocated, but not much.
+ */
+TEST_F(moving, who_allocates_when_it_is_due_does_a_part_of_what_there_is_to_do)
+{
+	const size_t most = on_debug_kernel() ? 24 << 20 : 64 << 20;
+	const bool concurrent = is_on("concurrent");
+	struct growth growth = {};
+	uint64_t state = 5;
+	int rounds = concurrent ? 20 : 1;
+
+	/* Who else marks may be fast enough. */
+	while (rounds-- && !growth.beyond) {
+		chain = NULL;
+		must(!gcheap_collect(self->heap));
+		while (stats_of(self->heap).heap_alloc < most) {
+			grow_by_half(self->heap, self->table, &state);
+			look_at_growth(self->heap, &growth);
+		}
+	}
+	TH_LOG("%u of %llu", growth.beyond, (unsigned long long)growth.seen);
+	EXPECT_EQ(concurrent, growth.beyond > 0);
+	EXPECT_EQ(0, growth.far);
+	EXPECT_TRUE(all_there(self->table));
+	chain = NULL;
+}
+
 static void set_budget(const char *us)
 {
 	must(write_to("/sys/module/gcheap/parameters/pause_us", us));
