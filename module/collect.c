@@ -824,8 +824,7 @@ bool gc_collect_go_on(struct gc_heap *heap)
 
 /*
  * Who allocates marks in proportion, such that the collection is complete when the next
- * one would be due.  If it is not by then, who allocates next completes it: a program that
- * writes all over would have ever more to be looked at again.
+ * one would be due.  If it is not by then, see overrun().
  */
 static int help(struct gc_heap *heap)
 {
@@ -866,9 +865,10 @@ u64 gc_collect_portion(const struct gc_heap *heap)
 }
 
 /*
- * What was written while all was marked may be as much as can be looked at again in parts.
- * What is written while that is done, cannot: a program that writes all over would have
- * ever more to be looked at.
+ * A collection that is due is completed in parts until what was written while all was marked
+ * has been looked at again, which may be much.  Of what is written while that is done, who
+ * allocates next does all: a program that writes all over would have ever more to be looked
+ * at.
  */
 static bool may_overrun(const struct gc_heap *heap)
 {
@@ -907,8 +907,8 @@ static int begin_soon(struct gc_heap *heap)
  * @more: bytes to be allocated of a large object, or 0
  *
  * Or do a part of what a collection takes that the program runs beside, and have one begin
- * that will be due soon.  What has come far may be complete a little later than it is due,
- * when small objects are wanted.  A collection that could not be had is no reason to refuse
+ * that will be due soon.  For small objects, that which is under way may be complete a little
+ * later than it is due.  A collection that could not be had is no reason to refuse
  * memory.
  *
  * Context: may sleep; heap's lock held.

@@ -98,6 +98,8 @@ static void back_off(struct gc_generations *g)
  * @heap: heap
  * @words: what it has to look at of old objects, since it may have been written to
  *
+ * If it is not, it is noted that it was not worth it.
+ *
  * Context: heap's lock held.
  *
  * Return: false when a full one takes little more than it would.

@@ -23,7 +23,8 @@ struct gc_heap;
  * @since: what minor ones took since the last full one
  * @full_ns: when that was, ktime_get_ns()
  * @wait: full ones to come before a minor one is tried again
- * @backoff: what @wait was after the last minor one, which was not worth it; or 0
+ * @backoff: what @wait was after the last minor one, which was not worth it or became a full
+ *	one; or 0
  */
 struct gc_generations {
 	u64 lived;

@@ -449,7 +449,7 @@ void gc_heap_pace(struct gc_heap *heap)
 }
 
 /**
- * gc_heap_settle() - the collection that is due is about to begin
+ * gc_heap_settle() - a collection is about to begin, or to go on, since it is due
  * @heap: heap
  *
  * If the heap has taken memory to come so far, it has used up all that it held: it may

@@ -340,6 +340,7 @@ TEST_F(young, nothing_is_lost_when_parameters_change)
 	}
 	set_parameter("concurrent", concurrent ? "Y" : "N");
 	set_parameter("generational", generational ? "Y" : "N");
+	take_free_slots(table);
 	for (i = 0; i < table->nr; i++)
 		must(table->at[i]->number == i + 1 && is_intact(table->at[i]));
 }
