@@ -88,6 +88,14 @@
 /* A look for what was written takes this part of the marking at most, or it is not worth it. */
 #define LOOKS_WORTH	4
 
+/*
+ * When a look finds more than this part of what the one before has found, which was looked at
+ * again in between, the program writes to much all the time; and as many collections after
+ * that it is taken for one that does so.
+ */
+#define HOT_PART	8
+#define HOT_TIMES	31
+
 /* Of those that were written to, as many are enough to tell what there is on all. */
 #define SAMPLE_PAGES	256
 
@@ -476,7 +484,7 @@ static void note_effort(struct gc_heap *heap)
 {
 	struct gc_collection *c = heap->collection;
 	struct gc_effort *last = &heap->last[c->minor];
-	u64 before = c->live + max(c->since, 0LL);
+	u64 before = c->live + max(c->since, 0LL), used;
 
 	last->work = c->marker.scanned;
 	last->once = c->marker.scanned - min(c->again, c->marker.scanned);
@@ -484,7 +492,8 @@ static void note_effort(struct gc_heap *heap)
 	last->mark_ns = c->mark_ns + c->cycle.concurrent_ns - c->aside_ns + c->helped_ns;
 	if (c->concurrent) {
 		last->look_ns = c->look_ns;
-		last->beside = c->in_use - min(c->in_use, before);
+		used = c->ready ? c->ready : c->in_use;
+		last->beside = used - min(used, before);
 	} else {
 		/* So that it is tried again some time whether it is worth it. */
 		last->look_ns -= last->look_ns / 4;
@@ -545,7 +554,7 @@ static int judge(struct gc_heap *heap, int err)
 		finish(heap);
 	else if (err < 0 && !left)
 		give_up(heap);
-	if (err == 1 || (left && err == -EINTR))
+	if ((err == 1 && !heap->collection->waits) || (left && err == -EINTR))
 		queue_delayed_work(heap->scavenger.collecting, &heap->collector, 0);
 	return err;
 }
@@ -591,9 +600,15 @@ static u64 words_written(struct gc_heap *heap)
 static void expect(struct gc_heap *heap)
 {
 	struct gc_collection *c = heap->collection;
-	u64 work = heap->last[c->minor].work;
+	struct gc_effort *last = &heap->last[c->minor];
+	u64 work;
 
 	c->cycle.minor = c->minor;
+	c->hot = c->due && last->hot;
+	c->patient = c->hot;
+	if (c->hot)
+		last->hot--;
+	work = c->hot ? last->once : last->work;
 	c->work = work ? work : gc_heap_in_use(heap) / sizeof(long);
 }
 
@@ -699,20 +714,52 @@ static bool queue_written(struct gc_heap *heap)
 	return most < PART_PAGES;
 }
 
+/* What was hot has been looked at by the one thread that there is. */
+static bool is_still(const struct gc_collection *c)
+{
+	return c->hot && c->cycle.threads <= 1;
+}
+
 /* Each look leaves less to the pause, as long as that is so. */
 static bool look_while_it_pays(struct gc_heap *heap)
 {
 	struct gc_collection *c = heap->collection;
 	unsigned long found = heap->dirty.found;
 
-	if (c->looks && (c->looks >= LOOKS_MAX || found <= FEW_PAGES ||
-			 found > c->found / 2))
+	if (c->looks && (c->looks >= LOOKS_MAX || found <= FEW_PAGES || found > c->found / 2 ||
+			 is_still(c)))
 		return false;
 	if (gc_dirty_make_room(&heap->dirty))
 		return false;
-	c->found = c->looks++ ? found : ULONG_MAX;
 	look(heap, false);
+	if (c->looks == 1 && !c->hot)
+		heap->last[c->minor].hot = heap->dirty.found > found / HOT_PART ? HOT_TIMES : 0;
+	c->found = c->looks++ ? found : ULONG_MAX;
 	return true;
+}
+
+/*
+ * What a program writes to all the time is found by each look: so the first one is when the
+ * collection is due.  Then who allocates looks at all that again, and the program does not
+ * run in between.
+ */
+static bool is_early(const struct gc_heap *heap)
+{
+	const struct gc_collection *c = heap->collection;
+
+	return c->patient && c->looks == c->minor && c->pauses == !c->minor &&
+	       !gc_heap_due(heap, 0);
+}
+
+/* All is marked that the collection has come across; returns whether there is more to do. */
+static bool look_when_due(struct gc_heap *heap)
+{
+	struct gc_collection *c = heap->collection;
+
+	c->waits = is_early(heap);
+	if (c->waits && !c->ready)
+		c->ready = gc_heap_in_use(heap);
+	return c->waits || look_while_it_pays(heap);
 }
 
 /* Go on with a collection; returns as begin(). */
@@ -727,7 +774,7 @@ static int step(struct gc_heap *heap, unsigned long words)
 	if (!err)
 		err = queue_rest(c);
 	if (!err)
-		err = queue_written(heap) || look_while_it_pays(heap);
+		err = queue_written(heap) || look_when_due(heap);
 	c->cycle.concurrent_ns += ktime_get_ns() - start;
 	return spent(heap, start, err ? err : pauses(heap));
 }
@@ -735,7 +782,10 @@ static int step(struct gc_heap *heap, unsigned long words)
 /* The collection under way, or a new one; returns as begin(). */
 static int advance(struct gc_heap *heap, enum kind kind, bool beside)
 {
-	return heap->collection ? step(heap, PART_WORDS) : begin(heap, kind, beside);
+	if (!heap->collection)
+		return begin(heap, kind, beside);
+	heap->collection->patient = false;
+	return step(heap, PART_WORDS);
 }
 
 /* Whether that which is under way, if any, is what is wanted */
@@ -822,6 +872,27 @@ bool gc_collect_go_on(struct gc_heap *heap)
 	return heap->collection && step(heap, PART_WORDS) > 0;
 }
 
+/**
+ * gc_collect_waits() - whether a collection under way waits until it is due
+ * @heap: heap
+ *
+ * When the program has allocated nothing since the last call, it does not any more.
+ *
+ * Context: heap's lock held.
+ *
+ * Return: true when it does.
+ */
+bool gc_collect_waits(struct gc_heap *heap)
+{
+	struct gc_collection *c = heap->collection;
+
+	if (!c || !c->waits)
+		return false;
+	c->patient = c->seen != heap->slabs.since;
+	c->seen = heap->slabs.since;
+	return c->patient;
+}
+
 /*
  * Who allocates marks in proportion, such that the collection is complete when the next
  * one would be due.  If it is not by then, see overrun().
@@ -864,6 +935,12 @@ u64 gc_collect_portion(const struct gc_heap *heap)
 	return mul_u64_u64_div_u64(c->room, HELP_WORDS / 2, max(c->work, HELP_WORDS / 2));
 }
 
+/* It was due, and all was marked, when it was looked for what was written meanwhile. */
+static bool is_ripe(const struct gc_collection *c)
+{
+	return c->patient && c->looks > c->minor;
+}
+
 /*
  * A collection that is due is completed in parts until what was written while all was marked
  * has been looked at again, which may be much.  Of what is written while that is done, who
@@ -875,7 +952,7 @@ static bool may_overrun(const struct gc_heap *heap)
 	const struct gc_collection *c = heap->collection;
 
 	return c && c->concurrent && c->pauses <= !c->minor && c->looks <= 1U + c->minor &&
-	       gc_heap_may_overrun(heap, c->room);
+	       !is_ripe(c) && gc_heap_may_overrun(heap, c->room);
 }
 
 /* It is due; who allocates does as much of it as may be done at a time. */
@@ -890,7 +967,8 @@ static int overrun(struct gc_heap *heap)
 		err = step(heap, PART_WORDS);
 		cond_resched();
 	} while (err > 0 && --parts && may_overrun(heap));
-	return err;
+	/* Each moment that the program runs makes more to look at. */
+	return err > 0 && is_ripe(c) ? collect(heap, ANY) : err;
 }
 
 static int begin_soon(struct gc_heap *heap)

@@ -24,6 +24,10 @@ struct gc_heap;
  * @minor: what was old when it began is marked, and only what was written to since the
  *	last one is looked at; @concurrent, too
  * @due: the program has allocated so much that it was time, or soon would be
+ * @hot: it is expected that what a look finds is written to again soon
+ * @patient: for that, what is written is not looked for before it is due
+ * @waits: for that: all is marked but what was written meanwhile
+ * @seen: gc_slabs.since when it was last looked whether the program goes on
  * @pauses: attempts to complete it so far, when @concurrent
  * @looks: looks for what was written since the last one of those
  * @found: pages that the look before the last one has found
@@ -41,8 +45,9 @@ struct gc_heap;
  * @since: gc_slabs.since when it began
  * @live: gc_slabs.live when it began
  * @in_use: bytes that were in use before it was known what of them lives
+ * @ready: bytes that were in use when it first waited; or 0
  * @room: bytes that the program may allocate before it is to be complete
- * @work: words that are likely to be looked at
+ * @work: words that are likely to be looked at before it is due
  */
 struct gc_collection {
 	struct gc_marker marker;
@@ -50,6 +55,10 @@ struct gc_collection {
 	bool concurrent;
 	bool minor;
 	bool due;
+	bool hot;
+	bool patient;
+	bool waits;
+	s64 seen;
 	unsigned int pauses;
 	unsigned int looks;
 	unsigned long found;
@@ -67,6 +76,7 @@ struct gc_collection {
 	s64 since;
 	u64 live;
 	u64 in_use;
+	u64 ready;
 	u64 room;
 	u64 work;
 };

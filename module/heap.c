@@ -62,6 +62,8 @@
 /* A collection begins when such a part of what may be allocated before it is due is left. */
 #define SOON_PART	16
 #define SOON_PART_MIN	32
+/* And when what is written meanwhile is to be looked at again, and again */
+#define SOON_PART_HOT	64
 
 /* After minor collections that have left too much, of the room what is left to a full one */
 #define FULL_PART	8
@@ -622,6 +624,8 @@ u64 gc_heap_room(const struct gc_heap *heap)
  *
  * When the program has left twice what it has allocated beside the last one of that kind, but
  * no more than a part of what it may allocate in all: earlier collections are more collections.
+ * What it writes to all the time is looked at when the collection is due, and so are its new
+ * objects' neighbours: the fewer the better.
  *
  * Context: heap's lock held.
  *
@@ -630,13 +634,17 @@ u64 gc_heap_room(const struct gc_heap *heap)
 bool gc_heap_soon(const struct gc_heap *heap, bool minor)
 {
 	u64 next = gc_heap_next(heap), left = gc_heap_room(heap), room;
+	const struct gc_effort *last = &heap->last[minor];
 
 	/* What a limit makes take time is not begun before it must. */
 	if (heap->slabs.since <= 0 || next == U64_MAX || !left ||
 	    heap->goal < heap->ceiling || heap->slabs.since < heap->tight_since)
 		return false;
 	room = next - lived(heap);
-	room = clamp(2 * heap->last[minor].beside, room / SOON_PART_MIN, room / SOON_PART);
+	if (last->hot)
+		room /= SOON_PART_HOT;
+	else
+		room = clamp(2 * last->beside, room / SOON_PART_MIN, room / SOON_PART);
 	return left <= room;
 }
 

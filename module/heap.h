@@ -90,6 +90,8 @@ struct gc_scavenger {
  * @once: without those that were looked at again, since they may have been written to
  * @mark_ns: how long marking from object to object took, with the world stopped or not
  * @beside: bytes that the program has allocated beside it
+ * @hot: so many collections it is expected that what is written to is written to again
+ *	soon
  * @look_ns: how long the last pause of the last one that the program ran beside has
  *	looked for what was written; less by and by when there is none
  */
@@ -98,6 +100,7 @@ struct gc_effort {
 	u64 once;
 	u64 mark_ns;
 	u64 beside;
+	unsigned int hot;
 	u64 look_ns;
 };
 

@@ -97,6 +97,9 @@ MODULE_PARM_DESC(idle_ms, "milliseconds after which an unused heap gives memory 
 #define BESIDE_AT_ONCE	4
 #define BESIDE_TURN	(HZ / 50 + 1)
 
+/* When a collection waits until it is due, or is not to, as nobody allocates any more */
+#define LOOK_AGAIN	(HZ / 50 + 1)
+
 /* When somebody had the heap's lock, in jiffies */
 #define COME_AGAIN	1
 
@@ -539,8 +542,8 @@ static void collector(struct work_struct *work)
 		delay = HZ;
 		if (!enter())
 			goto unlock;
-		delay = 0;
 		more = go_on(heap);
+		delay = more && gc_collect_waits(heap) ? LOOK_AGAIN : 0;
 		leave();
 		/* By itself it would come once more when that could not be completed. */
 		if (!more)

@@ -372,6 +372,97 @@ TEST_F(moving, who_allocates_when_it_is_due_does_a_part_of_what_there_is_to_do)
 	chain = NULL;
 }
 
+/* Pages that a look may find before there is another one in any case */
+#define FEW_PAGES	64
+
+/* A table of references on so many pages, each of which is written to all the time */
+#define HOT_PAGES	(2 * FEW_PAGES)
+
+static struct table *hot_table(struct gcheap *heap)
+{
+	struct table *table;
+
+	root = NULL;
+	table = table_new(heap, HOT_PAGES * 4096 / sizeof(*table->at));
+	root = table->at;
+	return table;
+}
+
+static void replace_some(struct table *table, uint64_t *state)
+{
+	size_t nr = 64, at;
+
+	while (nr--) {
+		at = draw(state) % table->nr;
+		table->at[at] = object_new(table->heap, at + 1);
+	}
+}
+
+static bool is_one_look(const struct gcheap_cycle *cycle)
+{
+	return !cycle->forced && !cycle->minor && cycle->pauses == 2 && cycle->looks == 2 &&
+	       cycle->dirty_pages > FEW_PAGES;
+}
+
+/* Until the heap knows that the table is written to all the time; or not, in so many cycles */
+static bool make_hot(struct table *table, uint64_t *state)
+{
+	uint64_t first = stats_of(table->heap).num_gc, seen = first, nr;
+	struct gcheap_cycle cycle;
+
+	while (seen < first + 200) {
+		replace_some(table, state);
+		nr = stats_of(table->heap).num_gc;
+		if (nr == seen)
+			continue;
+		seen = nr;
+		cycle = cycle_of(table->heap, nr);
+		if (is_one_look(&cycle))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * To look at it again while there is time for that would be in vain.  It is done when the
+ * collection is due, once.
+ */
+TEST_F(moving, what_is_written_all_the_time_is_looked_at_once_beside_the_program)
+{
+	struct table *table = hot_table(self->heap);
+	uint64_t state = 6;
+
+	EXPECT_EQ(is_on("concurrent"), make_hot(table, &state));
+	EXPECT_TRUE(all_there(table));
+	munmap(table, sizeof(*table));
+}
+
+/* In use, the heap is within this part of what it may allocate between two collections. */
+static bool is_nearly_due(struct gcheap *heap)
+{
+	struct gcheap_stats stats = stats_of(heap);
+	uint64_t live = cycle_of(heap, stats.num_gc).live;
+
+	return stats.heap_alloc + (stats.next_gc - live) / 96 >= stats.next_gc;
+}
+
+/* It has begun, and would have waited until it is due. */
+TEST_F(moving, collection_is_complete_when_nobody_allocates_any_more)
+{
+	struct table *table = hot_table(self->heap);
+	uint64_t state = 7, nr;
+
+	make_hot(table, &state);
+	nr = stats_of(self->heap).num_gc;
+	while (stats_of(self->heap).num_gc == nr || !is_nearly_due(self->heap))
+		replace_some(table, &state);
+	nr = stats_of(self->heap).num_gc;
+	while (is_on("concurrent") && stats_of(self->heap).num_gc == nr)
+		sched_yield();
+	EXPECT_TRUE(all_there(table));
+	munmap(table, sizeof(*table));
+}
+
 static void set_budget(const char *us)
 {
 	must(write_to("/sys/module/gcheap/parameters/pause_us", us));
