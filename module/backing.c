@@ -31,6 +31,7 @@
 #include "backing.h"
 #include "cgroup.h"
 #include "gfp.h"
+#include "trace.h"
 
 /* A block that is not to be had at once is not worth waiting for. */
 #define BLOCK_GFP	(GFP_KERNEL_ACCOUNT | __GFP_ZERO | \
@@ -162,6 +163,7 @@ int gc_backing_refused(struct gc_pages *gp)
 {
 	gp->scarce = true;
 	gp->scarce_all = gc_backing_is_machine_short();
+	trace_gcheap_refused(gp, gp->scarce_all);
 	return -ENOMEM;
 }
 
@@ -220,6 +222,7 @@ static int back_block(struct gc_pages *gp, unsigned long nr, unsigned int order)
 	chunk->nodes |= BIT_ULL(page_to_nid(block) % 64);
 	chunk->longest = CHUNK_PAGES;
 	chunk->longest_open = CHUNK_PAGES;
+	trace_gcheap_grow(gp, 1UL << order, gc_pages_backed(gp) + (1UL << order));
 	return order;
 }
 
@@ -446,6 +449,8 @@ static int advance(struct gc_pages *gp, unsigned long end)
 /* Undo what was done beyond @frontier; none of it is in use. */
 static void retreat(struct gc_pages *gp, unsigned long frontier)
 {
+	unsigned long nr_pages = gp->frontier - frontier;
+
 	while (gp->frontier > frontier) {
 		unsigned long nr = --gp->frontier;
 		struct gc_chunk *chunk = gc_pages_chunk(gp, nr);
@@ -457,6 +462,8 @@ static void retreat(struct gc_pages *gp, unsigned long frontier)
 		if (nr % CHUNK_PAGES == 0)
 			cond_resched();
 	}
+	if (nr_pages)
+		trace_gcheap_give_back(gp, nr_pages, gc_pages_backed(gp));
 }
 
 /* First page from @nr on, and below @end, that was given back; or @end. */
@@ -530,6 +537,7 @@ static void leave(struct gc_pages *gp, struct leaving *l)
 	for (i = 0; i < l->nr; i++)
 		page_release(gp, l->pages[i]);
 	gp->released += l->nr;
+	trace_gcheap_give_back(gp, l->nr, gc_pages_backed(gp));
 	l->nr = 0;
 	cond_resched();
 }
@@ -766,6 +774,7 @@ void gc_backing_enter(struct gc_pages *gp, unsigned long first,
 				  pages[i]);
 		gp->holes--;
 	}
+	trace_gcheap_grow(gp, hweight_long(holes), gc_pages_backed(gp));
 }
 
 /**
@@ -865,6 +874,8 @@ void gc_backing_empty(struct gc_pages *gp)
 		gp->regions[r] = NULL;
 	}
 	gp->released += gc_pages_backed(gp);
+	if (gc_pages_backed(gp))
+		trace_gcheap_give_back(gp, gc_pages_backed(gp), 0);
 	gp->frontier = 0;
 	gp->free = 0;
 	gp->least_free = 0;

@@ -60,6 +60,7 @@
 #include "roots.h"
 #include "stats.h"
 #include "stop.h"
+#include "trace.h"
 #include "verify.h"
 
 /* Stops in a row that a storm of new threads may spoil. */
@@ -251,6 +252,7 @@ static int mark(struct gc_heap *heap, struct gc_roots *roots, u64 budget_ns,
 		gc_verify_begin(roots->verify, !has_run(c));
 	err = gc_roots_mark(roots);
 	pause->roots_ns = ktime_get_ns() - start;
+	trace_gcheap_roots(heap, roots, pause->roots_ns, err);
 	c->aside_ns += pause->roots_ns;
 	if (err)
 		return err;
@@ -299,6 +301,7 @@ static int stop_and_mark(struct gc_heap *heap, struct gc_roots *roots,
 	pause.mark_ns = ktime_get_ns() - stopped;
 	gc_world_start(heap);
 	pause.pause_ns = ktime_get_ns() - start;
+	trace_gcheap_pause(heap, &pause, err);
 	c->pause_ns += pause.pause_ns;
 	c->mark_ns += pause.mark_ns;
 	note_pause(&c->cycle, &pause);
@@ -352,7 +355,7 @@ static int pause_once(struct gc_heap *heap, u64 budget_ns)
 	reserve_end(heap, flags);
 	if (err)
 		goto free_verify;
-	err = gc_world_settle(heap->world);
+	err = gc_world_settle(heap);
 	if (!c->pauses)
 		gc_stats_released(heap);
 	if (!err)
@@ -451,6 +454,7 @@ static void record(struct gc_heap *heap, struct gcheap_cycle *cycle)
 	heap->pause_max_ns = max(heap->pause_max_ns, cycle->pause_ns);
 	heap->last_gc_ns = ktime_get_real_ns();
 	heap->last_round = gc_world_round(heap->world);
+	trace_gcheap_cycle_end(heap, cycle);
 	print_cycle(cycle, heap->cycles[(cycle->number - 1) % GCHEAP_CYCLES].release_ns);
 	*last_cycle(heap) = *cycle;
 }
@@ -520,10 +524,11 @@ static void finish(struct gc_heap *heap)
 		heap->fruitless = 0;
 }
 
-static void give_up(struct gc_heap *heap)
+static void give_up(struct gc_heap *heap, int err)
 {
 	struct gc_collection *c = heap->collection;
 
+	trace_gcheap_cycle_lost(heap, err);
 	gc_heap_collected(heap, c->begun_ns, c->took_ns);
 	gc_collection_give_up(heap);
 }
@@ -553,7 +558,7 @@ static int judge(struct gc_heap *heap, int err)
 	if (!err)
 		finish(heap);
 	else if (err < 0 && !left)
-		give_up(heap);
+		give_up(heap, err);
 	if ((err == 1 && !heap->collection->waits) || (left && err == -EINTR))
 		queue_delayed_work(heap->scavenger.collecting, &heap->collector, 0);
 	return err;
@@ -685,6 +690,7 @@ static int begin(struct gc_heap *heap, enum kind kind, bool beside)
 	};
 	c->room = max(gc_heap_room(heap), ROOM_MIN);
 	expect(heap);
+	trace_gcheap_cycle_begin(heap, &c->cycle, c->concurrent);
 	err = minor ? look_first(heap) : pauses(heap);
 	return spent(heap, start, err);
 }

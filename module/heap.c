@@ -30,6 +30,7 @@
 #include "rootset.h"
 #include "stats.h"
 #include "stop.h"
+#include "trace.h"
 #include "user.h"
 #include "verify.h"
 
@@ -128,14 +129,22 @@ static void forget_agings(struct gc_heap *heap)
 		gc_aging_forget(aging);
 }
 
+/* One that is under way has nothing to find. */
+static void drop_collection(struct gc_heap *heap)
+{
+	if (!heap->collection)
+		return;
+	trace_gcheap_cycle_lost(heap, -ENXIO);
+	gc_collection_end(heap);
+}
+
 /* Nobody maps the heap, or can before this is over. */
 static void make_empty(struct gc_heap *heap)
 {
 	gc_mutators_remove(heap);
 	gc_members_reap(heap);
 	forget_agings(heap);
-	if (heap->collection)
-		gc_collection_end(heap);
+	drop_collection(heap);
 	gc_slabs_empty(&heap->slabs);
 	gc_dirty_end(&heap->dirty);
 	gc_verify_forget(&heap->astray);
@@ -282,8 +291,7 @@ void gc_heap_free(struct gc_heap *heap)
 {
 	cancel_delayed_work_sync(&heap->sweeper);
 	cancel_delayed_work_sync(&heap->emptier);
-	if (heap->collection)
-		gc_collection_end(heap);
+	drop_collection(heap);
 	forget_agings(heap);
 	gc_mutators_destroy(heap);
 	gc_members_destroy(heap);

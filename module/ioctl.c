@@ -31,6 +31,7 @@
 #include "scavenge.h"
 #include "shrink.h"
 #include "stats.h"
+#include "trace.h"
 
 /* Bytes of an object that do no harm to anybody while it is tried whether they are there */
 #define LITTLE		(CHUNK_PAGES << PAGE_SHIFT)
@@ -679,6 +680,8 @@ static int run_op(const struct ioctl_op *op, struct gc_heap *heap,
 	err = check_name(op, heap, args);
 	if (!err)
 		err = op->handler(heap, args);
+	if (err == -ENOMEM)
+		trace_gcheap_enomem(heap, op->cmd);
 	if (!err && writes && copy_to_user(to, args, size))
 		err = -EFAULT;
 	if (op->landed)

@@ -39,6 +39,7 @@
  *	slab	objects
  *	pages	memory, in runs
  *	backing	memory of the machine
+ *	trace	what may be watched of all that
  *	size_class	the table of sizes
  *
  * verify and below depend on no process, thread or device.

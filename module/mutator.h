@@ -83,7 +83,7 @@ struct gc_recall {
  *	mode
  * @disarmed: alternate stack that it was last seen to have and to lose in a handler;
  *	under the heap's lock
- * @leaves: @leaving is queued; for the thread alone
+ * @leaves: @leaving is queued; the thread's, who watches reads it
  * @sleeps: how often it had slept when @leaving was run last
  * @world: of the heap, from gc_mutator_add() on; a reference while @work or @leaving is
  *	queued

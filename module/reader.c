@@ -9,6 +9,7 @@
 #include <linux/pagemap.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
+#include <linux/timekeeping.h>
 #include <linux/xarray.h>
 
 #include "compat.h"
@@ -17,6 +18,7 @@
 #include "heap.h"
 #include "map.h"
 #include "reader.h"
+#include "trace.h"
 #include "written.h"
 
 static_assert(WRITTEN_PAGES <= FETCH_PAGES);
@@ -161,6 +163,18 @@ static bool is_late(const struct gc_reader *r)
 	return current->flags & PF_KTHREAD && time_after(jiffies, r->end);
 }
 
+/* Whose page it was that the world has been held for */
+static void tell_late(const struct gc_reader *r, u64 ns)
+{
+	struct task_struct *owner;
+
+	rcu_read_lock();
+	owner = gc_mm_owner(r->mm);
+	if (owner)
+		trace_gcheap_late(r->heap, owner, GC_LATE_PAGE, ns);
+	rcu_read_unlock();
+}
+
 /*
  * Wait for pages that are not in memory.  Returns how many have come, all to be put,
  * or 0 when the first can never be read.  When an error was noted none has come, and
@@ -170,10 +184,14 @@ static unsigned long fetch_pages(struct gc_reader *r, unsigned long addr,
 				 unsigned long nr)
 {
 	struct gc_fetcher *f = r->fetcher;
+	u64 start;
 
 	gc_reader_unlock(r);
+	start = ktime_get_ns();
 	r->err = is_late(r) ? -EDQUOT :
 		 gc_fetch(f, r->mm, addr & PAGE_MASK, nr);
+	if (trace_gcheap_late_enabled())
+		tell_late(r, ktime_get_ns() - start);
 	if (r->err == -EDQUOT) {
 		r->err = -ETIMEDOUT;
 		return 0;

@@ -24,6 +24,7 @@
 #include "refill.h"
 #include "scavenge.h"
 #include "shrink.h"
+#include "trace.h"
 
 /* As many slabs as a call may name or get without memory being allocated for it */
 #define FEW		2
@@ -473,6 +474,7 @@ int gc_refill(struct gc_heap *heap, struct gcheap_ioc_refill *refill)
 	if (!memory)
 		return -ENOMEM;
 	err = refill_into(heap, refill, memory);
+	trace_gcheap_refill(heap, refill, err);
 	if (memory != few)
 		kvfree(memory);
 	return err;

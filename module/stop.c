@@ -110,6 +110,7 @@
 #include "regs.h"
 #include "stats.h"
 #include "stop.h"
+#include "trace.h"
 
 /* Children that may be born in the first stop. */
 #define NEWBORNS	64
@@ -122,6 +123,9 @@
 
 /* Then the last of them is on its way to user mode, and is to get there. */
 #define TURN_US		20
+
+/* A processor that takes longer than that to be interrupted is worth to be told of. */
+#define LATE_NS		(100 * NSEC_PER_USEC)
 
 /* Process numbers looked at before others get a turn. */
 #define NUMBERS_STEP	512
@@ -151,6 +155,7 @@ struct gc_nursery {
 /**
  * struct gc_world - the threads of all processes that map a heap
  * @ref: the heap, and each queued work
+ * @heap: number of the heap, for who watches; set by the first stop
  * @lock: guards changes of @stopped and @round, and who takes from @newborns
  * @wait: where threads are parked
  * @lending: what the collector is lent
@@ -176,6 +181,7 @@ struct gc_nursery {
  */
 struct gc_world {
 	struct kref ref;
+	u64 heap;
 	raw_spinlock_t lock;	/* stopped, round, taking from newborns */
 	wait_queue_head_t wait;
 	struct gc_lending lending;
@@ -305,10 +311,20 @@ static void note_time(struct gc_world *world)
 		WRITE_ONCE(world->left_ns, ktime_get_ns());
 }
 
+/* Whoever is killed leaves before it is time. */
+static void tell_left(struct gc_world *world)
+{
+	if (trace_gcheap_release_enabled() && !READ_ONCE(world->stopped))
+		trace_gcheap_release(READ_ONCE(world->heap),
+				     ktime_get_ns() - READ_ONCE(world->started_ns));
+}
+
 static void leave(struct gc_world *world)
 {
-	if (atomic_dec_and_test(&world->parked))
-		wake_up(&world->left);
+	if (!atomic_dec_and_test(&world->parked))
+		return;
+	tell_left(world);
+	wake_up(&world->left);
 }
 
 static void park(struct gc_world *world)
@@ -375,7 +391,7 @@ static void leaving_work(struct callback_head *work)
 	if (has_slept(m) &&
 	    !task_work_add(current, &m->leaving, TWA_RESUME))
 		return;
-	m->leaves = false;
+	WRITE_ONCE(m->leaves, false);
 	leave(world);
 	gc_mutator_put(m);
 	work_done(world);
@@ -393,12 +409,12 @@ static void leave_later(struct gc_mutator *m)
 		leave(m->world);
 		return;
 	}
-	m->leaves = true;
+	WRITE_ONCE(m->leaves, true);
 	m->sleeps = current->nvcsw - 1;
 	kref_get(&m->ref);
 	if (!queue_work_on_task(current, m->world, &m->leaving, leaving_work))
 		return;
-	m->leaves = false;
+	WRITE_ONCE(m->leaves, false);
 	leave(m->world);
 	gc_mutator_put(m);
 }
@@ -969,12 +985,23 @@ static int world_catch(struct gc_heap *heap)
 /**
  * struct interruption - of the processors where members may run
  * @heap: heap
+ * @start_ns: when it was asked for; 0: nobody wants to know how long it took
  * @missed: a thread of it was there whose registers could not be saved
  */
 struct interruption {
 	struct gc_heap *heap;
+	u64 start_ns;
 	bool missed;
 };
+
+/* Whoever is met there after long has kept interrupts off. */
+static void tell_late(const struct interruption *i)
+{
+	u64 ns = ktime_get_ns() - i->start_ns;
+
+	if (ns >= LATE_NS)
+		trace_gcheap_late(i->heap, current, GC_LATE_INTERRUPT, ns);
+}
 
 /* Runs on the processor, on top of whatever it was doing. */
 static void interrupt(void *arg)
@@ -983,6 +1010,8 @@ static void interrupt(void *arg)
 	struct gc_mutator *m;
 	bool held;
 
+	if (i->start_ns)
+		tell_late(i);
 	rcu_read_lock();
 	m = gc_mutator_find(i->heap, current);
 	held = m && READ_ONCE(m->round) == i->heap->world->round;
@@ -1027,6 +1056,7 @@ static void interrupt_members(struct gc_heap *heap)
 
 	do {
 		i.missed = false;
+		i.start_ns = trace_gcheap_late_enabled() ? ktime_get_ns() : 0;
 		choose_cpus(heap->world);
 		on_each_cpu_mask(heap->world->cpus, interrupt, &i, true);
 		cond_resched();
@@ -1065,9 +1095,18 @@ int gc_world_again(struct gc_heap *heap)
 	return found < 0 ? found : threads + world->nr_members - before;
 }
 
+static void tell_who_stays(struct gc_heap *heap, u64 ns)
+{
+	struct gc_mutator *m;
+
+	list_for_each_entry(m, &heap->mutator_list, node)
+		if (READ_ONCE(m->leaves))
+			trace_gcheap_late(heap, m->task, GC_LATE_LEAVING, ns);
+}
+
 /**
  * gc_world_settle() - let those leave whom the last stop parked
- * @world: world that is not stopped
+ * @heap: heap, whose world is not stopped
  *
  * Nobody is held up by them who holds nobody up: it takes no longer than a
  * thread waits for a processor, and some of them may stay behind.
@@ -1076,8 +1115,10 @@ int gc_world_again(struct gc_heap *heap)
  *
  * Return: 0, or -EINTR when the caller is being killed.
  */
-int gc_world_settle(struct gc_world *world)
+int gc_world_settle(struct gc_heap *heap)
 {
+	struct gc_world *world = heap->world;
+	u64 start = ktime_get_ns();
 	long err;
 
 	if (!atomic_read(&world->parked))
@@ -1087,6 +1128,8 @@ int gc_world_settle(struct gc_world *world)
 					  msecs_to_jiffies(LEAVE_MS));
 	if (err < 0)
 		return -EINTR;
+	if (!err && trace_gcheap_late_enabled())
+		tell_who_stays(heap, ktime_get_ns() - start);
 	usleep_range(TURN_US, 2 * TURN_US);
 	return 0;
 }
@@ -1127,6 +1170,7 @@ u64 gc_world_release_ns(struct gc_world *world)
 int gc_world_stop(struct gc_heap *heap)
 {
 	struct gc_world *world = heap->world;
+	u64 start = ktime_get_ns();
 	int err = 0;
 
 	if (world->breached)
@@ -1135,9 +1179,12 @@ int gc_world_stop(struct gc_heap *heap)
 		return err;
 	gc_lending_begin(&world->lending);
 	world->gfp_scope = memalloc_noio_save();
+	WRITE_ONCE(world->heap, heap->inode->i_ino);
 	lock_map_acquire(&stopped_map);
 	world_publish(world);
 	err = gc_world_again(heap);
+	trace_gcheap_stop(heap, world->nr_members, world->threads, ktime_get_ns() - start,
+			  min(err, 0));
 	if (err < 0) {
 		gc_world_start(heap);
 		return err;
@@ -1157,7 +1204,7 @@ void gc_world_start(struct gc_heap *heap)
 
 	lockdep_assert_held(&heap->lock);
 	raw_spin_lock(&world->lock);
-	world->started_ns = ktime_get_ns();
+	WRITE_ONCE(world->started_ns, ktime_get_ns());
 	WRITE_ONCE(world->stopped, false);
 	raw_spin_unlock(&world->lock);
 	/* All are woken at the priority that is lent. */

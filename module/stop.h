@@ -15,7 +15,7 @@ void gc_stop_exit(void);
 struct gc_world *gc_world_new(void);
 void gc_world_put(struct gc_world *world);
 
-int gc_world_settle(struct gc_world *world);
+int gc_world_settle(struct gc_heap *heap);
 u64 gc_world_release_ns(struct gc_world *world);
 int gc_world_stop(struct gc_heap *heap);
 int gc_world_again(struct gc_heap *heap);
