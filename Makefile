@@ -16,7 +16,7 @@ all: module lib
 help:
 	@echo 'make                  the module for the running kernel, and the library'
 	@echo 'make module KDIR=...  the module for another kernel'
-	@echo 'make lib              the library, in build/'
+	@echo 'make lib              the library, and gcheap, the command, in build/'
 	@echo 'make demo             the demonstration, in a virtual machine'
 	@echo 'make demo HOST=1      the same on the running kernel'
 	@echo 'make check            all tests, in virtual machines (KERNEL=, TESTS=)'
@@ -30,7 +30,7 @@ help:
 	@echo 'make bench            what allocations and stops cost, beside others (KERNEL=,'
 	@echo '                      SUITE=; QUICK=1: less, in 5 minutes; HOST=1: here)'
 	@echo 'make coverage         how much of module/ the tests run (COVERAGE=90)'
-	@echo 'make install          the library, its headers and its .pc file'
+	@echo 'make install          the library, its headers and .pc file, and gcheap'
 	@echo '                      (PREFIX=/usr/local, DESTDIR=)'
 	@echo 'make modules_install  the module, for the running kernel'
 	@echo 'make clean'

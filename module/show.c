@@ -39,6 +39,10 @@ static void show_memory(struct seq_file *to, struct gc_heap *heap)
 	show_bytes(to, "size", READ_ONCE(heap->size));
 	show_bytes(to, "limit", READ_ONCE(heap->limit));
 	show_bytes(to, "live", READ_ONCE(gs->live));
+	if (READ_ONCE(heap->goal) != U64_MAX)
+		show_bytes(to, "goal", READ_ONCE(heap->goal));
+	show_bytes(to, "allocated", READ_ONCE(gs->total_alloc));
+	show_bytes(to, "reclaimed", READ_ONCE(gs->total_freed));
 	show_bytes(to, "resident", resident << PAGE_SHIFT);
 	show_bytes(to, "free", free << PAGE_SHIFT);
 	show_bytes(to, "released", READ_ONCE(gs->pages.released) << PAGE_SHIFT);
@@ -47,7 +51,10 @@ static void show_memory(struct seq_file *to, struct gc_heap *heap)
 
 static void show_collections(struct seq_file *to, struct gc_heap *heap)
 {
-	show_count(to, "cycles", READ_ONCE(heap->slabs.cycle));
+	u64 cycle = READ_ONCE(heap->slabs.cycle);
+
+	show_count(to, "cycles", cycle);
+	show_ns(to, "pause-last", READ_ONCE(heap->cycles[cycle % GCHEAP_CYCLES].pause_ns));
 	show_ns(to, "pause-total", READ_ONCE(heap->pause_total_ns));
 	show_ns(to, "pause-max", READ_ONCE(heap->pause_max_ns));
 	show_ns(to, "collecting", READ_ONCE(heap->gc_cpu_ns));

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # lint.sh LOGS: the checks that need no machine: generated files, descriptions,
-# checkpatch, sparse, the order of the files, shellcheck.  Puts one line for each in LOGS/results.
+# checkpatch, sparse, the order of the files, shellcheck, mandoc.  Puts one line for each in LOGS/results.
 set -eu
 
 here=$(dirname "$(realpath "$0")")
@@ -140,7 +140,13 @@ shell()
 {
 	shellcheck -x -P SCRIPTDIR:scripts:. scripts/*.sh scripts/run-tests \
 		scripts/run-suite .ci/run &&
-		shellcheck -s sh scripts/init
+		shellcheck -s sh scripts/init &&
+		shellcheck -s bash uapi/tools/gcheap.bash
+}
+
+man_page()
+{
+	mandoc -T lint -W warning uapi/tools/gcheap.1
 }
 
 syzkaller()
@@ -148,7 +154,7 @@ syzkaller()
 	python3 scripts/syzkaller/check.py
 }
 
-need python3 perl sparse shellcheck gcc libc6-dev
+need python3 perl sparse shellcheck gcc libc6-dev mandoc
 source=$("$here/kernel.sh" source)
 # It may have to be built, which takes long: not in silence.
 "$here/kernel.sh" debug > /dev/null || true
@@ -159,3 +165,4 @@ item "sparse" sparse
 item "each file of the module calls only those below it" module_layers
 item "each file of the library calls only those below it" library_layers
 item "shellcheck" shell
+item "mandoc -T lint" man_page

@@ -31,6 +31,14 @@ apart void allocate(void *heap)
 		must(gcheap_alloc(heap, 1000));
 }
 
+static long last_pause(struct gcheap *heap)
+{
+	struct gcheap_ioc_stats stats = { .size = sizeof(stats) };
+
+	must(!ioctl(gcheap_fd(heap), GCHEAP_IOC_STATS, &stats));
+	return stats.cycle.pause_ns;
+}
+
 TEST_F(fdinfo, agrees_with_the_statistics)
 {
 	struct gcheap_stats stats;
@@ -48,7 +56,12 @@ TEST_F(fdinfo, agrees_with_the_statistics)
 		EXPECT_EQ(stats.heap_sys, value_of(text, "resident"));
 		EXPECT_EQ(stats.heap_idle, value_of(text, "free"));
 		EXPECT_EQ(stats.gc_sys / 1024, value_of(text, "meta") / 1024);
+		EXPECT_EQ(stats.total_alloc / 1024, value_of(text, "allocated") / 1024);
+		EXPECT_EQ((stats.total_alloc - stats.heap_alloc) / 1024,
+			  value_of(text, "reclaimed") / 1024);
+		EXPECT_EQ(stats.next_gc / 1024, value_of(text, "goal") / 1024);
 		EXPECT_EQ(stats.num_gc, value_of(text, "cycles"));
+		EXPECT_EQ(last_pause(self->heap), value_of(text, "pause-last"));
 		EXPECT_EQ(stats.pause_total_ns, value_of(text, "pause-total"));
 		EXPECT_EQ(stats.pause_max_ns, value_of(text, "pause-max"));
 		EXPECT_EQ(stats.gc_cpu_ns, value_of(text, "collecting"));
@@ -64,6 +77,13 @@ apart void keep_and_collect(void *arg)
 	must(object);
 	must(!gcheap_collect(hidden->heap));
 	hidden->object = value_now(hidden->heap, "live");
+}
+
+TEST_F(fdinfo, tells_where_the_next_collection_is_due)
+{
+	collect(self->heap);
+	EXPECT_EQ(-1, gcheap_set_percent(self->heap, 100));
+	EXPECT_EQ(stats_of(self->heap).next_gc / 1024, value_now(self->heap, "goal") / 1024);
 }
 
 TEST_F(fdinfo, tells_what_lives)
@@ -140,7 +160,7 @@ TEST_F(fdinfo, has_keys_and_values_and_units)
 			TH_LOG("%s", line);
 		}
 	}
-	EXPECT_LE(14, lines);
+	EXPECT_LE(17, lines);
 }
 
 /*

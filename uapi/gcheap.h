@@ -155,7 +155,8 @@ struct gcheap_stats {
  *
  * With GCHEAP_TRACE=1 in the environment each collection of the heap prints a
  * line to stderr, and gcheap_close() two more: how often stopping all threads, and
- * letting them go, took how long.
+ * letting them go, took how long.  With GCHEAP_TRACE=/FILE it is a line of JSON that is
+ * added to the file instead; gcheap trace, the command, runs programs so.
  *
  * Return: the heap, or NULL with errno: ENOENT or ENODEV (module not loaded),
  * EPROTONOSUPPORT (the module is of another version), EACCES or EPERM (not

@@ -9,8 +9,13 @@
  *
  * When the heap's maker closes it, two lines tell how often stopping all threads and
  * letting them go took how long.
+ *
+ * GCHEAP_TRACE=/FILE: a line of JSON for each collection goes there instead, which is how
+ * gcheap trace learns of them.  The file is opened anew for each, as a program may close
+ * descriptors that it knows nothing of, and write to others of the same number.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,10 +29,13 @@
 /* The last one is for all that took longer. */
 #define BUCKETS		24
 
+#define PATH_SIZE	512
+
 /**
  * struct gch_trace - what processes that print collections of a heap share
  * @done: number of the last collection printed
  * @maker: process that made the heap
+ * @path: file that lines of JSON go to, or empty
  * @stops: collections by the time that stopping took: entry i is for less than
  *	2^(i+1) microseconds and no less than half of that
  * @releases: the same for letting go
@@ -35,6 +43,7 @@
 struct gch_trace {
 	__u64 done;
 	pid_t maker;
+	char path[PATH_SIZE];
 	__u32 stops[BUCKETS];
 	__u32 releases[BUCKETS];
 };
@@ -50,13 +59,15 @@ int gch_trace_start(struct gcheap *heap)
 	const char *value = secure_getenv("GCHEAP_TRACE");
 	struct gch_trace *page;
 
-	if (!value || strcmp(value, "1"))
+	if (!value || (strcmp(value, "1") && *value != '/') || strlen(value) >= PATH_SIZE)
 		return 0;
 	page = mmap(NULL, sizeof(*heap->traced), PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (page == MAP_FAILED)
 		return -errno;
 	page->maker = getpid();
+	if (*value == '/')
+		memcpy(page->path, value, strlen(value));
 	heap->traced = page;
 	return 0;
 }
@@ -109,7 +120,7 @@ void gch_trace_stop(struct gcheap *heap)
 		if (stats.num_gc)
 			count(heap->traced->releases, stats.cycle.release_ns);
 	}
-	if (heap->traced->done && heap->traced->maker == getpid()) {
+	if (heap->traced->done && heap->traced->maker == getpid() && !*heap->traced->path) {
 		print_times("stops", heap->traced->stops);
 		print_times("releases", heap->traced->releases);
 	}
@@ -149,6 +160,47 @@ static int format_cycle(char *line, size_t size, const struct gcheap_cycle *c)
 	return n;
 }
 
+/*
+ * Where a pipe is full, or nobody reads it, the line is lost.  The base tells the heaps of a
+ * process apart.
+ */
+static void tell_file(const struct gcheap *heap, const struct gcheap_cycle *c)
+{
+	const struct {
+		const char *name;
+		__u64 value;
+	} fields[] = {
+		{ "number", c->number }, { "start_ns", c->start_ns },
+		{ "stop_ns", c->stop_ns }, { "mark_ns", c->mark_ns },
+		{ "sweep_ns", c->sweep_ns }, { "pause_ns", c->pause_ns },
+		{ "before", c->before }, { "after", c->after }, { "live", c->live },
+		{ "goal", c->goal }, { "root_bytes", c->root_bytes },
+		{ "root_skipped", c->root_skipped }, { "threads", c->threads },
+		{ "processes", c->processes }, { "forced", c->forced },
+		{ "pauses", c->pauses }, { "roots_ns", c->roots_ns },
+		{ "dirty_ns", c->dirty_ns }, { "flip_ns", c->flip_ns },
+		{ "concurrent_ns", c->concurrent_ns }, { "dirty_pages", c->dirty_pages },
+		{ "floating", c->floating }, { "looks", c->looks },
+		{ "assists", c->assists }, { "minor", c->minor },
+	};
+	char line[1280];	/* more than all numbers at their largest */
+	size_t i;
+	int n, fd;
+
+	n = snprintf(line, sizeof(line), "{\"pid\":%d,\"heap\":\"0x%llx\"",
+		     heap->traced->maker, (unsigned long long)heap->base);
+	for (i = 0; i < sizeof(fields) / sizeof(*fields); i++)
+		n += snprintf(line + n, sizeof(line) - n, ",\"%s\":%llu", fields[i].name,
+			      (unsigned long long)fields[i].value);
+	n += snprintf(line + n, sizeof(line) - n, "}\n");
+	fd = syscall(SYS_openat, AT_FDCWD, heap->traced->path,
+		     O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	syscall(SYS_write, fd, line, n);
+	syscall(SYS_close, fd);
+}
+
 static void print_cycle(struct gcheap *heap, __u64 number)
 {
 	struct gcheap_ioc_stats stats = { .size = sizeof(stats), .want_cycle = number };
@@ -156,6 +208,10 @@ static void print_cycle(struct gcheap *heap, __u64 number)
 
 	if (gch_call(heap, GCHEAP_IOC_STATS, &stats) || !stats.cycle.number)
 		return;
+	if (*heap->traced->path) {
+		tell_file(heap, &stats.cycle);
+		return;
+	}
 	print(line, format_cycle(line, sizeof(line), &stats.cycle));
 	count(heap->traced->stops, stats.cycle.stop_ns);
 	/* Its own release may be under way, the one before is over. */

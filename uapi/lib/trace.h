@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0 */
-/* GCHEAP_TRACE=1: a line for each collection. */
+/* GCHEAP_TRACE: a line for each collection. */
 #ifndef GCH_TRACE_H
 #define GCH_TRACE_H
 

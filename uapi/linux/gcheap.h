@@ -100,6 +100,9 @@
  *	gcheap-size	   as gcheap_ioc_info.heap_size
  *	gcheap-limit	   as gcheap_ioc_config.limit
  *	gcheap-live	   objects that the last collection found to be alive
+ *	gcheap-goal	   of objects, where the next one is due; no line when it never is
+ *	gcheap-allocated   of objects, ever allocated, as late as gcheap_ioc_stats has it
+ *	gcheap-reclaimed   of objects, ever reclaimed, likewise
  *	gcheap-resident	   memory held for objects
  *	gcheap-free	   of it, in no slab or large object
  *	gcheap-meta	   memory that the collector itself needs
@@ -107,6 +110,7 @@
  *			   collection
  *	gcheap-threads	   threads that have used the heap, likewise
  *	gcheap-cycles	   collections completed
+ *	gcheap-pause-last  pause of the last one, the longest if it had several
  *	gcheap-pause-total sum of all pauses
  *	gcheap-pause-max   longest pause
  *	gcheap-collecting  time spent collecting
