@@ -167,6 +167,18 @@ struct gcheap_stats {
 struct gcheap *gcheap_open(const struct gcheap_options *opts);
 
 /**
+ * gcheap_default() - the default heap of the process
+ *
+ * The first call opens it, as gcheap_open(NULL) does; all threads get the same.  It is for code
+ * that is handed no heap.  A child of fork() goes on with its parent's, as with each heap;
+ * a program that is execed has its own.  Who closes it has it opened anew by the next call:
+ * so who does not own the program leaves it open.
+ *
+ * Return: the heap, or NULL with errno, as gcheap_open(); then the next call tries again.
+ */
+struct gcheap *gcheap_default(void);
+
+/**
  * gcheap_attach() - use a heap behind a descriptor that was passed or inherited
  * @fd: descriptor of a heap; it stays the caller's, and may be closed
  *
@@ -248,6 +260,121 @@ void *gcheap_alloc(struct gcheap *heap, size_t size);
  * Return: as gcheap_alloc().
  */
 void *gcheap_alloc_noscan(struct gcheap *heap, size_t size);
+
+/**
+ * gcheap_alloc_array() - an array that may hold pointers
+ * @heap: heap
+ * @count: elements
+ * @size: bytes of each
+ *
+ * As gcheap_alloc() of @count times @size bytes; 0 bytes are taken as 1.
+ *
+ * Return: as gcheap_alloc(); NULL with errno ENOMEM, too, when that is more than a size_t
+ * can hold.
+ */
+void *gcheap_alloc_array(struct gcheap *heap, size_t count, size_t size);
+
+/**
+ * gcheap_alloc_array_noscan() - an array that holds no pointers
+ * @heap: heap
+ * @count: elements
+ * @size: bytes of each
+ *
+ * As gcheap_alloc_noscan() of @count times @size bytes.
+ *
+ * Return: as gcheap_alloc_array().
+ */
+void *gcheap_alloc_array_noscan(struct gcheap *heap, size_t count, size_t size);
+
+/**
+ * gcheap_calloc() - gcheap_alloc_array(), under the name that others know
+ * @heap: heap
+ * @count: elements
+ * @size: bytes of each
+ *
+ * Return: as gcheap_alloc_array().
+ */
+void *gcheap_calloc(struct gcheap *heap, size_t count, size_t size);
+
+/**
+ * gcheap_alloc_many() - several objects of one size that may hold pointers
+ * @heap: heap
+ * @size: bytes of each; 0 is taken as 1
+ * @objects: array of @count pointers, filled in from its start
+ * @count: how many
+ *
+ * They are what as many calls of gcheap_alloc() give.  What keeps them is @objects only if
+ * that lies where references count: in an array from malloc() they may be gone before the
+ * function returns.  What @objects held before is written over one by one.
+ *
+ * Return: how many there are in @objects; when that is less than @count, errno is ENOMEM.
+ */
+size_t gcheap_alloc_many(struct gcheap *heap, size_t size, void **objects, size_t count);
+
+/**
+ * gcheap_alloc_many_noscan() - several objects of one size that hold no pointers
+ * @heap: heap
+ * @size: bytes of each; 0 is taken as 1
+ * @objects: array of @count pointers, filled in from its start
+ * @count: how many
+ *
+ * As gcheap_alloc_many(), with gcheap_alloc_noscan().
+ *
+ * Return: as gcheap_alloc_many().
+ */
+size_t gcheap_alloc_many_noscan(struct gcheap *heap, size_t size, void **objects,
+				size_t count);
+
+/**
+ * gcheap_memalign() - an object at an aligned address that may hold pointers
+ * @heap: heap
+ * @alignment: power of two, of any size
+ * @size: bytes; 0 is taken as 1
+ *
+ * Up to a page, 4096 bytes, the address is the object's start.  Beyond that it may be one in
+ * the middle of an object with up to @alignment bytes more: any address in it keeps it, as
+ * it does others; gcheap_base() gives its start, which is what gcheap_realloc() takes; and gcheap_usable_size() is from that start, too.  gcheap_realloc()
+ * preserves no alignment beyond that of gcheap_alloc().
+ *
+ * Return: zeroed memory of at least @size bytes from a multiple of @alignment on; or NULL with
+ * errno EINVAL (@alignment is no power of two), or ENOMEM, as gcheap_alloc().
+ */
+void *gcheap_memalign(struct gcheap *heap, size_t alignment, size_t size);
+
+/**
+ * gcheap_memalign_noscan() - an object at an aligned address that holds no pointers
+ * @heap: heap
+ * @alignment: power of two, of any size
+ * @size: bytes; 0 is taken as 1
+ *
+ * As gcheap_memalign(), with gcheap_alloc_noscan().
+ *
+ * Return: as gcheap_memalign().
+ */
+void *gcheap_memalign_noscan(struct gcheap *heap, size_t alignment, size_t size);
+
+/**
+ * gcheap_strdup() - a copy of a string
+ * @heap: heap
+ * @string: string, anywhere
+ *
+ * The copy is from gcheap_alloc_noscan().
+ *
+ * Return: the copy, or NULL with errno ENOMEM.
+ */
+char *gcheap_strdup(struct gcheap *heap, const char *string);
+
+/**
+ * gcheap_strndup() - a copy of a string's beginning
+ * @heap: heap
+ * @string: bytes, anywhere, of which no more than @most are looked at
+ * @most: bytes that are copied at most; a zero ends the string before
+ *
+ * The copy is from gcheap_alloc_noscan(), and ends with a zero in any case.
+ *
+ * Return: as gcheap_strdup().
+ */
+char *gcheap_strndup(struct gcheap *heap, const char *string, size_t most);
 
 /**
  * gcheap_realloc() - an object of another size with the same content

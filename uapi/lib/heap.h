@@ -4,8 +4,10 @@
  *
  * The library's files, from the top down; each calls only those below it:
  *
+ *	default	the heap of code that is handed none
  *	heap	opening, attaching and closing heaps
  *	pool	objects for reuse
+ *	array, aligned	objects by number, and at round addresses
  *	object	objects that exist
  *	collect, stats	collections, and how a heap is doing
  *	alloc	allocation, as nearly every time where it is not inline

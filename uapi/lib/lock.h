@@ -5,11 +5,13 @@
 
 /**
  * enum gch_lock - the locks, the outer one first
+ * @GCH_DEFAULT: opening the process's default heap
  * @GCH_HEAPS: opening, attaching and closing heaps, and the end of threads that
  *	hold slabs
  * @GCH_DESCRIPTORS: getting another descriptor of a heap
  */
 enum gch_lock {
+	GCH_DEFAULT,
 	GCH_HEAPS,
 	GCH_DESCRIPTORS,
 };
