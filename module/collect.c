@@ -209,7 +209,7 @@ static void look_again(struct gc_heap *heap)
 static void compare(struct gc_heap *heap, struct gc_verify *v)
 {
 	if (gc_verify_is_blind(v))
-		pr_notice_ratelimited("a collection is not verified: too many words may be addresses, or the one before was not\n");
+		pr_notice_ratelimited("a collection is not verified: too many words may be addresses, or the program frees objects, or the one before was not\n");
 	heap->collection->cycle.floating =
 		gc_verify_compare(v, &heap->slabs.pages.faults);
 }
@@ -667,6 +667,8 @@ static int begin(struct gc_heap *heap, enum kind kind, bool beside)
 	unsigned int flags;
 	int err;
 
+	if (atomic_read(&heap->holds))
+		return -EAGAIN;
 	if (stuck(heap)) {
 		gc_heap_put_off(heap);
 		return -EAGAIN;
@@ -843,8 +845,8 @@ static int collect(struct gc_heap *heap, enum kind kind)
  *
  * Return: 0; or -ENOMEM, -EINTR (the caller is being killed), -EAGAIN (threads
  * could not be held, or their memory not be had, or the caller is to be frozen, or the heap
- * is to be emptied, or would have to be walked too often): then nothing was reclaimed, but by
- * a collection that had been under way.
+ * is to be emptied, or would have to be walked too often, or is not to be collected): then
+ * nothing was reclaimed, but by a collection that had been under way.
  */
 int gc_collect(struct gc_heap *heap, bool forced)
 {
@@ -863,6 +865,18 @@ void gc_collect_begin(struct gc_heap *heap)
 {
 	if (!heap->collection)
 		begin(heap, FULL, true);
+}
+
+/**
+ * gc_collect_hold() - gc_heap.holds is not 0 any more
+ * @heap: heap
+ *
+ * Context: may sleep; heap's lock held.
+ */
+void gc_collect_hold(struct gc_heap *heap)
+{
+	if (heap->collection)
+		give_up(heap, -ECANCELED);
 }
 
 /**
@@ -1028,7 +1042,7 @@ bool gc_collect_for_room(struct gc_heap *heap)
 {
 	u64 cycle = heap->slabs.cycle;
 
-	if (!heap->tried && gc_heap_may_help(heap)) {
+	if (!heap->tried && !atomic_read(&heap->holds) && gc_heap_may_help(heap)) {
 		heap->fruitless++;
 		/* One of two may have been had. */
 		return !gc_collect(heap, true) || heap->slabs.cycle != cycle;

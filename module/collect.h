@@ -21,6 +21,7 @@ struct gcheap_ioc_collect;
 
 int gc_collect(struct gc_heap *heap, bool forced);
 void gc_collect_begin(struct gc_heap *heap);
+void gc_collect_hold(struct gc_heap *heap);
 bool gc_collect_go_on(struct gc_heap *heap);
 bool gc_collect_waits(struct gc_heap *heap);
 u64 gc_collect_portion(const struct gc_heap *heap);

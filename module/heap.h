@@ -155,6 +155,8 @@ struct gc_effort {
  * @helped_ns: as much of that by helpers: see crew.h
  * @last_end_ns: end of the last attempt to collect, ktime_get_ns()
  * @last_took_ns: how long that took
+ * @holds: no collection begins while it is not 0: the sum of all gc_member.holds; goes
+ *	up under the heap's lock, and down at any time
  * @debt_ns: by how much collections had taken more time than the program until then
  * @collection: one that is under way, or NULL
  * @claimed: number of the collection that who has @asking waits for; 0: none
@@ -217,6 +219,7 @@ struct gc_heap {
 	u64 last_end_ns;
 	u64 last_took_ns;
 	u64 debt_ns;
+	atomic_t holds;
 	struct gc_collection *collection;
 	u64 claimed;
 	struct delayed_work collector;

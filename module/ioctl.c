@@ -19,6 +19,7 @@
 
 #include "backing.h"
 #include "collect.h"
+#include "free.h"
 #include "gfp.h"
 #include "heap.h"
 #include "ioctl.h"
@@ -32,6 +33,7 @@
 #include "shrink.h"
 #include "stats.h"
 #include "trace.h"
+#include "walk.h"
 
 /* Bytes of an object that do no harm to anybody while it is tried whether they are there */
 #define LITTLE		(CHUNK_PAGES << PAGE_SHIFT)
@@ -51,13 +53,16 @@ union ioctl_args {
 	struct gcheap_ioc_info info;
 	struct gcheap_ioc_config config;
 	struct gcheap_ioc_alloc alloc;
+	struct gcheap_ioc_free free;
 	struct gcheap_ioc_refill refill;
 	struct gcheap_ioc_release release;
 	struct gcheap_ioc_collect collect;
+	struct gcheap_ioc_hold hold;
 	struct gcheap_ioc_stats stats;
 	struct gcheap_ioc_root root;
 	struct gcheap_ioc_object object;
 	struct gcheap_ioc_attach attach;
+	struct gcheap_ioc_walk walk;
 	struct reopening reopening;
 };
 
@@ -72,13 +77,17 @@ static_assert(sizeof(struct gcheap_cache) == 32);
 static_assert(sizeof(struct gcheap_ioc_refill) == 64);
 static_assert(sizeof(struct gcheap_ioc_release) == 24);
 static_assert(sizeof(struct gcheap_ioc_alloc) == 40);
+static_assert(sizeof(struct gcheap_ioc_free) == 40);
 static_assert(sizeof(struct gcheap_ioc_collect) == 48);
+static_assert(sizeof(struct gcheap_ioc_hold) == 24);
 static_assert(sizeof(struct gcheap_cycle) == 184);
 static_assert(sizeof(struct gcheap_ioc_stats) == 168 + 184 + 8);
 static_assert(sizeof(struct gcheap_ioc_root) == 32);
 static_assert(sizeof(struct gcheap_ioc_object) == 32);
 static_assert(sizeof(struct gcheap_ioc_attach) == 8);
 static_assert(sizeof(struct gcheap_ioc_reopen) == 24);
+static_assert(sizeof(struct gcheap_walked) == 24);
+static_assert(sizeof(struct gcheap_ioc_walk) == 40);
 static_assert(sizeof(unsigned long) == sizeof(u64));
 
 /* Classes copied to the caller at a time. */
@@ -317,6 +326,11 @@ static int ioctl_release(struct gc_heap *heap, union ioctl_args *args)
 	return gc_release(heap, &args->release);
 }
 
+static int ioctl_free(struct gc_heap *heap, union ioctl_args *args)
+{
+	return gc_free(heap, &args->free);
+}
+
 static int ioctl_collect(struct gc_heap *heap, union ioctl_args *args)
 {
 	unsigned long rounds;
@@ -468,7 +482,7 @@ static int change_roots(struct gc_heap *heap, const struct gcheap_ioc_root *root
  * Both locks, and no waiting for mmap_lock with the heap's: whoever has it may be
  * in a page fault, served by one who wants the heap.
  */
-static int lock_roots(struct gc_heap *heap)
+static int lock_with_mappings(struct gc_heap *heap)
 {
 	for (;;) {
 		if (mutex_lock_killable(&heap->lock))
@@ -485,7 +499,7 @@ static int lock_roots(struct gc_heap *heap)
 static int change_roots_locked(struct gc_heap *heap,
 			       const struct gcheap_ioc_root *root)
 {
-	int err = lock_roots(heap);
+	int err = lock_with_mappings(heap);
 
 	if (err)
 		return err;
@@ -527,6 +541,40 @@ static int ioctl_root_del(struct gc_heap *heap, union ioctl_args *args)
 	return change_roots_locked(heap, root);
 }
 
+static int change_holds(struct gc_heap *heap, struct gcheap_ioc_hold *hold)
+{
+	int holds;
+
+	if (!gc_map_vma(heap, current->mm))
+		return -ENXIO;
+	holds = gc_member_hold(heap, current->mm, hold->change);
+	if (holds < 0)
+		return holds;
+	if (hold->change > 0)
+		gc_collect_hold(heap);
+	hold->holds = holds;
+	return 0;
+}
+
+static int ioctl_hold(struct gc_heap *heap, union ioctl_args *args)
+{
+	struct gcheap_ioc_hold *hold = &args->hold;
+	int err;
+
+	if (hold->flags || (hold->change != 1 && hold->change != -1))
+		return -EINVAL;
+	err = gc_map_check(heap);
+	if (err)
+		return err;
+	err = lock_with_mappings(heap);
+	if (err)
+		return err;
+	err = change_holds(heap, hold);
+	mmap_read_unlock(current->mm);
+	gc_heap_unlock(heap);
+	return err;
+}
+
 static int ioctl_object(struct gc_heap *heap, union ioctl_args *args)
 {
 	struct gcheap_ioc_object *object = &args->object;
@@ -548,6 +596,11 @@ static int ioctl_object(struct gc_heap *heap, union ioctl_args *args)
 	}
 	gc_heap_unlock(heap);
 	return err;
+}
+
+static int ioctl_walk(struct gc_heap *heap, union ioctl_args *args)
+{
+	return gc_walk(heap, &args->walk);
 }
 
 static int ioctl_attach(struct gc_heap *heap, union ioctl_args *args)
@@ -638,11 +691,14 @@ static const struct ioctl_op ioctl_ops[] = {
 	OP(GCHEAP_IOC_ALLOC, gcheap_ioc_alloc, cycle, ioctl_alloc, alloc_landed),
 	OP(GCHEAP_IOC_REFILL, gcheap_ioc_refill, live, ioctl_refill, NULL),
 	OP(GCHEAP_IOC_RELEASE, gcheap_ioc_release, back, ioctl_release, NULL),
+	OP_NAMED(GCHEAP_IOC_FREE, gcheap_ioc_free, results, ioctl_free),
 	OP_NAMED(GCHEAP_IOC_COLLECT, gcheap_ioc_collect, cycle, ioctl_collect),
+	OP_NAMED(GCHEAP_IOC_HOLD, gcheap_ioc_hold, holds, ioctl_hold),
 	OP_NAMED(GCHEAP_IOC_STATS, gcheap_ioc_stats, cycle, ioctl_stats),
 	OP_NAMED(GCHEAP_IOC_ROOT_ADD, gcheap_ioc_root, length, ioctl_root_add),
 	OP_NAMED(GCHEAP_IOC_ROOT_DEL, gcheap_ioc_root, length, ioctl_root_del),
 	OP(GCHEAP_IOC_OBJECT, gcheap_ioc_object, usable, ioctl_object, NULL),
+	OP_NAMED(GCHEAP_IOC_WALK, gcheap_ioc_walk, cursor, ioctl_walk),
 	OP(GCHEAP_IOC_ATTACH, gcheap_ioc_attach, flags, ioctl_attach, NULL),
 	OP(GCHEAP_IOC_REOPEN, gcheap_ioc_reopen, reserved, ioctl_reopen,
 	   reopen_landed),

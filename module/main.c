@@ -8,6 +8,8 @@
  *	show	what /proc tells of a heap
  *	ioctl	its calls
  *	refill	slabs go to threads, and come back
+ *	free	objects that programs are done with
+ *	walk	all objects
  *	shrink	memory that others need
  *	expose	whose memory it is
  *	scavenge	memory that is not needed

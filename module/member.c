@@ -246,9 +246,45 @@ void gc_member_unmapped(struct gc_heap *heap, struct mm_struct *mm)
 
 	rcu_read_lock();
 	member = gc_member_find(heap->world, mm);
-	if (member)
+	if (member) {
 		atomic_inc(&member->closings);
+		atomic_sub(member->holds, &heap->holds);
+		member->holds = 0;
+	}
 	rcu_read_unlock();
+}
+
+/**
+ * gc_member_hold() - an address space wants the heap not to be collected, or no more
+ * @heap: heap
+ * @mm: address space, which maps the heap
+ * @change: by how much it wants that more, or less
+ *
+ * It ends with its mapping of the heap.
+ *
+ * Context: heap's lock held, and mmap_lock for reading.
+ *
+ * Return: how much it wants that then; -EINVAL when that is less than not at all, or more than
+ * GCHEAP_HOLDS_MAX; -ENXIO when it is no member.
+ */
+int gc_member_hold(struct gc_heap *heap, struct mm_struct *mm, int change)
+{
+	struct gc_member *member;
+	int holds = -ENXIO;
+
+	rcu_read_lock();
+	member = gc_member_find(heap->world, mm);
+	if (member) {
+		holds = member->holds + change;
+		if (holds < 0 || holds > GCHEAP_HOLDS_MAX) {
+			holds = -EINVAL;
+		} else {
+			member->holds = holds;
+			atomic_add(change, &heap->holds);
+		}
+	}
+	rcu_read_unlock();
+	return holds;
 }
 
 /**

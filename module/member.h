@@ -42,6 +42,8 @@ struct mm_struct;
  * @growing: makes room for more records; has a reference while it is queued
  * @flags: it is queued
  * @closings: mappings of the heap that it had and has no more
+ * @holds: how often it has said that the heap is not to be collected; 0 when it does not
+ *	map the heap.  Under its mmap_lock, for reading with the heap's lock
  * @mutators: struct gc_mutator by @member_node; under the heap's lock
  * @round: stop that found it mapping the heap last; from then to the end of that
  *	stop it has a reference to the users of @mm
@@ -59,6 +61,7 @@ struct gc_member {
 	struct work_struct growing;
 	unsigned long flags;
 	atomic_t closings;
+	u32 holds;
 	struct list_head mutators;
 	u64 round;
 	u64 marked;
@@ -81,6 +84,7 @@ int gc_member_enter(struct gc_heap *heap, struct gc_member *member,
 int gc_member_attach(struct gc_heap *heap, struct mm_struct *mm);
 bool gc_member_attached(struct gc_heap *heap, struct mm_struct *mm);
 void gc_member_unmapped(struct gc_heap *heap, struct mm_struct *mm);
+int gc_member_hold(struct gc_heap *heap, struct mm_struct *mm, int change);
 void gc_members_reap(struct gc_heap *heap);
 
 struct rhlist_head *gc_members_of(struct mm_struct *mm);

@@ -32,6 +32,7 @@
 #include "mutator.h"
 #include "owned.h"
 #include "reader.h"
+#include "stats.h"
 #include "stop.h"
 
 /* A thread that was idle for a collection holds no more than this. */
@@ -156,6 +157,9 @@ static u64 sweep_process(struct gc_reader *r, struct gc_member *member)
  * gc_owned_sweep() - reclaim in slabs of threads that tell what they use
  * @r: reader
  *
+ * Who is held sees in the page of statistics, once it runs on, that slots of its slabs may
+ * have been reclaimed.
+ *
  * Context: may sleep; heap's lock held, the world stopped, marking complete, before
  * gc_slabs_marked().
  *
@@ -168,6 +172,7 @@ u64 gc_owned_sweep(struct gc_reader *r)
 	u64 bytes = 0;
 
 	r->patient = false;
+	gc_stats_sweeps(r->heap);
 	list_for_each_entry(m, &r->heap->mutator_list, node) {
 		m->spare = 0;
 		cond_resched();

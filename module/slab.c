@@ -106,7 +106,7 @@ static void slab_enlist(struct gc_slabs *gs, struct gc_slab *slab)
 	gs->spare += free_bytes(slab);
 }
 
-/* It was PARTIAL or SPARSE. */
+/* It was PARTIAL, SPARSE or FULL. */
 static void slab_delist(struct gc_slabs *gs, struct gc_slab *slab)
 {
 	list_del(&slab->node);
@@ -802,6 +802,169 @@ long gc_slab_alloc_object(struct gc_slabs *gs, size_t bytes, bool noscan)
 	return slab->offset + in_slab;
 }
 
+/* The slab with a slot that an offset lies in, swept; or NULL */
+static struct gc_slab *find_swept(struct gc_slabs *gs, size_t offset, u32 *index)
+{
+	struct gc_slab *slab = gc_slab_find(gs, offset, index);
+
+	if (!slab || gc_slab_state(gs, slab) != SLAB_UNSWEPT)
+		return slab;
+	lists_of(gs, slab);
+	sweep_and_enlist(gs, slab);
+	/* It may have gone. */
+	return gc_slab_find(gs, offset, index);
+}
+
+/* No marker is at work: what is marked is old. */
+static void slot_unmark(struct gc_slabs *gs, struct gc_slab *slab, u32 index)
+{
+	if (__test_and_clear_bit(index, gc_slab_mark_bits(slab)))
+		gs->marked -= slab->object_size;
+}
+
+/* Its owner may be clearing other slots of the slab meanwhile: see gc_slab_clear_handed(). */
+static void slot_free(struct gc_slabs *gs, struct gc_slab *slab, u32 index)
+{
+	__clear_bit(index, gc_slab_alloc_bits(slab));
+	slab->nr_alloc--;
+	if (gs->pages.poison && !slab->large)
+		set_bytes(gs, slab, slot_at(slab, index), GC_POISON, slab->object_size);
+	slab_account_free(gs, slab, 1);
+	gs->since -= slab->object_size;
+}
+
+/* The slab is nobody's. */
+static void slot_free_and_enlist(struct gc_slabs *gs, struct gc_slab *slab, u32 index)
+{
+	slab_delist(gs, slab);
+	slot_free(gs, slab, index);
+	slab->unclean = true;
+	if (slab->nr_alloc)
+		slab_enlist(gs, slab);
+	else
+		slab_set_aside(gs, slab);
+}
+
+/* The slot becomes one that came with the slab, in use as yet. */
+static void slot_hand_over(struct gc_slabs *gs, struct gc_slab *slab, u32 index)
+{
+	if (!__test_and_set_bit(index, gc_slab_handed_bits(slab)))
+		slab_account_free(gs, slab, 1);
+}
+
+static enum gc_freed slot_be_done(struct gc_slabs *gs, struct gc_slab *slab, u32 index,
+				  const void *owner, bool marking)
+{
+	bool owned = slab->state == SLAB_OWNED;
+	bool own = owned && owner && slab->owner == owner;
+	bool handed = owned && test_bit(index, gc_slab_handed_bits(slab));
+
+	if (handed ? !own : slab->nr_held)
+		return OBJECT_LATER;
+	if (!marking)
+		slot_unmark(gs, slab, index);
+	if (own) {
+		slot_hand_over(gs, slab, index);
+		return OBJECT_YOURS;
+	}
+	if (test_bit(index, gc_slab_mark_bits(slab)))
+		return OBJECT_LATER;
+	if (owned)
+		slot_free(gs, slab, index);
+	else
+		slot_free_and_enlist(gs, slab, index);
+	return OBJECT_FREED;
+}
+
+/**
+ * gc_slab_free_object() - a program is done with an object
+ * @gs: slabs of the heap
+ * @offset: where it begins, in bytes from the heap's start; any value
+ * @owner: who frees it, as in gc_slab_take(), or NULL
+ * @marking: a marking is under way: what it has marked may be in its queue
+ *
+ * A collection is left what is marked while that is so; what another owner may have yet to
+ * hand out; and what is in a slab where garbage is held, as it may be that.
+ *
+ * What is in the owner's own slab stays allocated as all of that, and may be marked, as if
+ * it had been handed out since.
+ *
+ * Context: may sleep; heap's lock held.
+ *
+ * Return: what has become of it.
+ */
+enum gc_freed gc_slab_free_object(struct gc_slabs *gs, size_t offset, const void *owner,
+				  bool marking)
+{
+	struct gc_slab *slab;
+	u32 index;
+
+	slab = find_swept(gs, offset, &index);
+	if (!slab || !test_bit(index, gc_slab_alloc_bits(slab)) ||
+	    offset != slab->offset + slot_at(slab, index))
+		return OBJECT_NONE;
+	gs->dangling = true;
+	return slot_be_done(gs, slab, index, owner, marking);
+}
+
+/* The slab of a page, swept; or NULL */
+static struct gc_slab *swept_slab_of(struct gc_slabs *gs, unsigned long nr)
+{
+	struct gc_slab *slab = gc_pages_slab(&gs->pages, nr);
+	u32 index;
+
+	return slab ? find_swept(gs, slab->offset, &index) : NULL;
+}
+
+/* The first slot from an offset on that is in use; of an owned slab as far as that is known */
+static u32 next_in_use(struct gc_slab *slab, size_t offset)
+{
+	size_t from = offset - min(offset, slab->offset);
+	unsigned long *alloc = gc_slab_alloc_bits(slab);
+	u32 index = DIV_ROUND_UP(from, slab->object_size);
+
+	index = find_next_bit(alloc, slab->slots, index);
+	while (slab->state == SLAB_OWNED && index < slab->slots &&
+	       test_bit(index, gc_slab_handed_bits(slab)))
+		index = find_next_bit(alloc, slab->slots, index + 1);
+	return index;
+}
+
+/**
+ * gc_slab_next_object() - the next object by address
+ * @gs: slabs of the heap
+ * @offset: in: from where on, in bytes from the heap's start; out: where the object begins,
+ *	or from where on none was found
+ * @looks: in: pages without an object, or slabs, that are looked at, at most; out: what is
+ *	left of that
+ *
+ * What an owner may have handed out of a slab since it has that is not found.
+ *
+ * Context: may sleep; heap's lock held.
+ *
+ * Return: its slab; NULL when there is none, or @looks is 0.
+ */
+struct gc_slab *gc_slab_next_object(struct gc_slabs *gs, size_t *offset,
+				    unsigned long *looks)
+{
+	unsigned long nr = *offset >> PAGE_SHIFT;
+	struct gc_slab *slab;
+	u32 index;
+
+	for (; nr < gs->pages.frontier && *looks; --*looks) {
+		slab = swept_slab_of(gs, nr);
+		index = slab ? next_in_use(slab, *offset) : 0;
+		if (slab && index < slab->slots) {
+			*offset = slab->offset + slot_at(slab, index);
+			return slab;
+		}
+		nr = slab ? (slab->offset >> PAGE_SHIFT) + slab->nr_pages : nr + 1;
+		*offset = nr << PAGE_SHIFT;
+		cond_resched();
+	}
+	return NULL;
+}
+
 /* First class from *@kind on, in both kinds, with something to sweep. */
 static struct gc_slab *next_unswept(struct gc_slabs *gs, unsigned int *kind)
 {
@@ -1164,6 +1327,7 @@ void gc_slabs_empty(struct gc_slabs *gs)
 	gs->nr_unswept = 0;
 	gs->spare = 0;
 	gs->held = 0;
+	gs->dangling = false;
 	gs->sticky = false;
 	gs->marked = 0;
 	gs->live = 0;

@@ -16,6 +16,9 @@
  * slots are reclaimed that were handed out and not marked.  When the slab comes
  * back, slots that the thread says it did not use are free again.
  *
+ * A program may free an object itself: then its slot is free at once, but for a few cases in
+ * which only a collection can tell; see gc_slab_free_object().
+ *
  * What is not marked is garbage, unless the kernel reads or writes it for
  * somebody: garbage on a page that is lent to a pipe or a device stays allocated,
  * is HELD, and the next sweep looks at it again.  What it refers to is not kept.
@@ -177,6 +180,7 @@ struct gc_slab_lists {
  * @held: bytes of garbage that the last sweep of each slab found to be held; no
  *	part of the next two, so that what cannot be reclaimed does not have
  *	collections follow each other
+ * @dangling: programs have freed objects, to which others may still seem to refer
  * @sticky: marks stay when slabs are swept
  * @marked: bytes marked by the last marking
  * @live: bytes marked by the last marking, with whatever was owned then
@@ -202,6 +206,7 @@ struct gc_slabs {
 	u64 frees[SLAB_KINDS];
 	DECLARE_BITMAP(counted, SLAB_KINDS);
 	u64 held;
+	bool dangling;
 	bool sticky;
 	u64 marked;
 	u64 live;
@@ -223,6 +228,26 @@ void *gc_slab_piece(struct gc_slabs *gs, const struct gc_slab *slab, size_t at,
 void gc_slab_give_back(struct gc_slabs *gs, struct gc_slab *slab,
 		       const unsigned long *unused);
 long gc_slab_alloc_object(struct gc_slabs *gs, size_t bytes, bool noscan);
+
+/**
+ * enum gc_freed - what has become of an object that is to be freed
+ * @OBJECT_FREED: its memory is free
+ * @OBJECT_YOURS: it is in a slab of who frees it, who may hand the slot out again
+ * @OBJECT_LATER: it is as it was, and left to a collection
+ * @OBJECT_NONE: no object begins there
+ */
+enum gc_freed {
+	OBJECT_FREED,
+	OBJECT_YOURS,
+	OBJECT_LATER,
+	OBJECT_NONE,
+};
+
+enum gc_freed gc_slab_free_object(struct gc_slabs *gs, size_t offset, const void *owner,
+				  bool marking);
+
+struct gc_slab *gc_slab_next_object(struct gc_slabs *gs, size_t *offset,
+				    unsigned long *looks);
 
 bool gc_slabs_sweep(struct gc_slabs *gs, unsigned int nr);
 u32 gc_slab_sweep_owned(struct gc_slabs *gs, struct gc_slab *slab,

@@ -13,7 +13,7 @@
 #include "stats.h"
 #include "stop.h"
 
-static_assert(sizeof(struct gcheap_stats_page) == 8 + sizeof(struct gcheap_ioc_stats));
+static_assert(sizeof(struct gcheap_stats_page) == 16 + sizeof(struct gcheap_ioc_stats));
 static_assert(sizeof(struct gcheap_stats_page) +
 	      SLAB_KINDS * sizeof(struct gcheap_class_stats) <= PAGE_SIZE);
 
@@ -139,6 +139,17 @@ void gc_stats_publish(struct gc_heap *heap)
 	WRITE_ONCE(page->sequence, page->sequence + 1);
 	preempt_enable();
 	bitmap_zero(gs->counted, SLAB_KINDS);
+}
+
+/**
+ * gc_stats_sweeps() - say in the page that slots of slabs that threads have may go
+ * @heap: heap
+ *
+ * Context: heap's lock held, the world stopped, before any of them goes.
+ */
+void gc_stats_sweeps(struct gc_heap *heap)
+{
+	WRITE_ONCE(heap->stats_page->sweeps, heap->stats_page->sweeps + 1);
 }
 
 /**

@@ -29,6 +29,7 @@ size_t gc_stats_meta_bytes(const struct gc_heap *heap);
 void gc_stats_released(struct gc_heap *heap);
 void gc_stats_fill(struct gc_heap *heap, struct gcheap_ioc_stats *stats);
 void gc_stats_publish(struct gc_heap *heap);
+void gc_stats_sweeps(struct gc_heap *heap);
 void gc_stats_audit(struct gc_heap *heap);
 
 int gc_stats_mmap(struct gc_heap *heap, struct vm_area_struct *vma);

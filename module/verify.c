@@ -540,7 +540,8 @@ static void keep_astray(struct gc_verify *v)
  * @v: marking, begun
  *
  * There were too many of them, or the last marking was not verified.  Before the first one
- * there were none.
+ * there were none.  And words that refer to an object which the program has freed lead to
+ * whatever is made there next.
  *
  * Return: true when it is so.
  */
@@ -550,6 +551,8 @@ bool gc_verify_is_blind(const struct gc_verify *v)
 
 	if (v->exact || !v->known)
 		return false;
+	if (v->gs->dangling)
+		return true;
 	return known ? known->nr > known->room : v->gs->cycle > 0;
 }
 

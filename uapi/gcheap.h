@@ -333,7 +333,8 @@ size_t gcheap_alloc_many_noscan(struct gcheap *heap, size_t size, void **objects
  *
  * Up to a page, 4096 bytes, the address is the object's start.  Beyond that it may be one in
  * the middle of an object with up to @alignment bytes more: any address in it keeps it, as
- * it does others; gcheap_base() gives its start, which is what gcheap_realloc() takes; and gcheap_usable_size() is from that start, too.  gcheap_realloc()
+ * it does others; gcheap_base() gives its start, which is what gcheap_free() and
+ * gcheap_realloc() take; and gcheap_usable_size() is from that start, too.  gcheap_realloc()
  * preserves no alignment beyond that of gcheap_alloc().
  *
  * Return: zeroed memory of at least @size bytes from a multiple of @alignment on; or NULL with
@@ -396,6 +397,43 @@ char *gcheap_strndup(struct gcheap *heap, const char *string, size_t most);
 void *gcheap_realloc(struct gcheap *heap, void *p, size_t size);
 
 /**
+ * gcheap_free() - the program is done with an object
+ * @heap: heap
+ * @object: start of an object of the heap, or NULL, which is ignored
+ *
+ * Nobody has to call it: what nothing refers to is reclaimed in any case.  Who does takes
+ * care that nobody uses the object any more, in any thread or process of the heap, nor the
+ * kernel (a read() into it that is under way), nor as a pool or a range of roots.  Pointers
+ * to it that are left behind do no harm, but may keep what is allocated there next.
+ *
+ * What the calling thread has allocated lately may be what it allocates next, and no system
+ * call is made, unless there was a collection since then; for all else there is one, see
+ * gcheap_free_many(), and then its memory is free, for all.  There are objects that a
+ * collection is left to find: those that another thread has allocated lately, and while a
+ * collection is under way those that it has found already.  Until then a second call for
+ * such an object is no error either.  Statistics do not count an object that the calling
+ * thread has freed before they have counted it as allocated.
+ *
+ * Return: 0; or -1 with errno EINVAL when no object that is in use begins at @object, as it
+ * was freed or reclaimed before, and then nothing was changed; ENOMEM, or as gcheap_fd().
+ */
+int gcheap_free(struct gcheap *heap, void *object);
+
+/**
+ * gcheap_free_many() - the program is done with several objects
+ * @heap: heap
+ * @objects: array of pointers as for gcheap_free(), which stays as it is
+ * @count: length of the array
+ *
+ * As that many calls of gcheap_free(), but with one system call for up to 64 that need one.
+ *
+ * Return: how many were freed, or NULL.  When that is less than @count, errno is EINVAL if the
+ * others are no objects that are in use; else, as for gcheap_free(), it was given up, and some
+ * of those that come last may not have been freed.
+ */
+size_t gcheap_free_many(struct gcheap *heap, void *const *objects, size_t count);
+
+/**
  * gcheap_usable_size() - bytes of an object
  * @heap: heap
  * @p: start of an object, or a pointer into it
@@ -420,6 +458,25 @@ size_t gcheap_usable_size(struct gcheap *heap, const void *p);
 void *gcheap_base(struct gcheap *heap, const void *p);
 
 /**
+ * gcheap_walk() - look at all objects, by ascending address
+ * @heap: heap
+ * @visit: called for each, with its start, its bytes and @arg; anything but 0 ends the walk
+ * @arg: for @visit
+ *
+ * Those are visited that are there all the time, be they referred to or not: who wants only
+ * what lives collects before.  Others allocate and free meanwhile, and so may @visit; but
+ * nothing is collected, see gcheap_disable().  Objects are missing that other threads have
+ * allocated lately: those that have to be seen call gcheap_thread_release() before.
+ *
+ * @visit must not leave it otherwise than by returning.
+ *
+ * Return: 0; what @visit returned, if that was not 0; or -1 with errno, as
+ * gcheap_disable(), or ENOMEM.
+ */
+int gcheap_walk(struct gcheap *heap, int (*visit)(void *object, size_t size, void *arg),
+		void *arg);
+
+/**
  * gcheap_contains() - whether an address is one of the heap's
  * @heap: heap
  * @p: any address
@@ -435,7 +492,7 @@ bool gcheap_contains(const struct gcheap *heap, const void *p);
  * gcheap_collect() - collect now, as runtime.GC()
  * @heap: heap
  *
- * It does so each time, also when it is of no use.
+ * It does so each time, also when it is of no use; but not while gcheap_disable() says so.
  *
  * Return: 0 when all garbage is reclaimed, or -1 with errno ENOMEM, EAGAIN.
  */
@@ -480,6 +537,30 @@ void gcheap_thread_release(struct gcheap *heap);
  * Return: 0, or -1 with errno: as gcheap_fd(), and only if the kernel had to be asked.
  */
 int gcheap_read_stats(struct gcheap *heap, struct gcheap_stats *out);
+
+/**
+ * gcheap_disable() - no collections for now, as GC_disable()
+ * @heap: heap
+ *
+ * Until gcheap_enable() has been called as often no collection begins, whoever asks for it, and
+ * one that is under way is given up: when this returns, nothing will be reclaimed until
+ * then, be it referred to or not.  The heap grows, and what it has no room for, or the
+ * machine no memory, is refused.  It is so for all processes of the heap, and ends with the
+ * one that has called this, or when that closes the heap; a child of fork() has not called it.
+ *
+ * Return: 0; or -1 with errno EINVAL (it has called it 65,535 times), or as gcheap_fd().
+ */
+int gcheap_disable(struct gcheap *heap);
+
+/**
+ * gcheap_enable() - take back one gcheap_disable() of this process
+ * @heap: heap
+ *
+ * Does not collect by itself.
+ *
+ * Return: 0; or -1 with errno EINVAL when there is none left to take back, or as gcheap_fd().
+ */
+int gcheap_enable(struct gcheap *heap);
 
 /**
  * gcheap_set_percent() - growth before the next collection, as SetGCPercent()

@@ -40,6 +40,8 @@
 #define gc_slab_piece		scarce_slab_piece
 #define gc_slab_give_back	scarce_slab_give_back
 #define gc_slab_alloc_object	scarce_slab_alloc_object
+#define gc_slab_free_object	scarce_slab_free_object
+#define gc_slab_next_object	scarce_slab_next_object
 #define gc_slabs_sweep		scarce_slabs_sweep
 #define gc_slab_sweep_owned	scarce_slab_sweep_owned
 #define gc_slabs_marked		scarce_slabs_marked

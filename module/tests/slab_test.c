@@ -1180,6 +1180,89 @@ static void empty_slabs_are_not_too_many(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gs->pages.free, gs->pages.frontier);
 }
 
+static void freed_object_is_free_at_once(struct kunit *test)
+{
+	static const size_t sizes[] = { 8, 48, 1000, SIZE_CLASS_MAX, SZ_64K };
+	struct gc_slabs *gs = bare_heap_new(test, BARE_HEAP_PAGES);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		size_t other = bare_heap_alloc(test, gs, sizes[i], false);
+		size_t offset = bare_heap_alloc(test, gs, sizes[i], false);
+		u64 allocated = gc_slabs_allocated(gs);
+		size_t bytes = bare_heap_slab(gs, offset)->object_size;
+
+		KUNIT_EXPECT_EQ(test, gc_slab_free_object(gs, offset + 8, NULL, false),
+				OBJECT_NONE);
+		KUNIT_EXPECT_EQ(test, gc_slab_free_object(gs, offset, NULL, false),
+				OBJECT_FREED);
+		KUNIT_EXPECT_EQ(test, gc_slab_free_object(gs, offset, NULL, false),
+				OBJECT_NONE);
+		KUNIT_EXPECT_EQ(test, gc_slabs_allocated(gs), allocated - bytes);
+		KUNIT_EXPECT_TRUE(test, bare_heap_slab(gs, other));
+		gc_audit(gs);
+		KUNIT_EXPECT_EQ(test, bare_heap_alloc(test, gs, sizes[i], false), offset);
+	}
+	KUNIT_EXPECT_EQ(test, gs->pages.faults.nr, 0);
+}
+
+/* It may be in the queue. */
+static void marked_object_is_not_freed_while_marking(struct kunit *test)
+{
+	struct gc_slabs *gs = bare_heap_new(test, BARE_HEAP_PAGES);
+	size_t offset = bare_heap_alloc(test, gs, 48, false);
+	size_t other = bare_heap_alloc(test, gs, 48, false);
+
+	bare_heap_mark(gs, offset);
+	KUNIT_EXPECT_EQ(test, gc_slab_free_object(gs, offset, NULL, true), OBJECT_LATER);
+	KUNIT_EXPECT_TRUE(test, bare_heap_is_marked(gs, offset));
+	KUNIT_EXPECT_EQ(test, gc_slab_free_object(gs, other, NULL, true), OBJECT_FREED);
+	gc_slabs_unmark(gs);
+	KUNIT_EXPECT_EQ(test, gc_slab_free_object(gs, offset, NULL, true), OBJECT_FREED);
+}
+
+static void old_object_is_freed_with_its_mark(struct kunit *test)
+{
+	struct gc_slabs *gs = bare_heap_new(test, BARE_HEAP_PAGES);
+	size_t offset = bare_heap_alloc(test, gs, 48, false);
+	size_t other = bare_heap_alloc(test, gs, 48, false);
+
+	bare_heap_mark(gs, offset);
+	bare_heap_mark(gs, other);
+	gc_slabs_marked(gs, 2 * 48, true);
+	KUNIT_EXPECT_EQ(test, gc_slab_free_object(gs, offset, NULL, false), OBJECT_FREED);
+	KUNIT_EXPECT_FALSE(test, bare_heap_is_marked(gs, offset));
+	KUNIT_EXPECT_TRUE(test, bare_heap_is_marked(gs, other));
+	gc_audit(gs);
+	KUNIT_EXPECT_EQ(test, gs->pages.faults.nr, 0);
+}
+
+/* Of one that was there before, the slot becomes the owner's; of others only that goes. */
+static void only_its_owner_has_a_slot_back(struct kunit *test)
+{
+	struct gc_slabs *gs = bare_heap_new(test, BARE_HEAP_PAGES);
+	size_t first = bare_heap_alloc(test, gs, 48, false);
+	size_t second = bare_heap_alloc(test, gs, 48, false);
+	unsigned int class_index = size_class_of(48);
+	struct gc_slab *slab;
+	LIST_HEAD(owned);
+	u32 a, b;
+
+	slab = take(test, gs, class_index, &owned);
+	KUNIT_ASSERT_PTR_EQ(test, slab, gc_slab_find(gs, first, &a));
+	KUNIT_ASSERT_PTR_EQ(test, slab, gc_slab_find(gs, second, &b));
+	KUNIT_EXPECT_EQ(test, gc_slab_free_object(gs, first, &owned, true), OBJECT_YOURS);
+	KUNIT_EXPECT_TRUE(test, test_bit(a, gc_slab_handed_bits(slab)));
+	KUNIT_EXPECT_EQ(test, gc_slab_free_object(gs, first, NULL, false), OBJECT_LATER);
+	KUNIT_EXPECT_EQ(test, gc_slab_free_object(gs, second, NULL, false), OBJECT_FREED);
+	KUNIT_EXPECT_EQ(test, gc_slab_free_object(gs, second, &owned, false), OBJECT_NONE);
+	gc_audit(gs);
+	gc_slab_give_back(gs, slab, gc_slab_handed_bits(slab));
+	gc_audit(gs);
+	KUNIT_EXPECT_EQ(test, gs->pages.faults.nr, 0);
+	KUNIT_EXPECT_EQ(test, gc_slabs_allocated(gs), 0);
+}
+
 static struct kunit_case slab_cases[] = {
 	KUNIT_CASE(slab_that_nobody_used_stays_with_its_class),
 	KUNIT_CASE(empty_slabs_make_room_for_other_classes),
@@ -1223,6 +1306,10 @@ static struct kunit_case slab_cases[] = {
 	KUNIT_CASE(slab_knows_the_cycle_it_was_handed_out_in),
 	KUNIT_CASE(visit_meets_each_slab_once),
 	KUNIT_CASE(accounts_of_a_random_program_add_up),
+	KUNIT_CASE(freed_object_is_free_at_once),
+	KUNIT_CASE(marked_object_is_not_freed_while_marking),
+	KUNIT_CASE(old_object_is_freed_with_its_mark),
+	KUNIT_CASE(only_its_owner_has_a_slot_back),
 	{}
 };
 

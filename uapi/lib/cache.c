@@ -16,6 +16,11 @@
  * So the thread knows, of what lies in its slabs, where each object begins and how large
  * it is, which is what it has allocated last.
  *
+ * What the program frees goes back to the bitmap of its slab, when that is here: and so to the
+ * bin that it is taken from next, be the slab used up by then.  That a slot was handed out
+ * by this thread, the library knows; whether a collection has reclaimed it since then, and
+ * it is freed for the second time, is known by the number of those that might have.
+ *
  * The collector must not find slabs' addresses, which are those of their first
  * objects: caches lie in memory that is no root (memory.c), and so do the arrays
  * for the kernel.
@@ -254,6 +259,14 @@ static struct gch_slab *bin_pop(struct gch_bin *bin)
 		bin->more = slab->next;
 	gch_cache_order();
 	return slab;
+}
+
+/* One more to go on with, in no list */
+static void bin_push(struct gch_bin *bin, struct gch_slab *slab)
+{
+	slab->next = bin->more;
+	gch_cache_order();
+	bin->more = slab;
 }
 
 /* Nothing is taken from the current slab any more. */
@@ -538,24 +551,44 @@ int gch_cache_flush_all(struct gcheap *heap)
 	return had;
 }
 
+static const struct gch_class *class_of(const struct gch_cache *cache,
+					const struct gch_slab *slab)
+{
+	return &cache->heap->classes[slab->bin / 2];
+}
+
+/* Whether an address is in one of a slab's slots, and which */
+static bool slab_has(const struct gch_cache *cache, const struct gch_slab *slab, __u64 address,
+		     __u32 *slot)
+{
+	const struct gch_class *class = class_of(cache, slab);
+	const __u64 offset = address - slab->start;
+
+	if (offset >= class->slab_size)
+		return false;
+	*slot = (__u32)offset / class->object_size;
+	return *slot < class->slots;
+}
+
+/* The slab with a slot that an address is in, if it is found at once, or NULL */
+static struct gch_slab *slab_at(const struct gch_cache *cache, __u64 address, __u32 *slot)
+{
+	struct gch_slab *slab = cache->by_page[address / GCH_PAGE_SIZE % GCH_PAGES];
+
+	return slab && slab_has(cache, slab, address, slot) ? slab : NULL;
+}
+
 /* What a cache, which is busy, tells of an object */
 static bool find_busily(const struct gch_cache *cache, struct gcheap_ioc_object *object)
 {
 	const struct gch_class *class;
 	const struct gch_slab *slab;
-	__u64 offset;
 	__u32 slot;
 
-	slab = cache->by_page[object->address / GCH_PAGE_SIZE % GCH_PAGES];
+	slab = slab_at(cache, object->address, &slot);
 	if (!slab)
 		return false;
-	class = &cache->heap->classes[slab->bin / 2];
-	offset = object->address - slab->start;
-	if (offset >= class->slab_size)
-		return false;
-	slot = (__u32)offset / class->object_size;
-	if (slot >= class->slots)
-		return false;
+	class = class_of(cache, slab);
 	object->start = slab->start + slot * class->object_size;
 	object->usable = class->object_size;
 	object->flags = slab->bin % 2 ? GCHEAP_NOSCAN : 0;
@@ -583,6 +616,227 @@ bool gch_cache_find(struct gcheap *heap, struct gcheap_ioc_object *object)
 	known = find_busily(cache, object);
 	gch_cache_leave(cache);
 	return known;
+}
+
+/*
+ * The number of collections that may have reclaimed something in a thread's slabs; another
+ * one each time where that cannot be known.
+ */
+static __u64 sweeps_now(const struct gcheap *heap)
+{
+	static __u64 never_the_same;
+
+	if (!heap->page)
+		return __atomic_add_fetch(&never_the_same, 1, __ATOMIC_RELAXED);
+	return __atomic_load_n(&heap->page->sweeps, __ATOMIC_RELAXED);
+}
+
+static __u64 bit_of(__u32 slot)
+{
+	return (__u64)1 << slot % 64;
+}
+
+/* The word of its bitmap is the bin's just now. */
+static bool is_at_hand(const struct gch_bin *bin, const struct gch_slab *slab, __u32 slot)
+{
+	return slab == bin->current && bin->next_word && slot / 64 == bin->next_word - 1u;
+}
+
+/* Is it the next one's who allocates, or nobody's any more? */
+static bool slot_is_free(const struct gch_cache *cache, const struct gch_slab *slab, __u32 slot)
+{
+	const struct gch_bin *bin = &cache->bins[slab->bin];
+	__u64 free = slab->free[slot / 64];
+
+	if (is_at_hand(bin, slab, slot))
+		free = bin->word | bin_row(bin);
+	return free & bit_of(slot);
+}
+
+/* A slab that was used up is so no more.  After a vfork() it may be in no list. */
+static void slab_revive(struct gch_cache *cache, struct gch_slab *slab)
+{
+	struct gch_slab **link = &cache->retired;
+
+	while (*link && *link != slab)
+		link = &(*link)->next;
+	if (!*link)
+		return;
+	slab->used_up = false;
+	*link = slab->next;
+	gch_cache_order();
+	bin_push(&cache->bins[slab->bin], slab);
+}
+
+/* The program is done with the slot, and it is zero. */
+static void slot_put(struct gch_cache *cache, struct gch_slab *slab, __u32 slot)
+{
+	struct gch_bin *bin = &cache->bins[slab->bin];
+
+	slab->free[slot / 64] |= bit_of(slot);
+	gch_cache_order();
+	if (is_at_hand(bin, slab, slot))
+		bin->word |= bit_of(slot);
+	else if (slab == bin->current && slot / 64 < bin->next_word)
+		slab->again = true;
+	else if (slab->used_up)
+		slab_revive(cache, slab);
+}
+
+/* To be called with a slot that nobody has reclaimed, and that is not free. */
+static void slot_free(struct gch_cache *cache, struct gch_slab *slab, __u32 slot, void *object)
+{
+	memset(object, 0, class_of(cache, slab)->object_size);
+	slot_put(cache, slab, slot);
+	/* Until here it is in a register or on the stack, for the collector to find. */
+	__asm__ __volatile__("" : : "r" (object) : "memory");
+}
+
+/* Objects that the kernel is to be asked about at a time */
+#define ASKED		64u
+
+/**
+ * struct asking - what only the kernel knows
+ * @cache: the calling thread's cache, which is busy, or NULL
+ * @heap: heap
+ * @nr: how many objects
+ * @done: how many objects were freed
+ * @objects: their addresses, on the stack, where the collector finds them
+ * @results: what has become of them
+ */
+struct asking {
+	struct gch_cache *cache;
+	struct gcheap *heap;
+	__u32 nr;
+	size_t done;
+	void *objects[ASKED];
+	__u8 results[ASKED];
+};
+
+/* The slab of an object, which is the thread's, wherever it is known; or NULL */
+static struct gch_slab *slab_search(struct gch_cache *cache, __u64 address, __u32 *slot)
+{
+	struct gch_slab *slab = slab_at(cache, address, slot);
+	__u32 i;
+
+	for (i = 0; !slab && i < cache->nr_slabs; i++)
+		if (cache->slabs[i].start && slab_has(cache, &cache->slabs[i], address, slot))
+			slab = &cache->slabs[i];
+	return slab;
+}
+
+/* The kernel has said that it is a slot of this thread's, and in use.  Not if named twice. */
+static bool free_own(struct gch_cache *cache, void *object)
+{
+	struct gch_slab *slab;
+	__u32 slot;
+
+	slab = cache ? slab_search(cache, (uintptr_t)object, &slot) : NULL;
+	/* As in a child of vfork() it is a collection's business. */
+	if (!slab)
+		return true;
+	if (slot_is_free(cache, slab, slot))
+		return false;
+	slab->came[slot / 64] |= bit_of(slot);
+	slot_free(cache, slab, slot, object);
+	return true;
+}
+
+static int ask(struct asking *a)
+{
+	struct gcheap_ioc_free request = {
+		.size = sizeof(request),
+		.nr = a->nr,
+		.objects = (uintptr_t)a->objects,
+		.results = (uintptr_t)a->results,
+	};
+	__u32 i;
+	int err;
+
+	if (!a->nr)
+		return 0;
+	err = gch_call(a->heap, GCHEAP_IOC_FREE, &request);
+	if (err)
+		return err;
+	for (i = 0; i < a->nr; i++) {
+		const bool own = a->results[i] == GCHEAP_FREE_YOURS;
+
+		if (own ? free_own(a->cache, a->objects[i]) :
+			  a->results[i] != GCHEAP_FREE_NONE)
+			a->done++;
+	}
+	a->nr = 0;
+	return 0;
+}
+
+/* Free it without the kernel.  False: that needs to be asked. */
+static bool free_here(struct asking *a, void *object)
+{
+	const __u64 address = (uintptr_t)object;
+	struct gch_cache *cache = a->cache;
+	struct gch_slab *slab;
+	__u32 slot;
+
+	if (address - a->heap->base >= a->heap->size)
+		return true;
+	slab = cache ? slab_at(cache, address, &slot) : NULL;
+	if (!slab)
+		return false;
+	if ((address - slab->start) % class_of(cache, slab)->object_size ||
+	    slot_is_free(cache, slab, slot))
+		return true;
+	if (!(slab->came[slot / 64] & bit_of(slot)) || slab->sweeps != sweeps_now(a->heap))
+		return false;
+	slot_free(cache, slab, slot, object);
+	a->done++;
+	return true;
+}
+
+static int free_busily(struct asking *a, void *const *objects, size_t count)
+{
+	int err = 0;
+
+	for (; count && !err; objects++, count--) {
+		if (!*objects) {
+			a->done++;
+			continue;
+		}
+		if (free_here(a, *objects))
+			continue;
+		a->objects[a->nr++] = *objects;
+		if (a->nr == ASKED)
+			err = ask(a);
+	}
+	return err ? err : ask(a);
+}
+
+/**
+ * gch_cache_free() - the program is done with objects
+ * @heap: heap
+ * @objects: array of their addresses; NULL for none
+ * @count: length of the array
+ * @done: out: how many of them were objects, or NULL pointers
+ *
+ * errno stays as it is.
+ *
+ * Return: 0; or as gch_call(): then some that come last were not freed.
+ */
+int gch_cache_free(struct gcheap *heap, void *const *objects, size_t count, size_t *done)
+{
+	struct asking a;
+	int err;
+
+	a.cache = cache_find(heap);
+	a.heap = heap;
+	a.nr = 0;
+	a.done = 0;
+	if (a.cache)
+		gch_cache_enter(a.cache);
+	err = free_busily(&a, objects, count);
+	if (a.cache)
+		gch_cache_leave(a.cache);
+	*done = a.done;
+	return err;
 }
 
 /**
@@ -626,7 +880,10 @@ static bool bin_advance(struct gch_cache *cache, struct gch_bin *bin)
 		}
 		bin->current = NULL;
 		gch_cache_order();
-		if (slab) {
+		if (slab && slab->again) {
+			slab->again = false;
+			bin_push(bin, slab);
+		} else if (slab) {
 			slab->used_up = true;
 			slab_retire(cache, slab);
 		}
@@ -711,9 +968,11 @@ static void bin_stock(struct gch_cache *cache, struct gch_bin *bin,
 		slab->start = from->start;
 		slab->bin = bin - cache->bins;
 		slab->used_up = false;
+		slab->again = false;
+		slab->sweeps = sweeps_now(cache->heap);
+		memcpy(slab->came, from->free, sizeof(slab->came));
 		memcpy(slab->free, from->free, sizeof(slab->free));
-		slab->next = bin->more;
-		bin->more = slab;
+		bin_push(bin, slab);
 		slab_enter(cache, slab, class->slab_size);
 	}
 }

@@ -29,15 +29,21 @@ _Static_assert(!(NR_BINS % 64), "gch_cache.asked");
  * @start: address of its first slot, 0 when the entry stands for no slab
  * @bin: index of its bin
  * @used_up: no bit is left in @free
+ * @again: as the current slab: there are bits in @free in words that were passed already
  * @free: slots to take, from its bin's @next_word on.  The kernel reads it too: a
  *	bit is only cleared when its slot is in the program's hands
+ * @came: slots that came as free, or that the program has freed since by a call
+ * @sweeps: gcheap_stats_page.sweeps when they came
  */
 struct gch_slab {
 	struct gch_slab *next;
 	__u64 start;
 	__u16 bin;
 	bool used_up;
+	bool again;
 	__u64 free[GCHEAP_SLAB_WORDS];
+	__u64 came[GCHEAP_SLAB_WORDS];
+	__u64 sweeps;
 };
 
 /**
@@ -123,6 +129,7 @@ int gch_cache_flush_all(struct gcheap *heap);
 void gch_cache_forget(struct gcheap *heap);
 void gch_cache_drop(struct gcheap *heap);
 bool gch_cache_find(struct gcheap *heap, struct gcheap_ioc_object *object);
+int gch_cache_free(struct gcheap *heap, void *const *objects, size_t count, size_t *done);
 
 /**
  * gch_cache_bin() - the bin that serves a size

@@ -250,6 +250,7 @@ static bool is_anonymous(unsigned long number)
 	case GCHEAP_IOC_REFILL:
 	case GCHEAP_IOC_RELEASE:
 	case GCHEAP_IOC_OBJECT:
+	case GCHEAP_IOC_FREE:
 		return false;
 	}
 	return true;
@@ -264,6 +265,15 @@ static void name_heap(const struct gcheap *heap, unsigned long number, void *req
 		break;
 	case GCHEAP_IOC_COLLECT:
 		((struct gcheap_ioc_collect *)request)->heap = heap->base;
+		break;
+	case GCHEAP_IOC_FREE:
+		((struct gcheap_ioc_free *)request)->heap = heap->base;
+		break;
+	case GCHEAP_IOC_HOLD:
+		((struct gcheap_ioc_hold *)request)->heap = heap->base;
+		break;
+	case GCHEAP_IOC_WALK:
+		((struct gcheap_ioc_walk *)request)->heap = heap->base;
 		break;
 	case GCHEAP_IOC_STATS:
 		((struct gcheap_ioc_stats *)request)->heap = heap->base;

@@ -60,6 +60,24 @@ void gcheap_thread_release(struct gcheap *heap)
 	gch_cache_flush(heap);
 }
 
+static int hold(struct gcheap *heap, int change)
+{
+	struct gcheap_ioc_hold request = { .size = sizeof(request), .change = change };
+	int err = gch_call(heap, GCHEAP_IOC_HOLD, &request);
+
+	return err ? fail(err) : 0;
+}
+
+int gcheap_disable(struct gcheap *heap)
+{
+	return hold(heap, 1);
+}
+
+int gcheap_enable(struct gcheap *heap)
+{
+	return hold(heap, -1);
+}
+
 int gcheap_set_percent(struct gcheap *heap, int percent)
 {
 	struct gcheap_ioc_config config = {

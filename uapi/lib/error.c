@@ -17,7 +17,7 @@ static const char *const meanings[] = {
 	[EPERM] =
 	"not permitted: a sandbox or container has to allow the device /dev/gcheap and its calls; or a slab is not the calling thread's",
 	[EINVAL] =
-	"invalid: an option out of range, an address that no object begins at, or a range of roots that is not aligned to 8 bytes",
+	"invalid: an option out of range, an address where no object begins that is in use, or a range of roots that is not aligned to 8 bytes",
 	[EEXIST] =
 	"occupied: something else is mapped at the heap's addresses in this process (attach earlier); or a range of roots begins there already",
 	[ENOSPC] =
@@ -25,7 +25,7 @@ static const char *const meanings[] = {
 	[ENOMEM] =
 	"no memory: the heap is full of what is still referred to (set a larger size), or the machine, its cgroup, RLIMIT_AS or the module's parameter user_memory has no more",
 	[EAGAIN] =
-	"not now: threads could not be stopped or their memory not be read, or the machine was suspended, so collect again later; or mlockall() and RLIMIT_MEMLOCK leave no room for the heap (set a smaller size)",
+	"not now: threads could not be stopped or their memory not be read, or the machine was suspended, so collect again later; or collections are disabled (gcheap_enable()); or mlockall() and RLIMIT_MEMLOCK leave no room for the heap (set a smaller size)",
 	[EMFILE] =
 	"no more descriptors for this process: close some, or raise RLIMIT_NOFILE (ulimit -n); or the user has as many heaps as the module's parameter user_heaps allows",
 	[ENFILE] =

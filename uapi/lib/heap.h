@@ -7,7 +7,9 @@
  *	default	the heap of code that is handed none
  *	heap	opening, attaching and closing heaps
  *	pool	objects for reuse
+ *	walk	all objects
  *	array, aligned	objects by number, and at round addresses
+ *	free	objects that the program is done with
  *	object	objects that exist
  *	collect, stats	collections, and how a heap is doing
  *	alloc	allocation, as nearly every time where it is not inline

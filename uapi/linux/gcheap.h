@@ -81,8 +81,8 @@
  *	EINTR	   the caller is being killed
  *	Whoever gets an error can rely on nothing having been changed, unless
  *	the call below says otherwise.  Those who need a mapping of the heap in
- *	the calling process (REFILL, RELEASE, ALLOC, COLLECT, ROOT_ADD,
- *	ROOT_DEL) give ENXIO without.
+ *	the calling process (REFILL, RELEASE, ALLOC, FREE, COLLECT,
+ *	HOLD, WALK, ROOT_ADD, ROOT_DEL) give ENXIO without.
  *	A descriptor is a number, which another thread may close, and another
  *	heap be given.  A call that has the field heap may name the heap that it
  *	is meant for, by its base, and gives ENXIO when that is not where the
@@ -125,7 +125,8 @@
  *	2	   had neither next nor end in struct gcheap_bin.
  *	3	   had a shorter struct gcheap_cycle, which said nothing of what is
  *		   done while the program runs.
- *	4	   this one.
+ *	4	   had no FREE, HOLD and WALK, and no field sweeps in struct gcheap_stats_page.
+ *	5	   this one.
  */
 #ifndef _UAPI_LINUX_GCHEAP_H
 #define _UAPI_LINUX_GCHEAP_H
@@ -133,7 +134,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define GCHEAP_ABI_VERSION	4
+#define GCHEAP_ABI_VERSION	5
 
 /* A slab has at most so many slots, hence so many words of bitmap. */
 #define GCHEAP_SLAB_SLOTS	1024
@@ -142,6 +143,9 @@
 /* More slabs than these in one REFILL or RELEASE are EINVAL. */
 #define GCHEAP_REFILL_MAX	64
 #define GCHEAP_RELEASE_MAX	256
+
+/* More objects than these in one FREE are EINVAL. */
+#define GCHEAP_FREE_MAX		256
 
 /**
  * struct gcheap_class_info - one size class
@@ -379,7 +383,8 @@ struct gcheap_cache {
  * tells: @live names for each slab an array of GCHEAP_SLAB_WORDS 64-bit words
  * (0 for none), in which the thread sets all bits before the call.  The bit of a
  * slot that came as free may be cleared once the slot's address is in the
- * program's hands, and then stays so.  A collection reads the array while the
+ * program's hands, and then stays so, unless the program is done with the object: see
+ * struct gcheap_ioc_free.  A collection reads the array while the
  * thread is held, and reclaims slots whose bit is clear and which nothing
  * refers to; they come as free again when the slab was given back.  A thread that
  * names its @cache has its slabs taken back when it is idle.
@@ -452,6 +457,56 @@ struct gcheap_ioc_alloc {
 	__aligned_u64 cycle;
 };
 
+/* What has become of an object that FREE was given */
+#define GCHEAP_FREED		0
+#define GCHEAP_FREE_YOURS	1
+#define GCHEAP_FREE_LATER	2
+#define GCHEAP_FREE_NONE	3
+
+/**
+ * struct gcheap_ioc_free - GCHEAP_IOC_FREE: the program is done with objects
+ * @size: sizeof(struct gcheap_ioc_free)
+ * @flags: zero
+ * @nr: objects, 1 to GCHEAP_FREE_MAX
+ * @done: out: how many of them were objects
+ * @objects: array of @nr 64-bit words: addresses of the objects' first bytes
+ * @results: array of @nr bytes to be filled in, or 0:
+ *	GCHEAP_FREED: the object's memory is free.
+ *	GCHEAP_FREE_YOURS: it is in a slab of the calling thread, and now a slot that came as
+ *	free with it; that makes it zero, sets its bit where it keeps the slab's bitmap, if
+ *	it does, and may hand it out again.
+ *	GCHEAP_FREE_LATER: a collection is left to find that nothing refers to it, as
+ *	only that can know: another thread has its slab since before it was allocated, or
+ *	a collection is under way which has found it, or it is on the same slab
+ *	as garbage that a device or a pipe may read yet.
+ *	GCHEAP_FREE_NONE: no object begins there, or it is garbage already; nothing was
+ *	changed.
+ * @heap: in: 0, or the heap's base, see above
+ *
+ * They are freed one after the other: who names an object twice gets GCHEAP_FREE_NONE for the
+ * second time, but for GCHEAP_FREE_YOURS and GCHEAP_FREE_LATER.  It is the caller's business
+ * that no pointer to it is used any more, in all processes, and by the kernel: what it
+ * does for the caller, into memory that is another object by then, is not held up.
+ *
+ * A thread needs no call for a slot that came as free with one of its slabs, and that it
+ * has handed out, as long as gcheap_stats_page.sweeps is what it was when that
+ * REFILL had returned: the object's address being where references count until then, it sets
+ * the bit in the bitmap itself.  Once that has changed, the object may have been
+ * reclaimed before it was freed (for the second time), which the call tells.
+ *
+ * With the module's parameter verify, collections of the heap that the program runs beside are
+ * verified no more.
+ */
+struct gcheap_ioc_free {
+	__u32 size;
+	__u32 flags;
+	__u32 nr;
+	__u32 done;
+	__aligned_u64 objects;
+	__aligned_u64 results;
+	__aligned_u64 heap;
+};
+
 /* Give all pages that no object is on back to the machine after the collection. */
 #define GCHEAP_COLLECT_RELEASE	1U
 
@@ -477,9 +532,9 @@ struct gcheap_ioc_alloc {
  * completed before.
  *
  * ENOMEM: no memory for the collection; nothing was reclaimed by it.
- * EAGAIN: it could not be completed, as the threads could not be held, or the
- *	memory of a process not be had (it is on a file system that does not
- *	answer), or the caller was frozen, as when the machine was suspended;
+ * EAGAIN: it could not be completed, as a HOLD is in force, or the threads could not be
+ *	held, or the memory of a process not be had (it is on a file system that does
+ *	not answer), or the caller was frozen, as when the machine was suspended;
  *	nothing was reclaimed by it.
  */
 struct gcheap_ioc_collect {
@@ -489,6 +544,33 @@ struct gcheap_ioc_collect {
 	__aligned_u64 freed_objects;
 	__aligned_u64 pause_ns;
 	__aligned_u64 cycle;
+	__aligned_u64 heap;
+};
+
+/* A process's calls of HOLD beyond these, without as many that take them back, are EINVAL. */
+#define GCHEAP_HOLDS_MAX	65535
+
+/**
+ * struct gcheap_ioc_hold - GCHEAP_IOC_HOLD: no collections for now
+ * @size: sizeof(struct gcheap_ioc_hold)
+ * @flags: zero
+ * @change: 1: one reason more for the calling process; -1: one less
+ * @holds: out: how many it has now
+ * @heap: in: 0, or the heap's base, see above
+ *
+ * As long as a process that maps the heap has any, no collection begins, for whatever reason:
+ * COLLECT is EAGAIN, and memory that only a collection could give is refused.  One that is
+ * under way is given up: on return nothing will be reclaimed any more.  They end when
+ * the process unmaps the heap, execs, or ends.  A child of fork() has none.
+ *
+ * EINVAL: @change is another one, or takes back more than there are, or there are
+ *	GCHEAP_HOLDS_MAX.
+ */
+struct gcheap_ioc_hold {
+	__u32 size;
+	__u32 flags;
+	__s32 change;
+	__u32 holds;
 	__aligned_u64 heap;
 };
 
@@ -652,6 +734,9 @@ struct gcheap_ioc_stats {
  * @sequence: odd while the kernel writes, and another number afterwards
  * @classes: bytes from the page's start to an array of @stats.class_count
  *	struct gcheap_class_stats
+ * @sweeps: how often collections have reclaimed slots of slabs that threads have; it changes
+ *	while all threads are held, so that each sees it with its next instruction.  Not
+ *	covered by @sequence
  * @stats: what GCHEAP_IOC_STATS would give for the last collection; @stats.size is of
  *	how many bytes the kernel knows
  *
@@ -675,6 +760,7 @@ struct gcheap_ioc_stats {
 struct gcheap_stats_page {
 	__u32 sequence;
 	__u32 classes;
+	__aligned_u64 sweeps;
 	struct gcheap_ioc_stats stats;
 };
 
@@ -745,6 +831,51 @@ struct gcheap_ioc_object {
 	__aligned_u64 usable;
 };
 
+/* More objects than these in one WALK are EINVAL. */
+#define GCHEAP_WALK_MAX		256
+
+/**
+ * struct gcheap_walked - an object of the heap
+ * @start: its first byte
+ * @usable: its bytes
+ * @flags: GCHEAP_NOSCAN or zero
+ * @reserved: zero
+ */
+struct gcheap_walked {
+	__aligned_u64 start;
+	__aligned_u64 usable;
+	__u32 flags;
+	__u32 reserved;
+};
+
+/**
+ * struct gcheap_ioc_walk - GCHEAP_IOC_WALK: the heap's objects, by address
+ * @size: sizeof(struct gcheap_ioc_walk)
+ * @flags: zero
+ * @capacity: entries of @objects, 1 to GCHEAP_WALK_MAX
+ * @count: out: so many were filled in, perhaps none
+ * @objects: array of struct gcheap_walked to fill in
+ * @cursor: in: 0 to begin, then what the last call gave; out: for the next call, 0 when
+ *	there is no object any more
+ * @heap: in: 0, or the heap's base, see above
+ *
+ * Those that are there at the moment of the call, be they referred to or not, but for what
+ * the last collection has found to be garbage; one that is there during all calls is
+ * given once.  Objects are missing that a thread has allocated lately, from a slab that it
+ * has not given back, and that have come with it.
+ *
+ * EINVAL: @cursor is beyond the heap.
+ */
+struct gcheap_ioc_walk {
+	__u32 size;
+	__u32 flags;
+	__u32 capacity;
+	__u32 count;
+	__aligned_u64 objects;
+	__aligned_u64 cursor;
+	__aligned_u64 heap;
+};
+
 /**
  * struct gcheap_ioc_reopen - GCHEAP_IOC_REOPEN: a descriptor of a mapped heap
  * @size: sizeof(struct gcheap_ioc_reopen)
@@ -782,5 +913,8 @@ struct gcheap_ioc_reopen {
 #define GCHEAP_IOC_OBJECT	_IOWR(GCHEAP_IOC_MAGIC, 0x09, struct gcheap_ioc_object)
 #define GCHEAP_IOC_ATTACH	_IOW(GCHEAP_IOC_MAGIC, 0x0A, struct gcheap_ioc_attach)
 #define GCHEAP_IOC_REOPEN	_IOWR(GCHEAP_IOC_MAGIC, 0x0B, struct gcheap_ioc_reopen)
+#define GCHEAP_IOC_FREE		_IOWR(GCHEAP_IOC_MAGIC, 0x0C, struct gcheap_ioc_free)
+#define GCHEAP_IOC_HOLD		_IOWR(GCHEAP_IOC_MAGIC, 0x0D, struct gcheap_ioc_hold)
+#define GCHEAP_IOC_WALK		_IOWR(GCHEAP_IOC_MAGIC, 0x0E, struct gcheap_ioc_walk)
 
 #endif /* _UAPI_LINUX_GCHEAP_H */
