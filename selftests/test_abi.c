@@ -28,6 +28,9 @@ union request {
 	struct gcheap_ioc_object object;
 	struct gcheap_ioc_attach attach;
 	struct gcheap_ioc_reopen reopen;
+	struct gcheap_ioc_free free;
+	struct gcheap_ioc_hold hold;
+	struct gcheap_ioc_walk walk;
 	char room[1024];
 };
 
@@ -86,6 +89,32 @@ static void prepare_reopen(union request *request, void *base)
 	request->reopen.address = (uintptr_t)base;
 }
 
+/* One that begins nowhere: nothing is changed. */
+static void prepare_free(union request *request, void *base)
+{
+	static uint64_t object;
+
+	object = (uintptr_t)base + 1;
+	request->free.nr = 1;
+	request->free.objects = (uintptr_t)&object;
+}
+
+/* Those that follow are not collections. */
+static void prepare_hold(union request *request, void *base)
+{
+	(void)base;
+	request->hold.change = 1;
+}
+
+static void prepare_walk(union request *request, void *base)
+{
+	static struct gcheap_walked walked;
+
+	(void)base;
+	request->walk.capacity = 1;
+	request->walk.objects = (uintptr_t)&walked;
+}
+
 #define OPERATION(number_, structure, flags_, mapped_, prepare_)		\
 	{									\
 		.name = #number_, .number = GCHEAP_IOC_##number_,		\
@@ -109,6 +138,9 @@ static const struct operation operations[] = {
 	OPERATION(OBJECT, gcheap_ioc_object, 0, false, prepare_object),
 	OPERATION(ATTACH, gcheap_ioc_attach, 0, false, prepare_nothing),
 	OPERATION(REOPEN, gcheap_ioc_reopen, 0, false, prepare_reopen),
+	OPERATION(FREE, gcheap_ioc_free, 0, true, prepare_free),
+	OPERATION(WALK, gcheap_ioc_walk, 0, true, prepare_walk),
+	OPERATION(HOLD, gcheap_ioc_hold, 0, true, prepare_hold),
 };
 
 /* The object that OBJECT finds */
@@ -138,6 +170,10 @@ FIXTURE_SETUP(abi)
 
 FIXTURE_TEARDOWN(abi)
 {
+	struct gcheap_ioc_hold hold = { .size = sizeof(hold), .change = -1 };
+
+	while (!call(self->fd, GCHEAP_IOC_HOLD, &hold))
+		continue;
 	EXPECT_TRUE(works_on(self->fd));
 	close(self->fd);
 }
@@ -244,6 +280,12 @@ static __u64 *name_in(const struct operation *op, union request *request)
 		return &request->collect.heap;
 	case GCHEAP_IOC_STATS:
 		return &request->stats.heap;
+	case GCHEAP_IOC_FREE:
+		return &request->free.heap;
+	case GCHEAP_IOC_WALK:
+		return &request->walk.heap;
+	case GCHEAP_IOC_HOLD:
+		return &request->hold.heap;
 	case GCHEAP_IOC_ROOT_ADD:
 	case GCHEAP_IOC_ROOT_DEL:
 		return &request->root.heap;
@@ -369,7 +411,7 @@ TEST_F(abi, unknown_calls_are_enotty)
 	struct termios terminal;
 	int available;
 
-	for (number = 0x0c; number < 0x100; number++)
+	for (number = 0x0f; number < 0x100; number++)
 		EXPECT_EQ(ENOTTY, call(self->fd, _IOWR(GCHEAP_IOC_MAGIC, number, uint64_t),
 				       self->page));
 	EXPECT_EQ(ENOTTY, call(self->fd, _IO(GCHEAP_IOC_MAGIC, 0), self->page));

@@ -307,6 +307,42 @@ static int try_alloc_large(struct scene *scene)
 	return try_alloc_of(scene, bytes, 0);
 }
 
+/* As many as one call takes; who is refused has them all as they were. */
+static int try_free(struct scene *scene)
+{
+	static uint64_t objects[GCHEAP_FREE_MAX];
+	struct gcheap_ioc_free request = {
+		.size = sizeof(request),
+		.nr = GCHEAP_FREE_MAX,
+		.objects = (uintptr_t)objects,
+	};
+	int err, i;
+
+	for (i = 0; i < GCHEAP_FREE_MAX; i++) {
+		objects[i] = (uintptr_t)raw_alloc(scene->fd, 100);
+		must(objects[i]);
+	}
+	err = try_call(scene, GCHEAP_IOC_FREE, &request);
+	if (err == ENOMEM)
+		must(!call(scene->fd, GCHEAP_IOC_FREE, &request));
+	must(err == EFAULT || request.done == GCHEAP_FREE_MAX);
+	return err;
+}
+
+static int try_walk(struct scene *scene)
+{
+	static struct gcheap_walked walked[GCHEAP_WALK_MAX];
+	struct gcheap_ioc_walk walk = {
+		.size = sizeof(walk),
+		.capacity = GCHEAP_WALK_MAX,
+		.objects = (uintptr_t)walked,
+	};
+	int err = try_call(scene, GCHEAP_IOC_WALK, &walk);
+
+	must(err || walk.count > LINKS / 2);
+	return err;
+}
+
 static int release_all(int fd)
 {
 	struct gcheap_ioc_collect request = {
@@ -738,6 +774,8 @@ CHAIN(alloc_in_a_hole, 0);
 CHAIN(alloc_in_new_heap, 0);
 CHAIN(refill, 0);
 CHAIN(release, 0);
+CHAIN(free, 0);
+CHAIN(walk, 0);
 CHAIN(root_add, 0);
 CHAIN(root_del, 0);
 CHAIN(aging_root, 0);

@@ -93,6 +93,9 @@ struct fuzz {
  * @slabs: out of REFILL
  * @back: into REFILL and RELEASE
  * @where: of bitmaps
+ * @doomed: into FREE
+ * @results: out of it
+ * @walked: out of WALK
  * @cache: how the stream takes slots, or not
  * @bins: for that
  */
@@ -103,6 +106,9 @@ struct arena {
 	struct gcheap_slab slabs[GCHEAP_REFILL_MAX + 1];
 	struct gcheap_slab_return back[GCHEAP_RELEASE_MAX + 1];
 	uint64_t where[GCHEAP_REFILL_MAX + 1];
+	uint64_t doomed[GCHEAP_FREE_MAX];
+	uint8_t results[GCHEAP_FREE_MAX];
+	struct gcheap_walked walked[GCHEAP_WALK_MAX];
 	struct gcheap_cache cache;
 	struct gcheap_bin bins[256];
 };

@@ -7,7 +7,7 @@
  */
 #include "fuzz.h"
 
-#define UNKNOWN_CALLS	0x0c
+#define UNKNOWN_CALLS	0x0f
 
 /* A quarter, or so, of all arguments are spoiled in one way or another. */
 static bool spoil(struct stream *s)
@@ -29,6 +29,12 @@ static size_t least_size(unsigned long cmd, size_t size)
 		return offsetof(struct gcheap_ioc_collect, heap);
 	case GCHEAP_IOC_STATS:
 		return offsetof(struct gcheap_ioc_stats, heap);
+	case GCHEAP_IOC_FREE:
+		return offsetof(struct gcheap_ioc_free, heap);
+	case GCHEAP_IOC_WALK:
+		return offsetof(struct gcheap_ioc_walk, heap);
+	case GCHEAP_IOC_HOLD:
+		return offsetof(struct gcheap_ioc_hold, heap);
 	case GCHEAP_IOC_ROOT_ADD:
 	case GCHEAP_IOC_ROOT_DEL:
 		return offsetof(struct gcheap_ioc_root, heap);
@@ -505,6 +511,88 @@ static void do_release(struct stream *s)
 	submit(s, GCHEAP_IOC_RELEASE, &release, sizeof(release));
 }
 
+/* Slots of slabs that came last, and anything */
+static void draw_doomed(struct stream *s, uint32_t nr)
+{
+	uint32_t i;
+
+	for (i = 0; i < nr && i < GCHEAP_FREE_MAX; i++) {
+		uintptr_t slab = s->slabs[below(&s->random, SLABS)];
+
+		s->arena->doomed[i] = one_in(&s->random, 3) ? any_address(s) :
+				      slab + 16 * below(&s->random, 4096);
+	}
+}
+
+static void do_free(struct stream *s)
+{
+	struct gcheap_ioc_free request = { .size = sizeof(request) };
+
+	call_begin(s, "FREE");
+	request.heap = name(s);
+	call_allow(s, ENXIO);
+	call_allow(s, ENOMEM);
+	request.flags = flags(s, 0);
+	request.nr = 1 + count(s, GCHEAP_FREE_MAX - 1);
+	if (one_in(&s->random, 40)) {
+		request.nr = 0;
+		call_refuse(s, EINVAL);
+	}
+	draw_doomed(s, request.nr);
+	request.objects = array(s, s->arena->doomed, true);
+	if (one_in(&s->random, 2))
+		request.results = array(s, s->arena->results, true);
+	if (submit(s, GCHEAP_IOC_FREE, &request, sizeof(request)) &&
+	    s->args[7] - (uintptr_t)s->arena < sizeof(*s->arena) && request.done > request.nr)
+		complain(s, "more were freed than there were");
+}
+
+/* More often it is taken back: a heap that is not collected is soon full. */
+static void do_hold(struct stream *s)
+{
+	struct gcheap_ioc_hold hold = { .size = sizeof(hold) };
+
+	call_begin(s, "HOLD");
+	hold.heap = name(s);
+	call_allow(s, ENXIO);
+	call_allow(s, EINVAL);
+	hold.flags = flags(s, 0);
+	hold.change = one_in(&s->random, 4) ? 1 : -1;
+	if (spoil(s))
+		hold.change = draw(&s->random);
+	if (hold.change != 1 && hold.change != -1)
+		call_refuse(s, EINVAL);
+	hold.holds = draw(&s->random);
+	if (submit(s, GCHEAP_IOC_HOLD, &hold, sizeof(hold)) &&
+	    s->args[7] - (uintptr_t)s->arena < sizeof(*s->arena) &&
+	    hold.holds > GCHEAP_HOLDS_MAX)
+		complain(s, "too many reasons not to collect");
+}
+
+static void do_walk(struct stream *s)
+{
+	struct gcheap_ioc_walk walk = { .size = sizeof(walk) };
+
+	call_begin(s, "WALK");
+	walk.heap = name(s);
+	call_allow(s, ENXIO);
+	call_allow(s, ENOMEM);
+	walk.flags = flags(s, 0);
+	walk.capacity = 1 + count(s, GCHEAP_WALK_MAX - 1);
+	if (one_in(&s->random, 40)) {
+		walk.capacity = 0;
+		call_refuse(s, EINVAL);
+	}
+	walk.objects = array(s, s->arena->walked, true);
+	walk.cursor = one_in(&s->random, 2) ? 0 : any_value(s);
+	/* It may be another heap by then. */
+	if (walk.cursor)
+		call_allow(s, EINVAL);
+	if (submit(s, GCHEAP_IOC_WALK, &walk, sizeof(walk)) &&
+	    s->args[7] - (uintptr_t)s->arena < sizeof(*s->arena) && walk.count > walk.capacity)
+		complain(s, "more objects than there is room for");
+}
+
 static void do_collect(struct stream *s)
 {
 	struct gcheap_ioc_collect collect = { .size = sizeof(collect) };
@@ -669,8 +757,9 @@ void do_ioctl(struct stream *s)
 	} calls[] = {
 		{ 3400, do_object }, { 1200, do_info }, { 1200, do_stats },
 		{ 1000, do_release }, { 1000, do_root_del }, { 400, do_alloc },
-		{ 400, do_root_add }, { 800, do_config }, { 297, do_refill },
-		{ 200, do_attach }, { 100, do_reopen }, { 3, do_collect },
+		{ 400, do_root_add }, { 500, do_config }, { 297, do_refill },
+		{ 200, do_attach }, { 100, do_reopen }, { 100, do_free }, { 100, do_hold },
+		{ 100, do_walk }, { 3, do_collect },
 	};
 	uint64_t i = 0, ticket = below(&s->random, 10000);
 

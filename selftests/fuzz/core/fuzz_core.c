@@ -575,6 +575,62 @@ static void give_back(struct owned *owned, bool recall)
 	owned->slab = NULL;
 }
 
+static struct object *object_at(size_t offset)
+{
+	unsigned int i;
+
+	for (i = 0; i < model.nr; i++)
+		if (model.objects[i].offset == offset)
+			return &model.objects[i];
+	return NULL;
+}
+
+/* Where an object begins, or next to that, or anywhere */
+static size_t draw_doomed(void)
+{
+	if (!model.nr || !draw(16))
+		return draw_word() - HEAP_BASE;
+	return model.objects[draw(model.nr)].offset + (draw(8) ? 0 : draw(65536));
+}
+
+/* The thread that has the slab hands the slot out again, which it has made zero. */
+static void put_back(struct owned *owned, struct object *o)
+{
+	size_t offset = o->offset;
+
+	for (; offset < o->offset + o->size; offset += sizeof(long))
+		*(unsigned long *)address(offset) = 0;
+	__set_bit(o->index, owned->unused);
+	object_drop(o);
+}
+
+/* The program is done with an object, or says so of something else. */
+static void op_free(void)
+{
+	size_t offset = draw_doomed();
+	struct object *o = object_at(offset);
+	struct owned *owned = o && o->owner ? &model.owned[o->owner - 1] : NULL;
+	bool own = draw(4);
+	enum gc_freed freed;
+
+	freed = gc_slab_free_object(&model.gs, offset, own ? owned : NULL, model.beside);
+	note("free %#zx: %d\n", offset, freed);
+	switch (freed) {
+	case OBJECT_FREED:
+		require(o);
+		object_drop(o);
+		break;
+	case OBJECT_YOURS:
+		require(o && own && owned);
+		put_back(owned, o);
+		break;
+	case OBJECT_LATER:
+		break;
+	case OBJECT_NONE:
+		require(!o || o->held);
+	}
+}
+
 static void op_give_back(void)
 {
 	give_back(&model.owned[draw(SLABS)], false);
@@ -942,7 +998,7 @@ static void some_operations(void)
 {
 	static void (*const beside[])(void) = {
 		op_alloc, op_store, op_store, op_root, op_take, op_use, op_give_back,
-		op_fan, op_lend, op_release,
+		op_fan, op_lend, op_release, op_free,
 	};
 	unsigned int nr = draw(8);
 
@@ -1061,7 +1117,7 @@ static void (*const operations[])(void) = {
 	op_alloc, op_alloc, op_alloc, op_store, op_store, op_store, op_root,
 	op_root, op_take, op_use, op_use, op_give_back, op_collect, op_sweep,
 	op_machine, op_collect, op_fan, op_lend, op_release, op_release,
-	op_collect_beside,
+	op_collect_beside, op_free, op_free,
 };
 
 static void check_object(struct object *o)
