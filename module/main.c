@@ -52,6 +52,8 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 
+#include <gcheap_version.h>
+
 #include "crew.h"
 #include "dirty.h"
 #include "fetch.h"
@@ -174,4 +176,6 @@ static void __exit gcheap_exit(void)
 module_init(gcheap_init);
 module_exit(gcheap_exit);
 MODULE_LICENSE("GPL");
+MODULE_VERSION(GCHEAP_VERSION_STRING);
+MODULE_AUTHOR("The gcheap developers");
 MODULE_DESCRIPTION("Garbage-collected heap for user processes");

@@ -136,6 +136,26 @@ library_layers()
 	make -s -C uapi OUT="$logs/library" && layers uapi/lib/heap.h "$logs/library"
 }
 
+# symbols: what the shared library lets programs see is what the releases had, and what
+# gcheap.h declares.  All but that are hidden, so it shows in the archive, too.
+symbols()
+{
+	local library=$logs/library
+	make -s -C uapi OUT="$library" &&
+		nm -D --defined-only --with-symbol-versions "$library/libgcheap.so" |
+		sed -n 's/.* [^A] \(.*\)@@\(.*\)/\2 \1/p' | sort > "$library/seen"
+	diff <(grep -v '^#' uapi/lib/symbols | sort) "$library/seen" || {
+		echo "uapi/lib/symbols (<) is not what the library has (>)"
+		return 1
+	}
+	readelf -sW "$library/libgcheap.a" |
+		awk '$5 ~ /GLOBAL|WEAK/ && $6 == "DEFAULT" && $7 != "UND" { print $8 }' |
+		sort | diff - <(sed 's/.* //' "$library/seen" | sort) || {
+		echo "what is not hidden (<) is not in uapi/lib/gcheap.map (>)"
+		return 1
+	}
+}
+
 shell()
 {
 	shellcheck -x -P SCRIPTDIR:scripts:. scripts/*.sh scripts/run-tests \
@@ -164,5 +184,6 @@ item "checkpatch --strict" checkpatch
 item "sparse" sparse
 item "each file of the module calls only those below it" module_layers
 item "each file of the library calls only those below it" library_layers
+item "no symbol of the library is missing, and none is new" symbols
 item "shellcheck" shell
 item "mandoc -T lint" man_page

@@ -200,6 +200,27 @@ TEST(strerror_tells_what_helps)
 	EXPECT_STREQ(strerror(0), gcheap_strerror(0));
 }
 
+/* As long as all of it is made of one source */
+TEST(library_header_and_module_say_which_version_they_are)
+{
+	char line[32], expected[32];
+	FILE *file = fopen("/sys/module/gcheap/version", "re");
+
+	ASSERT_NE(NULL, file);
+	ASSERT_NE(NULL, fgets(line, sizeof(line), file));
+	fclose(file);
+	line[strcspn(line, "\n")] = 0;
+	snprintf(expected, sizeof(expected), "%d.%d.%d", GCHEAP_VERSION_MAJOR,
+		 GCHEAP_VERSION_MINOR, GCHEAP_VERSION_PATCH);
+	EXPECT_STREQ(expected, GCHEAP_VERSION_STRING);
+	EXPECT_STREQ(expected, gcheap_version());
+	EXPECT_STREQ(expected, line);
+	EXPECT_EQ(GCHEAP_VERSION, GCHEAP_VERSION_OF(GCHEAP_VERSION_MAJOR,
+						    GCHEAP_VERSION_MINOR,
+						    GCHEAP_VERSION_PATCH));
+	EXPECT_LT(GCHEAP_VERSION_OF(0, 9, 999), GCHEAP_VERSION_OF(1, 0, 0));
+}
+
 /* Core dumps */
 #define CORE_PATTERN	"/proc/sys/kernel/core_pattern"
 

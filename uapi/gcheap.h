@@ -43,6 +43,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "gcheap_version.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -218,6 +220,15 @@ int gcheap_fd(const struct gcheap *heap);
  * give.
  */
 const char *gcheap_strerror(int err);
+
+/**
+ * gcheap_version() - which version of the library this is
+ *
+ * A program that was compiled with GCHEAP_VERSION_STRING may run with a later one.
+ *
+ * Return: three numbers with dots between, as "0.1.0".
+ */
+const char *gcheap_version(void);
 
 /**
  * gcheap_close() - stop using a heap

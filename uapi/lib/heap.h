@@ -25,6 +25,7 @@
  *	lock	the process's locks
  *	memory	the library's own memory
  *	error	what an errno means
+ *	version	which one this is
  *
  * Inside the library functions return 0 or a negative errno; errno itself is
  * touched only where a function of gcheap.h returns.  Names shared by its files
