@@ -33,6 +33,11 @@ help:
 	@echo 'make install          the library, its headers and .pc file, and gcheap'
 	@echo '                      (PREFIX=/usr/local, DESTDIR=)'
 	@echo 'make modules_install  the module, for the running kernel'
+	@echo 'make uninstall, modules_uninstall   take these away again'
+	@echo 'make dkms_install     what DKMS builds the module of, into /usr/src'
+	@echo 'make deb              Debian packages, into build/deb'
+	@echo 'make check-deb        tries them in clean systems of bookworm and trixie (SUITES=)'
+	@echo 'make compile_commands.json   for editors and clang (KDIR=)'
 	@echo 'make clean'
 
 $(KDIR)/Makefile:
@@ -42,14 +47,45 @@ $(KDIR)/Makefile:
 module: $(KDIR)/Makefile
 	$(MAKE) -C $(KDIR) M=$(CURDIR) W=1 modules
 
+# Where there are only a kernel's headers, its own makefile leaves depmod out.
 modules_install: $(KDIR)/Makefile
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
+	$(DEPMOD)
+
+# Where it goes to has another name before 6.2.
+modules_uninstall: $(KDIR)/Makefile
+	rm -f $(foreach folder,updates extra,$(INSTALLED)/$(folder)/gcheap.ko*)
+	$(DEPMOD)
+DEPMOD = depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(notdir $(INSTALLED))
+INSTALLED = $(INSTALL_MOD_PATH)/lib/modules/$(shell cat $(KDIR)/include/config/kernel.release)
+
+DKMS = $(DESTDIR)/usr/src/gcheap-$(VERSION)
+VERSION = $(shell $(MAKE) -s --no-print-directory -C uapi version)
+dkms_install:
+	install -d $(DKMS)/module $(DKMS)/uapi/linux
+	install -m 644 Kbuild $(DKMS)
+	install -m 644 module/*.[ch] $(DKMS)/module
+	install -m 644 uapi/gcheap_version.h $(DKMS)/uapi
+	install -m 644 uapi/linux/gcheap.h $(DKMS)/uapi/linux
+	sed 's/@VERSION@/$(VERSION)/' scripts/dkms.conf >$(DKMS)/dkms.conf
 
 lib:
 	$(MAKE) -C uapi OUT=$(OUT)
 
 install:
 	$(MAKE) -C uapi OUT=$(OUT) PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) install
+
+uninstall:
+	$(MAKE) -C uapi PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) uninstall
+
+deb:
+	@scripts/deb.sh build/deb
+
+check-deb:
+	@scripts/deb_test.sh build/check-deb $(SUITES)
+
+compile_commands.json: module
+	@scripts/compile_commands.py $(KDIR) >$@
 
 demo:
 	@scripts/demo.sh
@@ -81,8 +117,9 @@ coverage:
 clean:
 	$(MAKE) -C uapi OUT=$(OUT) clean
 	if [ -e $(KDIR)/Makefile ]; then $(MAKE) -C $(KDIR) M=$(CURDIR) clean; fi
-	rm -rf build
+	rm -rf build compile_commands.json
 
-.PHONY: all help module modules_install lib install demo check check-kernels \
-	check-race coverage bench model fuzz fuzz-core torture clean
+.PHONY: all help module modules_install modules_uninstall dkms_install lib install uninstall \
+	deb check-deb compile_commands.json demo check check-kernels check-race \
+	coverage bench model fuzz fuzz-core torture clean
 export COVERAGE HOST QUICK SUITE KERNEL TESTS THREADS SEED CALLS KILLS TIME RESULTS INPUT

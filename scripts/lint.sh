@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # lint.sh LOGS: the checks that need no machine: generated files, descriptions,
-# checkpatch, sparse, the order of the files, shellcheck, mandoc.  Puts one line for each in LOGS/results.
+# checkpatch, sparse, the order of the files, the library's symbols, packages, shellcheck,
+# mandoc.  Puts one line for each in LOGS/results.
 set -eu
 
 here=$(dirname "$(realpath "$0")")
@@ -185,5 +186,6 @@ item "sparse" sparse
 item "each file of the module calls only those below it" module_layers
 item "each file of the library calls only those below it" library_layers
 item "no symbol of the library is missing, and none is new" symbols
+item "Debian packages are built" scripts/deb.sh "$logs/deb"
 item "shellcheck" shell
 item "mandoc -T lint" man_page
