@@ -208,7 +208,7 @@ try()
 	: > "$log"
 	making=$(system "$suite" build-essential debhelper dh-dkms lintian rsync)
 	# shellcheck disable=SC2046 # a list
-	using=$(system "$suite" dkms openssl pkgconf libc6-dev make kmod $(headers "$suite"))
+	using=$(system "$suite" dkms openssl gcc pkgconf libc6-dev make kmod $(headers "$suite"))
 	mkdir -p "$scratch/$suite-making/shared" "$scratch/$suite-using/shared"
 	rsync -a --exclude=.git --exclude=/build --exclude='*.o' --exclude='*.ko' \
 		--exclude='*.cmd' "$clone/" "$scratch/$suite-making/shared/tree/"
