@@ -36,6 +36,7 @@
  *	regs, regs_x86_64, regs_um	registers of threads
  *	user	what one user may take
  *	crew	marking by several
+ *	table	what is found by a number
  *	verify, audit	checks of the collector
  *	mark	from pointers to objects
  *	slab	objects
