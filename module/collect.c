@@ -66,9 +66,10 @@
 /* Stops in a row that a storm of new threads may spoil. */
 #define ATTEMPTS	4
 
-/* Words and pages looked at before others may have the heap's lock */
+/* Words, pages and links looked at before others may have the heap's lock */
 #define PART_WORDS	16384UL
 #define PART_PAGES	64U
+#define PART_LINKS	1024UL
 
 /* As many words may be looked at for one allocation. */
 #define HELP_WORDS	(8 * PART_WORDS)
@@ -224,6 +225,9 @@ static void flip(struct gc_heap *heap, struct gc_roots *roots)
 		compare(heap, roots->verify);
 	else
 		gc_verify_forget(&heap->astray);
+	gc_links_flip(&heap->links, &heap->slabs);
+	if (roots->verify)
+		gc_links_audit(&heap->links, &heap->slabs);
 	c->in_use = gc_heap_in_use(heap);
 	unused = gc_owned_sweep(&roots->reader);
 	/* From the look in this pause on it is known what is written. */
@@ -782,7 +786,8 @@ static int step(struct gc_heap *heap, unsigned long words)
 	if (!err)
 		err = queue_rest(c);
 	if (!err)
-		err = queue_written(heap) || look_when_due(heap);
+		err = queue_written(heap) || look_when_due(heap) ||
+		      gc_links_look(&heap->links, &heap->slabs, PART_LINKS);
 	c->cycle.concurrent_ns += ktime_get_ns() - start;
 	return spent(heap, start, err ? err : pauses(heap));
 }

@@ -57,6 +57,7 @@ int gc_collection_begin(struct gc_heap *heap, bool concurrent, bool minor)
 	c->since = heap->slabs.since;
 	c->live = heap->slabs.live;
 	heap->collection = c;
+	gc_links_begin(&heap->links);
 	if (minor)
 		err = begin_minor(heap);
 	else
@@ -77,6 +78,7 @@ void gc_collection_make_full(struct gc_heap *heap)
 	struct gc_collection *c = heap->collection;
 
 	gc_slabs_unmark(&heap->slabs);
+	gc_links_begin(&heap->links);
 	gc_dirty_forget(&heap->dirty);
 	c->minor = false;
 	c->old = 0;
@@ -96,6 +98,7 @@ int gc_collection_restart(struct gc_heap *heap)
 	struct gc_marker *m = &heap->collection->marker;
 
 	gc_slabs_unmark(&heap->slabs);
+	gc_links_begin(&heap->links);
 	gc_marker_destroy(m);
 	return gc_marker_init(m, &heap->slabs, heap->base);
 }
@@ -113,6 +116,7 @@ void gc_collection_end(struct gc_heap *heap)
 	struct gc_collection *c = heap->collection;
 
 	heap->collection = NULL;
+	gc_links_end(&heap->links, &heap->slabs);
 	if (!heap->slabs.sticky)
 		gc_dirty_end(&heap->dirty);
 	gc_marker_destroy(&c->marker);

@@ -145,6 +145,7 @@ static void make_empty(struct gc_heap *heap)
 	gc_members_reap(heap);
 	forget_agings(heap);
 	drop_collection(heap);
+	gc_links_empty(&heap->links, &heap->slabs);
 	gc_slabs_empty(&heap->slabs);
 	gc_dirty_end(&heap->dirty);
 	gc_verify_forget(&heap->astray);
@@ -295,6 +296,7 @@ void gc_heap_free(struct gc_heap *heap)
 	forget_agings(heap);
 	gc_mutators_destroy(heap);
 	gc_members_destroy(heap);
+	gc_links_empty(&heap->links, &heap->slabs);
 	gc_slabs_destroy(&heap->slabs);
 	gc_dirty_end(&heap->dirty);
 	gc_verify_forget(&heap->astray);

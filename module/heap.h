@@ -43,6 +43,7 @@
 
 #include "dirty.h"
 #include "generations.h"
+#include "links.h"
 #include "slab.h"
 
 struct cred;
@@ -164,6 +165,7 @@ struct gc_effort {
  * @last: what the last full collection took, and the last minor one
  * @dirty: what the program writes, as long as that is to be known
  * @generations: which kind the next one is
+ * @links: words that are made zero when objects go
  * @astray: what verify.c knows of the last one that it has compared, or NULL
  * @sweeper: sweeps what nobody asked for
  * @scavenger: gives memory back that nobody asked for
@@ -226,6 +228,7 @@ struct gc_heap {
 	struct gc_effort last[2];
 	struct gc_dirty dirty;
 	struct gc_generations generations;
+	struct gc_links links;
 	struct gc_astray *astray;
 	struct delayed_work sweeper;
 	struct gc_scavenger scavenger;

@@ -63,6 +63,7 @@ union ioctl_args {
 	struct gcheap_ioc_object object;
 	struct gcheap_ioc_attach attach;
 	struct gcheap_ioc_walk walk;
+	struct gcheap_ioc_link link;
 	struct reopening reopening;
 };
 
@@ -88,6 +89,7 @@ static_assert(sizeof(struct gcheap_ioc_attach) == 8);
 static_assert(sizeof(struct gcheap_ioc_reopen) == 24);
 static_assert(sizeof(struct gcheap_walked) == 24);
 static_assert(sizeof(struct gcheap_ioc_walk) == 40);
+static_assert(sizeof(struct gcheap_ioc_link) == 32);
 static_assert(sizeof(unsigned long) == sizeof(u64));
 
 /* Classes copied to the caller at a time. */
@@ -603,6 +605,51 @@ static int ioctl_walk(struct gc_heap *heap, union ioctl_args *args)
 	return gc_walk(heap, &args->walk);
 }
 
+static int change_link(struct gc_heap *heap, const struct gcheap_ioc_link *link)
+{
+	size_t word = link->word - heap->base;
+
+	if (!link->object)
+		return gc_links_del(&heap->links, &heap->slabs, word);
+	return gc_links_add(&heap->links, &heap->slabs, word,
+			    link->object - heap->base);
+}
+
+static int change_link_locked(struct gc_heap *heap, const struct gcheap_ioc_link *link)
+{
+	int err;
+
+	if (mutex_lock_killable(&heap->lock))
+		return -EINTR;
+	err = gc_map_check_any(heap);
+	if (!err)
+		err = change_link(heap, link);
+	gc_heap_unlock(heap);
+	return err;
+}
+
+static int ioctl_link_add(struct gc_heap *heap, union ioctl_args *args)
+{
+	const struct gcheap_ioc_link *link = &args->link;
+	int err;
+
+	if (link->flags || link->word % sizeof(long) || !link->object)
+		return -EINVAL;
+	err = gc_map_check(heap);
+	return err ? err : change_link_locked(heap, link);
+}
+
+static int ioctl_link_del(struct gc_heap *heap, union ioctl_args *args)
+{
+	const struct gcheap_ioc_link *link = &args->link;
+	int err;
+
+	if (link->flags || link->word % sizeof(long) || link->object)
+		return -EINVAL;
+	err = gc_map_check(heap);
+	return err ? err : change_link_locked(heap, link);
+}
+
 static int ioctl_attach(struct gc_heap *heap, union ioctl_args *args)
 {
 	int err;
@@ -702,6 +749,8 @@ static const struct ioctl_op ioctl_ops[] = {
 	OP(GCHEAP_IOC_ATTACH, gcheap_ioc_attach, flags, ioctl_attach, NULL),
 	OP(GCHEAP_IOC_REOPEN, gcheap_ioc_reopen, reserved, ioctl_reopen,
 	   reopen_landed),
+	OP_NAMED(GCHEAP_IOC_LINK_ADD, gcheap_ioc_link, heap, ioctl_link_add),
+	OP_NAMED(GCHEAP_IOC_LINK_DEL, gcheap_ioc_link, heap, ioctl_link_del),
 };
 
 /* The structure's size in the number may be another version's. */

@@ -36,6 +36,7 @@
  *	regs, regs_x86_64, regs_um	registers of threads
  *	user	what one user may take
  *	crew	marking by several
+ *	links	words that are made zero when an object goes
  *	table	what is found by a number
  *	verify, audit	checks of the collector
  *	mark	from pointers to objects

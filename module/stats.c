@@ -33,6 +33,7 @@ size_t gc_stats_meta_bytes(const struct gc_heap *heap)
 	return sizeof(*heap) + PAGE_SIZE + READ_ONCE(heap->slabs.meta_bytes) +
 	       READ_ONCE(heap->slabs.pages.meta_bytes) +
 	       gc_dirty_bytes(&heap->dirty) +
+	       gc_links_bytes(&heap->links) +
 	       READ_ONCE(heap->nr_mutators) * sizeof(struct gc_mutator) +
 	       READ_ONCE(heap->nr_members) * sizeof(struct gc_member) +
 	       atomic_long_read(&heap->records_bytes) +

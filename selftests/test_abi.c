@@ -31,6 +31,7 @@ union request {
 	struct gcheap_ioc_free free;
 	struct gcheap_ioc_hold hold;
 	struct gcheap_ioc_walk walk;
+	struct gcheap_ioc_link link;
 	char room[1024];
 };
 
@@ -115,6 +116,17 @@ static void prepare_walk(union request *request, void *base)
 	request->walk.objects = (uintptr_t)&walked;
 }
 
+static void prepare_link(union request *request, void *base)
+{
+	request->link.word = (uintptr_t)base;
+	request->link.object = (uintptr_t)base;
+}
+
+static void prepare_unlink(union request *request, void *base)
+{
+	request->link.word = (uintptr_t)base;
+}
+
 #define OPERATION(number_, structure, flags_, mapped_, prepare_)		\
 	{									\
 		.name = #number_, .number = GCHEAP_IOC_##number_,		\
@@ -122,7 +134,7 @@ static void prepare_walk(union request *request, void *base)
 		.mapped = mapped_, .prepare = prepare_,				\
 	}
 
-/* ROOT_DEL follows ROOT_ADD, so that each in turn succeeds. */
+/* ROOT_DEL follows ROOT_ADD, and LINK_DEL LINK_ADD, so that each in turn succeeds. */
 static const struct operation operations[] = {
 	OPERATION(INFO, gcheap_ioc_info, 0, false, prepare_nothing),
 	OPERATION(CONFIG, gcheap_ioc_config,
@@ -141,6 +153,8 @@ static const struct operation operations[] = {
 	OPERATION(FREE, gcheap_ioc_free, 0, true, prepare_free),
 	OPERATION(WALK, gcheap_ioc_walk, 0, true, prepare_walk),
 	OPERATION(HOLD, gcheap_ioc_hold, 0, true, prepare_hold),
+	OPERATION(LINK_ADD, gcheap_ioc_link, 0, true, prepare_link),
+	OPERATION(LINK_DEL, gcheap_ioc_link, 0, true, prepare_unlink),
 };
 
 /* The object that OBJECT finds */
@@ -201,6 +215,13 @@ do {										\
 #define for_each_operation(op)							\
 	for ((op) = operations; (op) < operations + ARRAY_SIZE(operations); (op)++)
 
+/* A second time is an error. */
+static bool only_once(const struct operation *op)
+{
+	return op->number == GCHEAP_IOC_ROOT_ADD || op->number == GCHEAP_IOC_ROOT_DEL ||
+	       op->number == GCHEAP_IOC_LINK_DEL;
+}
+
 TEST_F(abi, calls_in_order_succeed)
 {
 	const struct operation *op;
@@ -222,7 +243,7 @@ TEST_F(abi, a_structure_may_be_misaligned)
 		memcpy(self->page + 1, &request, op->size);
 		EXPECT_ERRNO(op, 0, call(self->fd, op->number, self->page + 1));
 		memcpy(self->nowhere - op->size, &request, op->size);
-		if (op->number == GCHEAP_IOC_ROOT_ADD || op->number == GCHEAP_IOC_ROOT_DEL)
+		if (only_once(op))
 			continue;
 		EXPECT_ERRNO(op, 0, call(self->fd, op->number, self->nowhere - op->size));
 	}
@@ -289,6 +310,9 @@ static __u64 *name_in(const struct operation *op, union request *request)
 	case GCHEAP_IOC_ROOT_ADD:
 	case GCHEAP_IOC_ROOT_DEL:
 		return &request->root.heap;
+	case GCHEAP_IOC_LINK_ADD:
+	case GCHEAP_IOC_LINK_DEL:
+		return &request->link.heap;
 	}
 	return NULL;
 }
@@ -299,6 +323,8 @@ static uint32_t least_size(const struct operation *op)
 	union request request;
 	__u64 *heap = name_in(op, &request);
 
+	if (op->number == GCHEAP_IOC_LINK_ADD || op->number == GCHEAP_IOC_LINK_DEL)
+		return op->size;
 	if (heap)
 		return (char *)heap - (char *)&request;
 	if (op->number == GCHEAP_IOC_INFO)
@@ -337,7 +363,7 @@ TEST_F(abi, a_larger_structure_is_taken_when_the_rest_is_zero)
 	uint32_t more;
 
 	for_each_operation(op) {
-		if (op->number == GCHEAP_IOC_ROOT_ADD || op->number == GCHEAP_IOC_ROOT_DEL)
+		if (only_once(op))
 			continue;
 		for (more = 1; more <= 64; more *= 2) {
 			memset(self->page, 0, 4096);
@@ -411,7 +437,7 @@ TEST_F(abi, unknown_calls_are_enotty)
 	struct termios terminal;
 	int available;
 
-	for (number = 0x0f; number < 0x100; number++)
+	for (number = 0x11; number < 0x100; number++)
 		EXPECT_EQ(ENOTTY, call(self->fd, _IOWR(GCHEAP_IOC_MAGIC, number, uint64_t),
 				       self->page));
 	EXPECT_EQ(ENOTTY, call(self->fd, _IO(GCHEAP_IOC_MAGIC, 0), self->page));
@@ -1030,7 +1056,7 @@ TEST_F(abi, a_structure_may_end_before_the_heaps_name)
 
 	for_each_operation(op) {
 		heap = name_in(op, prepare(op, &request));
-		if (!heap)
+		if (!heap || least_size(op) == op->size)
 			continue;
 		request.size = least_size(op);
 		*heap = -1;
@@ -1170,6 +1196,50 @@ TEST_F(abi, aging_ranges_age)
 	ASSERT_EQ(0, raw_collect(self->fd));
 	EXPECT_EQ(0, pairs[1]);
 	EXPECT_EQ(0, root_del(self->fd, pairs));
+}
+
+/* LINK_ADD and LINK_DEL */
+static int link_call(int fd, unsigned long number, const void *word, const void *object)
+{
+	struct gcheap_ioc_link link = {
+		.size = sizeof(link), .word = (uintptr_t)word, .object = (uintptr_t)object,
+	};
+
+	return call(fd, number, &link);
+}
+
+TEST_F(abi, links_that_are_not_aligned_or_not_whole_are_einval)
+{
+	uint64_t *words = first;
+	int i;
+
+	for (i = 1; i < 8; i++) {
+		char *word = (char *)words + i;
+
+		EXPECT_EQ(EINVAL, link_call(self->fd, GCHEAP_IOC_LINK_ADD, word, words));
+		EXPECT_EQ(EINVAL, link_call(self->fd, GCHEAP_IOC_LINK_DEL, word, NULL));
+	}
+	EXPECT_EQ(EINVAL, link_call(self->fd, GCHEAP_IOC_LINK_ADD, words, NULL));
+	EXPECT_EQ(EINVAL, link_call(self->fd, GCHEAP_IOC_LINK_DEL, words, words));
+}
+
+TEST_F(abi, links_that_do_not_lie_in_an_object_are_efault)
+{
+	char *const nothing[] = {
+		NULL, (char *)8, self->page, self->base - 8, self->base,
+		self->base + HEAP_SIZE - 8, self->base + HEAP_SIZE,
+		self->base + HEAP_SIZE / 2, KERNEL_ADDRESS, (char *)-8,
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(nothing); i++) {
+		EXPECT_EQ(EFAULT, link_call(self->fd, GCHEAP_IOC_LINK_ADD, nothing[i], first));
+		EXPECT_EQ(ENOENT, link_call(self->fd, GCHEAP_IOC_LINK_DEL, nothing[i], NULL));
+		if (!nothing[i])
+			continue;
+		EXPECT_EQ(ENOENT, link_call(self->fd, GCHEAP_IOC_LINK_ADD, first, nothing[i]));
+	}
+	EXPECT_EQ(ENOENT, link_call(self->fd, GCHEAP_IOC_LINK_DEL, first, NULL));
 }
 
 /* OBJECT */

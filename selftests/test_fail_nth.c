@@ -508,6 +508,40 @@ static int try_root_del(struct scene *scene)
 	return err;
 }
 
+/* A new table for them, if there is none yet, and a link */
+static int try_link_add(struct scene *scene)
+{
+	struct gcheap_ioc_link link = { .size = sizeof(link), .object = (uintptr_t)kept };
+	int err;
+
+	link.word = (uintptr_t)raw_alloc(scene->fd, 64);
+	must(link.word);
+	err = try_call(scene, GCHEAP_IOC_LINK_ADD, &link);
+	link.object = 0;
+	if (err == EFAULT)
+		call(scene->fd, GCHEAP_IOC_LINK_DEL, &link);
+	else
+		must(!call(scene->fd, GCHEAP_IOC_LINK_DEL, &link) == !err);
+	/* The table goes with the last link. */
+	must(!raw_collect(scene->fd));
+	return err;
+}
+
+static int try_link_del(struct scene *scene)
+{
+	struct gcheap_ioc_link link = { .size = sizeof(link), .object = (uintptr_t)kept };
+	int err;
+
+	link.word = (uintptr_t)raw_alloc(scene->fd, 64);
+	must(link.word);
+	must(!call(scene->fd, GCHEAP_IOC_LINK_ADD, &link));
+	link.object = 0;
+	err = try_call(scene, GCHEAP_IOC_LINK_DEL, &link);
+	if (err)
+		call(scene->fd, GCHEAP_IOC_LINK_DEL, &link);
+	return err;
+}
+
 static int try_aging_root(struct scene *scene)
 {
 	struct gcheap_ioc_root root = {
@@ -779,6 +813,8 @@ CHAIN(walk, 0);
 CHAIN(root_add, 0);
 CHAIN(root_del, 0);
 CHAIN(aging_root, 0);
+CHAIN(link_add, 0);
+CHAIN(link_del, 0);
 CHAIN(collect, EAGAIN);
 CHAIN(collect_wide, EAGAIN);
 CHAIN(collect_with_strangers, EAGAIN);

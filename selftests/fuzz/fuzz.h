@@ -85,6 +85,9 @@ struct fuzz {
 /* Root ranges that a stream remembers */
 #define RANGES		8
 
+/* Links that a stream remembers */
+#define LINKS		8
+
 /**
  * struct arena - a stream's memory for arguments
  * @page: for anything
@@ -126,6 +129,7 @@ struct arena {
  * @made: system calls made and not yet counted
  * @slabs: addresses of slabs that came last
  * @ranges: starts of root ranges that were added last
+ * @links: words that were made links last
  * @heap: heap that this call is about
  * @fd: its descriptor, as it was when the call was drawn
  * @base: its address, likewise
@@ -148,6 +152,7 @@ struct stream {
 	unsigned int made;
 	uintptr_t slabs[SLABS];
 	uintptr_t ranges[RANGES];
+	uintptr_t links[LINKS];
 	struct heap_ref *heap;
 	int fd;
 	uintptr_t base;

@@ -7,7 +7,7 @@
  */
 #include "fuzz.h"
 
-#define UNKNOWN_CALLS	0x0f
+#define UNKNOWN_CALLS	0x11
 
 /* A quarter, or so, of all arguments are spoiled in one way or another. */
 static bool spoil(struct stream *s)
@@ -714,6 +714,46 @@ static void do_object(struct stream *s)
 		complain(s, "the object is not around the address");
 }
 
+/* Whoever has an object that such a word is in, has it written to by others anyway. */
+static void do_link_add(struct stream *s)
+{
+	struct gcheap_ioc_link link = { .size = sizeof(link) };
+	uintptr_t word = any_address(s), object = any_address(s);
+
+	call_begin(s, "LINK_ADD");
+	link.heap = name(s);
+	call_allow(s, ENXIO);
+	call_allow(s, EFAULT);
+	call_allow(s, ENOENT);
+	call_allow(s, ENOMEM);
+	link.flags = flags(s, 0);
+	link.word = one_in(&s->random, 16) ? word : word & ~7ul;
+	link.object = object;
+	if (link.word % 8 || !link.object)
+		call_refuse(s, EINVAL);
+	s->links[below(&s->random, LINKS)] = link.word;
+	submit(s, GCHEAP_IOC_LINK_ADD, &link, sizeof(link));
+}
+
+static void do_link_del(struct stream *s)
+{
+	struct gcheap_ioc_link link = { .size = sizeof(link) };
+
+	call_begin(s, "LINK_DEL");
+	link.heap = name(s);
+	call_allow(s, ENXIO);
+	call_allow(s, ENOENT);
+	link.flags = flags(s, 0);
+	link.word = s->links[below(&s->random, LINKS)];
+	if (spoil(s)) {
+		link.object = 8;
+		call_refuse(s, EINVAL);
+	}
+	if (link.word % 8)
+		call_refuse(s, EINVAL);
+	submit(s, GCHEAP_IOC_LINK_DEL, &link, sizeof(link));
+}
+
 /**
  * do_attach() - GCHEAP_IOC_ATTACH
  * @s: stream
@@ -755,11 +795,11 @@ void do_ioctl(struct stream *s)
 		unsigned int weight;
 		void (*make)(struct stream *s);
 	} calls[] = {
-		{ 3400, do_object }, { 1200, do_info }, { 1200, do_stats },
+		{ 2600, do_object }, { 1200, do_info }, { 1200, do_stats },
 		{ 1000, do_release }, { 1000, do_root_del }, { 400, do_alloc },
 		{ 400, do_root_add }, { 500, do_config }, { 297, do_refill },
 		{ 200, do_attach }, { 100, do_reopen }, { 100, do_free }, { 100, do_hold },
-		{ 100, do_walk }, { 3, do_collect },
+		{ 100, do_walk }, { 600, do_link_add }, { 200, do_link_del }, { 3, do_collect },
 	};
 	uint64_t i = 0, ticket = below(&s->random, 10000);
 

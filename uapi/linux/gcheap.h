@@ -81,8 +81,8 @@
  *	EINTR	   the caller is being killed
  *	Whoever gets an error can rely on nothing having been changed, unless
  *	the call below says otherwise.  Those who need a mapping of the heap in
- *	the calling process (REFILL, RELEASE, ALLOC, FREE, COLLECT,
- *	HOLD, WALK, ROOT_ADD, ROOT_DEL) give ENXIO without.
+ *	the calling process (REFILL, RELEASE, ALLOC, FREE, COLLECT, HOLD, WALK,
+ *	ROOT_ADD, ROOT_DEL, LINK_ADD, LINK_DEL) give ENXIO without.
  *	A descriptor is a number, which another thread may close, and another
  *	heap be given.  A call that has the field heap may name the heap that it
  *	is meant for, by its base, and gives ENXIO when that is not where the
@@ -125,7 +125,8 @@
  *	2	   had neither next nor end in struct gcheap_bin.
  *	3	   had a shorter struct gcheap_cycle, which said nothing of what is
  *		   done while the program runs.
- *	4	   had no FREE, HOLD and WALK, and no field sweeps in struct gcheap_stats_page.
+ *	4	   had no FREE, HOLD and WALK, neither LINK_ADD nor LINK_DEL, and no field
+ *		   sweeps in struct gcheap_stats_page.
  *	5	   this one.
  */
 #ifndef _UAPI_LINUX_GCHEAP_H
@@ -899,6 +900,44 @@ struct gcheap_ioc_reopen {
 	__u32 reserved;
 };
 
+/**
+ * struct gcheap_ioc_link - GCHEAP_IOC_LINK_ADD and LINK_DEL: a disappearing link
+ * @size: sizeof(struct gcheap_ioc_link)
+ * @flags: zero
+ * @word: address of a word in an object of the heap, a multiple of 8
+ * @object: any address in the object that the word is to follow; zero for LINK_DEL
+ * @heap: in: 0, or the heap's base, see above
+ *
+ * The collection that finds nothing to refer to the object makes the word zero, while all
+ * threads are held, and the link is no more.  What the word is does not matter, and it is not
+ * looked at.  A link keeps no object; but what is in the word may: so let it lie in an
+ * object with GCHEAP_NOSCAN, or hold something else than an address.
+ *
+ * Who reads an address from the word by one instruction has either zero or an object that
+ * lives, as long as the address is in the register or wherever else references count.  Who
+ * has to make the address out of what is in the word, reads that once more afterwards: if
+ * it is the same, so it is with the address.
+ *
+ * A link belongs to the object that the word lies in, not to a process: it is gone when that
+ * object is.  There is one for each word at most: a further LINK_ADD says which object it is
+ * about from then on.
+ *
+ * The heap's user has 64 bytes of user_memory less for each.
+ *
+ * LINK_ADD:
+ * EFAULT: @word lies in no object of the heap.
+ * ENOENT: there is no object at @object.
+ * LINK_DEL:
+ * ENOENT: there is no link at @word.
+ */
+struct gcheap_ioc_link {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 word;
+	__aligned_u64 object;
+	__aligned_u64 heap;
+};
+
 #define GCHEAP_IOC_MAGIC	0xC6
 
 #define GCHEAP_IOC_INFO		_IOWR(GCHEAP_IOC_MAGIC, 0x00, struct gcheap_ioc_info)
@@ -916,5 +955,7 @@ struct gcheap_ioc_reopen {
 #define GCHEAP_IOC_FREE		_IOWR(GCHEAP_IOC_MAGIC, 0x0C, struct gcheap_ioc_free)
 #define GCHEAP_IOC_HOLD		_IOWR(GCHEAP_IOC_MAGIC, 0x0D, struct gcheap_ioc_hold)
 #define GCHEAP_IOC_WALK		_IOWR(GCHEAP_IOC_MAGIC, 0x0E, struct gcheap_ioc_walk)
+#define GCHEAP_IOC_LINK_ADD	_IOW(GCHEAP_IOC_MAGIC, 0x0F, struct gcheap_ioc_link)
+#define GCHEAP_IOC_LINK_DEL	_IOW(GCHEAP_IOC_MAGIC, 0x10, struct gcheap_ioc_link)
 
 #endif /* _UAPI_LINUX_GCHEAP_H */
