@@ -427,4 +427,12 @@ helper bool is_on(const char *parameter)
 	return answer == 'Y';
 }
 
+helper void set_parameter(const char *name, const char *value)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/module/gcheap/parameters/%s", name);
+	must(write_to(path, value));
+}
+
 #endif /* SELFTESTS_OBJECTS_H */

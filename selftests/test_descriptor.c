@@ -109,6 +109,7 @@ static bool is_of(const FIXTURE_DATA(descriptor) *self, const void *object)
 static void use_for(FIXTURE_DATA(descriptor) *self, long count)
 {
 	struct gcheap_pool *pool;
+	struct gcheap_weak *weak;
 	struct gcheap_stats stats;
 	static void *root[2];
 	long i;
@@ -127,6 +128,10 @@ static void use_for(FIXTURE_DATA(descriptor) *self, long count)
 	must(gcheap_usable_size(self->heap, self->kept) == sizeof(struct cell));
 	must(!gcheap_root_add(self->heap, root, sizeof(root)));
 	must(!gcheap_root_del(self->heap, root));
+	weak = gcheap_weak_new(self->heap, self->kept);
+	must(weak && is_of(self, weak));
+	must(gcheap_weak_get(weak) == self->kept);
+	gcheap_weak_free(self->heap, weak);
 	must(gcheap_set_percent(self->heap, 100) == 100);
 	must(!gcheap_read_stats(self->heap, &stats));
 	must(stats.mallocs >= (uint64_t)count);
@@ -327,6 +332,7 @@ static void is_harmless_in_calls(FIXTURE_DATA(descriptor) *self, int file)
 		GCHEAP_IOC_ALLOC, GCHEAP_IOC_REFILL, GCHEAP_IOC_RELEASE,
 		GCHEAP_IOC_COLLECT, GCHEAP_IOC_STATS, GCHEAP_IOC_CONFIG,
 		GCHEAP_IOC_ROOT_ADD, GCHEAP_IOC_ROOT_DEL, GCHEAP_IOC_OBJECT,
+		GCHEAP_IOC_LINK_ADD, GCHEAP_IOC_LINK_DEL,
 	};
 	size_t i;
 

@@ -61,14 +61,6 @@ static void table_fill(struct young *table, size_t nr)
 		table->at[i] = object_new(table->heap, i + 1);
 }
 
-static void set_parameter(const char *name, const char *value)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "/sys/module/gcheap/parameters/%s", name);
-	must(write_to(path, value));
-}
-
 /* However fast the machine is, it is worth it to mark while the program runs. */
 FIXTURE_SETUP(young)
 {

@@ -51,6 +51,7 @@ extern "C" {
 
 struct gcheap;
 struct gcheap_pool;
+struct gcheap_weak;
 
 /*
  * gcheap_options.flags: references in any memory of the process that is private and
@@ -651,6 +652,70 @@ void gcheap_pool_put(struct gcheap_pool *pool, void *obj);
  * @pool: pool, or NULL
  */
 void gcheap_pool_free(struct gcheap_pool *pool);
+
+/**
+ * gcheap_weak_new() - a reference that does not keep its object
+ * @heap: heap
+ * @object: address of an object, or in it
+ *
+ * It is an object of the heap itself, of 8 bytes, and goes when nothing refers to it any
+ * more: so keep it where references count.  All processes of the heap may use it.  It takes
+ * a system call, and some 40 bytes of the kernel's memory as long as both are there.
+ *
+ * Return: the reference; or NULL with errno EINVAL (no object is there), ENOMEM.
+ */
+struct gcheap_weak *gcheap_weak_new(struct gcheap *heap, void *object);
+
+/**
+ * gcheap_weak_get() - the object that a weak reference refers to
+ * @weak: reference
+ *
+ * Makes no system call, and may be called by signal handlers.  As long as the caller has the
+ * answer where references count, the object is there.
+ *
+ * Return: the address that gcheap_weak_new() was given; or NULL when a collection has found
+ * nothing else that refers to the object, or the reference was freed.
+ */
+void *gcheap_weak_get(const struct gcheap_weak *weak);
+
+/**
+ * gcheap_weak_free() - have a weak reference refer to nothing
+ * @heap: heap
+ * @weak: reference, or NULL
+ *
+ * What the kernel keeps for it is given back; without this, that is when the reference or its
+ * object goes.
+ */
+void gcheap_weak_free(struct gcheap *heap, struct gcheap_weak *weak);
+
+/**
+ * gcheap_link_add() - have a word made zero when an object goes
+ * @heap: heap
+ * @word: where it is: in an object of the heap, at a multiple of 8
+ * @object: address of an object, or in it
+ *
+ * What is in the word is the caller's business: in an object from gcheap_alloc_noscan() an
+ * address keeps nothing; elsewhere it must not look like one (~address).  Who reads it there
+ * does so as with volatile, makes the address of it, and then reads the word once more: if it
+ * has not changed, the address may be used.
+ *
+ * If the object that the word is in goes first, that is all.  For each word there is one
+ * object at most, the last one that was given.
+ *
+ * Return: 0, or -1 with errno EINVAL (@word is not such a word, or no object is at @object),
+ * ENOMEM.
+ */
+int gcheap_link_add(struct gcheap *heap, void *word, const void *object);
+
+/**
+ * gcheap_link_del() - take back gcheap_link_add()
+ * @heap: heap
+ * @word: as given there
+ *
+ * Return: 0, or -1 with errno: ENOENT (nothing is known of the word, or it was made zero
+ * meanwhile), EINVAL.
+ */
+int gcheap_link_del(struct gcheap *heap, void *word);
 
 /**
  * gcheap_alloc_more() - an object when an inline function did not find one

@@ -282,6 +282,10 @@ static void name_heap(const struct gcheap *heap, unsigned long number, void *req
 	case GCHEAP_IOC_ROOT_DEL:
 		((struct gcheap_ioc_root *)request)->heap = heap->base;
 		break;
+	case GCHEAP_IOC_LINK_ADD:
+	case GCHEAP_IOC_LINK_DEL:
+		((struct gcheap_ioc_link *)request)->heap = heap->base;
+		break;
 	}
 }
 

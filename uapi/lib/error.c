@@ -7,7 +7,7 @@
 
 static const char *const meanings[] = {
 	[ENOENT] =
-	"there is no /dev/gcheap: load the module (sudo insmod gcheap.ko), and give a container the device; or no range of roots begins there",
+	"there is no /dev/gcheap: load the module (sudo insmod gcheap.ko), and give a container the device; or no range of roots begins there, or no link is there",
 	[ENODEV] =
 	"no gcheap is behind /dev/gcheap: load the module (sudo insmod gcheap.ko), and remove the node before if it is an old one",
 	[EPROTONOSUPPORT] =
@@ -17,7 +17,7 @@ static const char *const meanings[] = {
 	[EPERM] =
 	"not permitted: a sandbox or container has to allow the device /dev/gcheap and its calls; or a slab is not the calling thread's",
 	[EINVAL] =
-	"invalid: an option out of range, an address where no object begins that is in use, or a range of roots that is not aligned to 8 bytes",
+	"invalid: an option out of range, an address where no object begins, or is, that is in use, or a range of roots that is not aligned to 8 bytes",
 	[EEXIST] =
 	"occupied: something else is mapped at the heap's addresses in this process (attach earlier); or a range of roots begins there already",
 	[ENOSPC] =

@@ -10,6 +10,7 @@
  *	walk	all objects
  *	array, aligned	objects by number, and at round addresses
  *	free	objects that the program is done with
+ *	weak	references that keep nothing
  *	object	objects that exist
  *	collect, stats	collections, and how a heap is doing
  *	alloc	allocation, as nearly every time where it is not inline
