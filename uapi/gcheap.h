@@ -415,8 +415,10 @@ void *gcheap_realloc(struct gcheap *heap, void *p, size_t size);
  *
  * Nobody has to call it: what nothing refers to is reclaimed in any case.  Who does takes
  * care that nobody uses the object any more, in any thread or process of the heap, nor the
- * kernel (a read() into it that is under way), nor as a pool or a range of roots.  Pointers
- * to it that are left behind do no harm, but may keep what is allocated there next.
+ * kernel (a read() into it that is under way), nor as a pool or a range of roots, and takes
+ * back before what was said of it to gcheap_weak_new() and gcheap_link_add(), be it the object
+ * or where the word is: or that is true of what is allocated there next.  Pointers to it
+ * that are left behind do no harm, but may keep what is allocated there next.
  *
  * What the calling thread has allocated lately may be what it allocates next, and no system
  * call is made, unless there was a collection since then; for all else there is one, see
