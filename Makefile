@@ -37,6 +37,8 @@ help:
 	@echo 'make dkms_install     what DKMS builds the module of, into /usr/src'
 	@echo 'make deb              Debian packages, into build/deb'
 	@echo 'make check-deb        tries them in clean systems of bookworm and trixie (SUITES=)'
+	@echo 'make debug-vm         a shell in a test machine (KERNEL=, MODULE=, COMMAND=;'
+	@echo '                      GDB=1: it waits for gdb first)'
 	@echo 'make compile_commands.json   for editors and clang (KDIR=)'
 	@echo 'make clean'
 
@@ -84,6 +86,9 @@ deb:
 check-deb:
 	@scripts/deb_test.sh build/check-deb $(SUITES)
 
+debug-vm:
+	@scripts/debug_vm.sh build/debug-vm
+
 compile_commands.json: module
 	@scripts/compile_commands.py $(KDIR) >$@
 
@@ -120,6 +125,6 @@ clean:
 	rm -rf build compile_commands.json
 
 .PHONY: all help module modules_install modules_uninstall dkms_install lib install uninstall \
-	deb check-deb compile_commands.json demo check check-kernels check-race \
+	deb check-deb debug-vm compile_commands.json demo check check-kernels check-race \
 	coverage bench model fuzz fuzz-core torture clean
-export COVERAGE HOST QUICK SUITE KERNEL TESTS THREADS SEED CALLS KILLS TIME RESULTS INPUT
+export COMMAND COVERAGE GDB HOST QUICK SUITE KERNEL MODULE TESTS THREADS SEED CALLS KILLS TIME RESULTS INPUT

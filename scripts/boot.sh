@@ -26,6 +26,10 @@
 #   GCHEAP_VM_CPU='-erms,-fsrm'     what is different from the usual processor
 #   GCHEAP_VM_MEMORY=2G             the machine's memory
 #   GCHEAP_VM_NUMA=y                half of it beside each processor
+#   GCHEAP_VM_SHELL=y               the command has this terminal, and however much time
+#   GCHEAP_VM_GDB=y                 LOGS/gdb.socket is for gdb, and the machine can stop
+#                                   itself until gdb goes on: its fourth serial port is
+#                                   QEMU's monitor
 #   GCHEAP_VM_COUNT=y               one processor, whose clock counts instructions:
 #                                   each takes a nanosecond, so what is measured is
 #                                   the same on any machine.  Each round of a string
@@ -74,6 +78,18 @@ if [ -n "${GCHEAP_VM_NUMA:-}" ]; then
 			-numa "node,nodeid=$node,cpus=$node,memdev=node$node")
 	done
 fi
+
+# What a terminal sends for ^C is for the command there.
+terminal=(-serial stdio)
+[ -z "${GCHEAP_VM_SHELL:-}" ] ||
+	terminal=(-chardev "stdio,id=terminal,signal=off" -serial chardev:terminal)
+
+gdb=()
+[ -z "${GCHEAP_VM_GDB:-}" ] ||
+	gdb=(-gdb "unix:$logs/gdb.socket,server=on,wait=off"
+		-chardev "socket,id=monitor,path=$logs/monitor,server=on,wait=off"
+		-mon monitor -chardev "socket,id=own,path=$logs/monitor"
+		-serial chardev:own)
 
 # pass LINE: on, to whom it concerns
 pass()
@@ -127,6 +143,18 @@ follow()
 	done 4> "$logs/output" 5> "$logs/stamped"
 }
 
+# emulate: in place of this shell
+emulate()
+{
+	exec qemu-system-x86_64 -machine q35 "${machine[@]}" -smp $processors \
+		-m "$memory" -nodefaults -no-user-config -display none \
+		-no-reboot -kernel "$kernel/vmlinuz" -initrd "$initramfs" \
+		-append "$arguments" \
+		-serial "file:$logs/console" "${terminal[@]}" \
+		-serial "file:$logs/control" "${gdb[@]}" \
+		-drive "file=$logs/disk,format=raw,if=virtio,cache=unsafe"
+}
+
 boot()
 {
 	rm -f "$logs/disk" "$logs/keep" "$logs/console"
@@ -135,19 +163,16 @@ boot()
 	: > "$logs/control"
 	killed=
 	status=0
-	exec 3< <(exec qemu-system-x86_64 -machine q35 "${machine[@]}" -smp $processors \
-		-m "$memory" -nodefaults -no-user-config -display none \
-		-no-reboot -kernel "$kernel/vmlinuz" -initrd "$initramfs" \
-		-append "$arguments" \
-		-serial "file:$logs/console" -serial stdio \
-		-serial "file:$logs/control" \
-		-drive "file=$logs/disk,format=raw,if=virtio,cache=unsafe" \
-		< /dev/null 2> "$logs/qemu")
-	qemu=$!
-	follow $qemu
-	exec 3<&-
-	wait $qemu || status=$?
-	qemu=
+	if [ "${GCHEAP_VM_SHELL:-}" ]; then
+		(emulate) 2> "$logs/qemu" || status=$?
+	else
+		exec 3< <(emulate < /dev/null 2> "$logs/qemu")
+		qemu=$!
+		follow $qemu
+		exec 3<&-
+		wait $qemu || status=$?
+		qemu=
+	fi
 	/sbin/debugfs -R "dump keep $logs/keep" "$logs/disk" > /dev/null 2>&1 || true
 	rm -f "$logs/disk"
 }

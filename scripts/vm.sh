@@ -15,6 +15,7 @@
 #   --build V=X    build the module with this make variable
 #   --module P     load the module with these parameters: 'verify=1 poison=1'
 #   --bare         without the module and the kselftests
+#   --shell        the command has this terminal
 #
 # GCHEAP_* variables are passed on.  GCHEAP_DISK names a real file system there.
 #
@@ -48,6 +49,7 @@ while [ $# -gt 0 ]; do
 	--build) variables+=("$2"); shift ;;
 	--module) parameters=$2; shift ;;
 	--bare)	bare=y ;;
+	--shell) export GCHEAP_VM_SHELL=y ;;
 	--)	shift; break ;;
 	-*)	die "vm.sh: unknown option $1" ;;
 	*)	break ;;
