@@ -380,9 +380,9 @@ TRACE_EVENT(gcheap_enomem,
 		  __print_symbolic(__entry->call, { 0, "INFO" }, { 1, "CONFIG" }, { 2, "ALLOC" },
 				   { 3, "REFILL" }, { 4, "RELEASE" }, { 5, "COLLECT" },
 				   { 6, "STATS" }, { 7, "ROOT_ADD" }, { 8, "ROOT_DEL" },
-				   { 9, "OBJECT" }, { 10, "ATTACH" }, { 11, "REOPEN" }, { 12, "FREE" },
-				   { 13, "HOLD" }, { 14, "WALK" }, { 15, "LINK_ADD" },
-				   { 16, "LINK_DEL" }),
+				   { 9, "OBJECT" }, { 10, "ATTACH" }, { 11, "REOPEN" },
+				   { 12, "FREE" }, { 13, "HOLD" }, { 14, "WALK" },
+				   { 15, "LINK_ADD" }, { 16, "LINK_DEL" }),
 		  __entry->size, __entry->limit, __entry->live, __entry->backed)
 );
 

@@ -36,14 +36,14 @@ newest='test_frames test_lent test_consent test_ends'
 
 # What is about other programs and libraries in the process rather than about the kernel,
 # and takes minutes on the debug kernel.
-elsewhere='test_hosts test_dlopen test_environment test_fragmentation'
+elsewhere='test_hosts test_dlopen test_environment test_fragmentation test_command'
 
 # What is about marking, and whom slots belong to: there the module checks itself on the debug
 # kernel (verify, poison), which takes half as long again.  The rest is about memory and calls.
 marking='test_bss test_cache test_checks test_concurrent test_consent test_ends test_fail_nth
-test_frames test_generations test_heaps test_held test_helped test_lent test_numa test_pool
-test_roots test_running test_scan_all test_scarce_roots test_slab test_still test_storm
-test_threads'
+test_frames test_free test_generations test_heaps test_held test_helped test_lent test_numa
+test_pool test_roots test_running test_scan_all test_scarce_roots test_slab test_still test_storm
+test_threads test_weak'
 
 # Who leaves little of the machine's memory takes huge pages for it: while there are some.
 early=test_pressure

@@ -157,6 +157,11 @@ symbols()
 	}
 }
 
+packages()
+{
+	scripts/deb.sh "$logs/deb"
+}
+
 shell()
 {
 	shellcheck -x -P SCRIPTDIR:scripts:. scripts/*.sh scripts/run-tests \
@@ -186,6 +191,6 @@ item "sparse" sparse
 item "each file of the module calls only those below it" module_layers
 item "each file of the library calls only those below it" library_layers
 item "no symbol of the library is missing, and none is new" symbols
-item "Debian packages are built" scripts/deb.sh "$logs/deb"
+item "Debian packages are built" packages
 item "shellcheck" shell
 item "mandoc -T lint" man_page
