@@ -98,6 +98,9 @@
 #define HOT_PART	8
 #define HOT_TIMES	31
 
+/* Who allocates so slowly does not mind looking at it twice. */
+#define PATIENCE_NS	((u64)NSEC_PER_SEC)
+
 /* Of those that were written to, as many are enough to tell what there is on all. */
 #define SAMPLE_PAGES	256
 
@@ -760,6 +763,7 @@ static bool is_early(const struct gc_heap *heap)
 	const struct gc_collection *c = heap->collection;
 
 	return c->patient && c->looks == c->minor && c->pauses == !c->minor &&
+	       gc_heap_next(heap) != U64_MAX && ktime_get_ns() - c->begun_ns < PATIENCE_NS &&
 	       !gc_heap_due(heap, 0);
 }
 

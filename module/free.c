@@ -18,6 +18,7 @@
 #include "heap.h"
 #include "map.h"
 #include "mutator.h"
+#include "rootset.h"
 #include "scavenge.h"
 #include "shrink.h"
 
@@ -79,6 +80,53 @@ static const void *own(struct gc_heap *heap)
 	return m && m->mm == current->mm ? m : NULL;
 }
 
+/**
+ * struct extent - where an object lies
+ * @start: user address
+ * @end: of the first byte behind it
+ */
+struct extent {
+	unsigned long start;
+	unsigned long end;
+};
+
+static struct extent extent_of(struct gc_heap *heap, unsigned long object)
+{
+	struct extent e = { object, object };
+	struct gc_slab *slab;
+	u32 index;
+
+	slab = gc_slab_find(&heap->slabs, object - heap->base, &index);
+	if (slab)
+		e.end += slab->object_size;
+	return e;
+}
+
+/* Pairs that nobody has any more are not to be made zero when they are another object's. */
+static void forget_agings(struct gc_heap *heap, struct extent e)
+{
+	struct gc_aging *aging, *next;
+
+	list_for_each_entry_safe(aging, next, &heap->agings, node) {
+		if (aging->start >= e.start && aging->start < e.end &&
+		    refcount_read(&aging->ref) == 1)
+			gc_aging_forget(aging);
+		cond_resched();
+	}
+}
+
+static enum gc_freed free_one(struct gc_heap *heap, unsigned long object, const void *owner)
+{
+	struct extent e = extent_of(heap, object);
+	enum gc_freed freed;
+
+	freed = gc_slab_free_object(&heap->slabs, object - heap->base, owner,
+				    heap->collection);
+	if (freed == OBJECT_FREED || freed == OBJECT_YOURS)
+		forget_agings(heap, e);
+	return freed;
+}
+
 static int free_all(struct gc_heap *heap, struct freeing *f, struct gcheap_ioc_free *request)
 {
 	const void *owner;
@@ -90,8 +138,7 @@ static int free_all(struct gc_heap *heap, struct freeing *f, struct gcheap_ioc_f
 	owner = own(heap);
 	request->done = 0;
 	for (i = 0; i < request->nr; i++) {
-		f->results[i] = gc_slab_free_object(&heap->slabs, f->objects[i] - heap->base,
-						    owner, heap->collection);
+		f->results[i] = free_one(heap, f->objects[i], owner);
 		request->done += f->results[i] != OBJECT_NONE;
 		cond_resched();
 	}

@@ -465,6 +465,42 @@ static int add_aging(struct gc_heap *heap, struct gc_rootset *set,
 	return err;
 }
 
+/* They keep nothing any more, so they must not seem to. */
+static void clear_pairs(struct gc_heap *heap, const struct gc_aging *aging)
+{
+	size_t offset = aging->start - heap->base, at, end, piece;
+	struct gc_slab *slab;
+	u32 index;
+
+	slab = gc_slab_find(&heap->slabs, offset, &index);
+	if (!slab || !test_bit(index, gc_slab_alloc_bits(slab)))
+		return;
+	at = offset - slab->offset;
+	for (end = at + aging->length; at < end; at += piece) {
+		piece = end - at;
+		memset(gc_slab_piece(&heap->slabs, slab, at, &piece), 0, piece);
+		cond_resched();
+	}
+}
+
+/*
+ * When no process has the pairs any more, that ends them at once: the object that they are
+ * in may be freed now, and be another one at the next collection.
+ */
+static int del_root(struct gc_heap *heap, struct gc_rootset *set, unsigned long start)
+{
+	struct gc_root *root = gc_rootset_find(set, start);
+	struct gc_aging *aging = root ? root->aging : NULL;
+	int err = gc_rootset_del(set, start);
+
+	/* The list's reference is left. */
+	if (!aging || refcount_read(&aging->ref) > 1)
+		return err;
+	clear_pairs(heap, aging);
+	gc_aging_forget(aging);
+	return err;
+}
+
 static int change_roots(struct gc_heap *heap, const struct gcheap_ioc_root *root)
 {
 	struct gc_rootset *set;
@@ -474,7 +510,7 @@ static int change_roots(struct gc_heap *heap, const struct gcheap_ioc_root *root
 	if (err)
 		return err;
 	if (!root->length)
-		return gc_rootset_del(set, root->start);
+		return del_root(heap, set, root->start);
 	if (root->flags & GCHEAP_ROOT_AGING)
 		return add_aging(heap, set, root);
 	return gc_rootset_add(set, root->start, root->length, NULL);
@@ -565,6 +601,9 @@ static int ioctl_hold(struct gc_heap *heap, union ioctl_args *args)
 
 	if (hold->flags || (hold->change != 1 && hold->change != -1))
 		return -EINVAL;
+	/* It would be its parent's, and not end with it. */
+	if (current->vfork_done)
+		return -EBUSY;
 	err = gc_map_check(heap);
 	if (err)
 		return err;

@@ -85,7 +85,7 @@ static int charge(struct gc_links *links, struct gc_slabs *gs)
 	struct gc_pages *gp = &gs->pages;
 	int err;
 
-	if (links->table.nr < links->charged * PAGE_LINKS || !gp->charge)
+	if (links->table.nr + links->removed < links->charged * PAGE_LINKS || !gp->charge)
 		return 0;
 	err = gp->charge(gp->payer, 1);
 	if (!err)
@@ -95,7 +95,7 @@ static int charge(struct gc_links *links, struct gc_slabs *gs)
 
 static void uncharge(struct gc_links *links, struct gc_slabs *gs)
 {
-	unsigned long used = DIV_ROUND_UP(links->table.nr, PAGE_LINKS);
+	unsigned long used = DIV_ROUND_UP(links->table.nr + links->removed, PAGE_LINKS);
 	struct gc_pages *gp = &gs->pages;
 
 	if (links->charged <= used)
@@ -175,12 +175,17 @@ int gc_links_del(struct gc_links *links, struct gc_slabs *gs, size_t word)
 
 	if (!entry)
 		return -ENOENT;
-	uncharge(links, gs);
 	link = link_of(entry);
-	if (link->object & SUSPECT)
+	if (link->object & SUSPECT) {
 		link->object = REMOVED;
-	else
-		kfree(link);
+		links->removed++;
+		return 0;
+	}
+	kfree(link);
+	/* Who goes through the buckets would miss some. */
+	if (!links->suspecting)
+		gc_table_shrink(&links->table);
+	uncharge(links, gs);
 	return 0;
 }
 
@@ -199,8 +204,10 @@ static void acquit_all(struct gc_links *links)
 
 	while ((link = pop(&links->suspects))) {
 		link->object &= ~SUSPECT;
-		if (!link->object)
+		if (!link->object) {
+			links->removed--;
 			kfree(link);
+		}
 		cond_resched();
 	}
 }
@@ -352,6 +359,8 @@ void gc_links_end(struct gc_links *links, struct gc_slabs *gs)
 	while ((link = pop(&links->gone))) {
 		if (object_of(link))
 			gc_table_remove(&links->table, link->entry.key);
+		else
+			links->removed--;
 		kfree(link);
 		cond_resched();
 	}
@@ -392,6 +401,7 @@ void gc_links_empty(struct gc_links *links, struct gc_slabs *gs)
  */
 size_t gc_links_bytes(const struct gc_links *links)
 {
-	return READ_ONCE(links->table.nr) * sizeof(struct gc_link) +
+	return (READ_ONCE(links->table.nr) + READ_ONCE(links->removed)) *
+	       sizeof(struct gc_link) +
 	       gc_table_bytes(&links->table);
 }

@@ -38,6 +38,7 @@ struct gc_slabs;
  * @suspects: list of links, see above; none between collections
  * @gone: list of links that are no use any more, and perhaps still in @table
  * @suspecting: a collection is under way
+ * @removed: links that are no more, and in @suspects or @gone as yet
  * @charged: pages that are counted for the heap's user
  */
 struct gc_links {
@@ -46,6 +47,7 @@ struct gc_links {
 	struct gc_link *suspects;
 	struct gc_link *gone;
 	bool suspecting;
+	unsigned long removed;
 	unsigned long charged;
 };
 

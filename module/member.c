@@ -200,9 +200,16 @@ static bool too_many(struct mm_struct *mm)
 	return nr >= GC_MEMBERSHIPS_MAX;
 }
 
+/* Who finds the address space dead and who unmaps the heap may both come here. */
+static void end_holds(struct gc_heap *heap, struct gc_member *member)
+{
+	atomic_sub(xchg(&member->holds, 0), &heap->holds);
+}
+
 static void member_remove(struct gc_heap *heap, struct gc_member *member,
 			  struct list_head *to)
 {
+	end_holds(heap, member);
 	gc_records_count(&member->records, NULL);
 	rhltable_remove(&members, &member->hash, member_params);
 	list_move(&member->node, to);
@@ -248,8 +255,7 @@ void gc_member_unmapped(struct gc_heap *heap, struct mm_struct *mm)
 	member = gc_member_find(heap->world, mm);
 	if (member) {
 		atomic_inc(&member->closings);
-		atomic_sub(member->holds, &heap->holds);
-		member->holds = 0;
+		end_holds(heap, member);
 	}
 	rcu_read_unlock();
 }

@@ -300,7 +300,8 @@ static void mark_aging(struct gc_roots *roots, struct gc_root *root)
 /*
  * Pairs that no process has any more keep nothing, so they must not seem to: a
  * process that has the heap may register them again.  Their object, if it is
- * still there, cannot have become another one's memory before this collection.
+ * still there, cannot have become another one's memory before this collection: who frees it
+ * has them forgotten (free.c).
  */
 static void forget_aging(struct gc_roots *roots, struct gc_aging *aging)
 {

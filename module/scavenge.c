@@ -150,6 +150,13 @@ static bool is_long_ago(const struct gc_heap *heap)
 	       LONG_S * NSEC_PER_SEC;
 }
 
+/* It is not to be collected, or too small for that to be of use. */
+static bool is_never(const struct gc_heap *heap)
+{
+	return READ_ONCE(heap->percent) == GCHEAP_PERCENT_OFF || atomic_read(&heap->holds) ||
+	       gc_pages_backed(&heap->slabs.pages) < LEAST_PAGES;
+}
+
 /**
  * gc_scavenge_guess() - bytes of garbage that a collection may find
  * @heap: heap
@@ -167,8 +174,7 @@ u64 gc_scavenge_guess(const struct gc_heap *heap)
 	u64 live = READ_ONCE(heap->slabs.live);
 	s64 since = READ_ONCE(heap->slabs.since);
 
-	if (READ_ONCE(heap->percent) == GCHEAP_PERCENT_OFF ||
-	    gc_pages_backed(&heap->slabs.pages) < LEAST_PAGES)
+	if (is_never(heap))
 		return 0;
 	if (since > 0 && (since >= live / 8 || is_long_ago(heap)))
 		return since;
@@ -189,8 +195,7 @@ u64 gc_scavenge_guess(const struct gc_heap *heap)
  */
 long gc_scavenge_again(const struct gc_heap *heap)
 {
-	if (READ_ONCE(heap->percent) == GCHEAP_PERCENT_OFF ||
-	    gc_pages_backed(&heap->slabs.pages) < LEAST_PAGES)
+	if (is_never(heap))
 		return -1;
 	return max((long)(READ_ONCE(heap->scavenger.again) - jiffies), 0L);
 }

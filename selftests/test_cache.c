@@ -492,6 +492,54 @@ TEST(child_of_vfork_may_end_at_any_instruction_of_an_allocation)
 	EXPECT_LT(20, at);
 }
 
+/* Of slabs that came back in use they are in every second slot. */
+#define OLD	512
+
+static struct node *volatile old[OLD];
+
+static void have_slabs_in_use(struct gcheap *heap, size_t size)
+{
+	int i;
+
+	for (i = 0; i < OLD; i++)
+		old[i] = new_node(heap, NULL, size, 1);
+	for (i = 0; i < OLD; i += 2)
+		must(!gcheap_free(heap, old[i]));
+	gcheap_thread_release(heap);
+}
+
+/* What its parent frees then, in the word that the child was about to go on to or elsewhere */
+static bool child_ends_and_its_parent_frees(size_t size, long at)
+{
+	struct gcheap *heap = open_manual(64 * MIB);
+	struct node *list = NULL, *node;
+	bool ended;
+	int i;
+
+	must(heap);
+	collector = (struct collector){ .heap = heap, .size = size };
+	have_slabs_in_use(heap, size);
+	have_at_hand(&list, NO_ROW);
+	ended = child_ends_acting(heap, act_allocate, at);
+	for (i = 1; i < OLD; i += 2)
+		must(!gcheap_free(heap, old[i]));
+	for (i = 0; i < 2 * OLD; i++)
+		list = new_node(heap, list, size, 1);
+	for (node = list; node; node = node->next)
+		must(node->owner == 1 && filled(node + 1, size - sizeof(*node), 1));
+	gcheap_close(heap);
+	return ended;
+}
+
+TEST(child_of_vfork_may_end_at_any_instruction_before_its_parent_frees)
+{
+	long at, stride = on_debug_kernel() ? 19 : 1;
+
+	for (at = 0; child_ends_and_its_parent_frees(64, at); at += stride)
+		;
+	EXPECT_LT(20, at);
+}
+
 /* Instructions in which bins are emptied; then it asks the kernel, which refuses. */
 #define EMPTYING	250
 

@@ -47,6 +47,19 @@ TEST_F(disabled, what_nothing_refers_to_stays)
 	EXPECT_FALSE(is_allocated(self->heap, object));
 }
 
+/* It would be its parent's, and stay when the child has gone. */
+TEST_F(disabled, not_by_a_vfork_child)
+{
+	pid_t child;
+
+	ASSERT_EQ(0, gcheap_enable(self->heap));
+	child = vfork();
+	if (!child)
+		_exit(gcheap_disable(self->heap) != -1 || errno != EBUSY);
+	ASSERT_TRUE(child_succeeded(child));
+	EXPECT_EQ(0, collect_error(self->heap));
+}
+
 TEST_F(disabled, calls_are_counted)
 {
 	ASSERT_EQ(0, gcheap_disable(self->heap));

@@ -461,6 +461,64 @@ TEST_F(freed, a_vfork_child_frees_in_its_parents_cache)
 	EXPECT_EQ(0, objects_left(self->heap));
 }
 
+/* Bytes of a range of pairs that age */
+#define RANGE	512
+
+static int change_range(struct gcheap *heap, void *start, size_t length)
+{
+	struct gcheap_ioc_root root = {
+		.size = sizeof(root),
+		.flags = length ? GCHEAP_ROOT_AGING : 0,
+		.start = (uintptr_t)start,
+		.length = length,
+	};
+
+	return ioctl(gcheap_fd(heap), length ? GCHEAP_IOC_ROOT_ADD : GCHEAP_IOC_ROOT_DEL, &root);
+}
+
+static void *volatile next;
+
+/* The object that is freed, and the next one there is filled and collected. */
+static bool next_object_is_let_alone(struct gcheap *heap, void *object)
+{
+	int i;
+
+	must(!gcheap_free(heap, object));
+	for (i = 0; i < 10000; i++) {
+		next = gcheap_alloc(heap, RANGE);
+		if (next == object)
+			break;
+	}
+	must(next == object);
+	fill(next, RANGE, 1);
+	collect(heap);
+	return filled(next, RANGE, 1);
+}
+
+TEST_F(freed, a_range_that_was_taken_back_does_not_harm_the_next_object)
+{
+	void *object = gcheap_alloc(self->heap, RANGE);
+
+	ASSERT_EQ(0, change_range(self->heap, object, RANGE));
+	ASSERT_EQ(0, change_range(self->heap, object, 0));
+	EXPECT_TRUE(next_object_is_let_alone(self->heap, object));
+}
+
+TEST_F(freed, a_range_of_a_process_that_ended_does_not_harm_the_next_object)
+{
+	void *object = gcheap_alloc(self->heap, RANGE);
+	pid_t child = fork_child();
+
+	if (!child) {
+		must(!change_range(self->heap, object, RANGE));
+		_exit(0);
+	}
+	ASSERT_TRUE(child_succeeded(child));
+	/* The kernel is asked. */
+	gcheap_thread_release(self->heap);
+	EXPECT_TRUE(next_object_is_let_alone(self->heap, object));
+}
+
 /* What it refers to is not kept by it any more. */
 TEST_F(freed, a_list_goes_with_its_head)
 {

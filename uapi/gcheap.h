@@ -418,7 +418,8 @@ void *gcheap_realloc(struct gcheap *heap, void *p, size_t size);
  * kernel (a read() into it that is under way), nor as a pool or a range of roots, and takes
  * back before what was said of it to gcheap_weak_new() and gcheap_link_add(), be it the object
  * or where the word is: or that is true of what is allocated there next.  Pointers to it
- * that are left behind do no harm, but may keep what is allocated there next.
+ * that are left behind are no references: they may keep what is allocated there next, or
+ * not, as long as they are not stored anew.
  *
  * What the calling thread has allocated lately may be what it allocates next, and no system
  * call is made, unless there was a collection since then; for all else there is one, see
@@ -562,7 +563,8 @@ int gcheap_read_stats(struct gcheap *heap, struct gcheap_stats *out);
  * machine no memory, is refused.  It is so for all processes of the heap, and ends with the
  * one that has called this, or when that closes the heap; a child of fork() has not called it.
  *
- * Return: 0; or -1 with errno EINVAL (it has called it 65,535 times), or as gcheap_fd().
+ * Return: 0; or -1 with errno EINVAL (it has called it 65,535 times), EBUSY (in a child of
+ * vfork(), whose parent's it would be), or as gcheap_fd().
  */
 int gcheap_disable(struct gcheap *heap);
 

@@ -636,10 +636,14 @@ static __u64 bit_of(__u32 slot)
 	return (__u64)1 << slot % 64;
 }
 
-/* The word of its bitmap is the bin's just now. */
+/*
+ * The word of its bitmap is the bin's just now.  A child of vfork() may have ended in
+ * bin_advance() before that was so: then what the bin has for its base is another word's.
+ */
 static bool is_at_hand(const struct gch_bin *bin, const struct gch_slab *slab, __u32 slot)
 {
-	return slab == bin->current && bin->next_word && slot / 64 == bin->next_word - 1u;
+	return slab == bin->current && bin->next_word && slot / 64 == bin->next_word - 1u &&
+	       bin->base == slab->start + (__u64)(slot / 64) * 64 * bin->object_size;
 }
 
 /* Is it the next one's who allocates, or nobody's any more? */
@@ -996,6 +1000,20 @@ static void back_after_error(struct gch_cache *cache, unsigned int n)
 		cache_forget(cache);
 }
 
+/*
+ * Bins are filled when they are empty, for which there is room; but slabs that were used up
+ * come back to theirs when objects in them are freed.  If there are too many, all go back.
+ */
+static int make_room(struct gch_cache *cache)
+{
+	unsigned int room = NR_SLABS - cache->nr_slabs;
+	const struct gch_slab *slab;
+
+	for (slab = cache->spare; slab && room < GCH_BIN_SLABS; slab = slab->next)
+		room++;
+	return room < GCH_BIN_SLABS ? flush_busily(cache) : 0;
+}
+
 /* Get slabs for an empty bin; whatever is retired goes back on the way. */
 static int bin_refill(struct gch_cache *cache, struct gch_bin *bin)
 {
@@ -1062,7 +1080,9 @@ int gch_cache_fill(struct gch_cache *cache, struct gch_bin *bin)
 
 	if (gch_cache_row(cache, bin))
 		return 0;
-	err = bin_refill(cache, bin);
+	err = make_room(cache);
+	if (err >= 0)
+		err = bin_refill(cache, bin);
 	if (err)
 		return err;
 	return bin_advance(cache, bin) ? 0 : -ENOMEM;

@@ -495,6 +495,9 @@ struct gcheap_ioc_alloc {
  * the bit in the bitmap itself.  Once that has changed, the object may have been
  * reclaimed before it was freed (for the second time), which the call tells.
  *
+ * A thread that has named its @cache is busy in it from before the call until it has set the
+ * bits of what is GCHEAP_FREE_YOURS: or its slab may be taken back in between.
+ *
  * With the module's parameter verify, collections of the heap that the program runs beside are
  * verified no more.
  */
@@ -566,6 +569,7 @@ struct gcheap_ioc_collect {
  *
  * EINVAL: @change is another one, or takes back more than there are, or there are
  *	GCHEAP_HOLDS_MAX.
+ * EBUSY: the caller is a vfork child that has not yet execed: it would be its parent's.
  */
 struct gcheap_ioc_hold {
 	__u32 size;
