@@ -8,6 +8,8 @@
 #define GROUP		"/sys/fs/cgroup/gcheap-environment"
 #define GROUP_MAX	(128 * MIB)
 #define SECURE		"--secure"
+#define TRACED		"/tmp/gcheap-test-traced"
+#define LINK		"/tmp/gcheap-test-link"
 
 static struct gcheap_ioc_config settings_of(struct gcheap *heap)
 {
@@ -213,11 +215,14 @@ TEST(what_is_not_understood_is_said_once_and_not_used)
 		{ "GCHEAP_LIMIT", "1,5GiB" }, { "GCHEAP_LIMIT", long_value },
 		{ "GCHEAP_SIZE", "off" }, { "GCHEAP_SIZE", "0" }, { "GCHEAP_SIZE", "1023KiB" },
 		{ "GCHEAP_SIZE", "1025GiB" }, { "GCHEAP_SIZE", "0%" },
+		{ "GCHEAP_TRACE", "/nowhere/file" }, { "GCHEAP_TRACE", "/proc" },
+		{ "GCHEAP_TRACE", "file" }, { "GCHEAP_TRACE", "2" }, { "GCHEAP_TRACE", LINK },
 	};
 	size_t i;
 	pid_t pid;
 
 	memset(long_value, '9', sizeof(long_value) - 1);
+	ASSERT_EQ(0, symlink(TRACED, LINK));
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		pid = fork_child();
 		if (!pid)
@@ -226,11 +231,34 @@ TEST(what_is_not_understood_is_said_once_and_not_used)
 			TH_LOG("%s=%s", cases[i][0], cases[i][1]);
 		}
 	}
+	EXPECT_EQ(0, unlink(LINK));
+	EXPECT_NE(0, access(TRACED, F_OK));
+}
+
+TEST(trace_makes_the_file_that_it_writes_to)
+{
+	char line[32] = "";
+	struct gcheap *heap;
+	struct stat file;
+	int fd;
+
+	ASSERT_EQ(0, setenv("GCHEAP_TRACE", TRACED, 1));
+	heap = open_manual(4 * MIB);
+	ASSERT_NE(NULL, heap);
+	ASSERT_EQ(0, stat(TRACED, &file));
+	EXPECT_EQ(S_IFREG | 0600, file.st_mode);
+	EXPECT_EQ(0, gcheap_collect(heap));
+	gcheap_close(heap);
+	fd = open(TRACED, O_RDONLY);
+	ASSERT_EQ((ssize_t)sizeof(line) - 1, read(fd, line, sizeof(line) - 1));
+	EXPECT_EQ(0, strncmp(line, "{\"pid\":", 7));
+	close(fd);
+	EXPECT_EQ(0, unlink(TRACED));
 }
 
 static void exec_with_another_user(void)
 {
-	must(!setenv("GCHEAP_PERCENT", "150", 1));
+	must(!setenv("GCHEAP_PERCENT", "150", 1) && !setenv("GCHEAP_TRACE", TRACED, 1));
 	must(!setresuid(1000, 0, 0));
 	execl("/proc/self/exe", "test_environment", SECURE, NULL);
 	must(false);
@@ -246,6 +274,7 @@ TEST(environment_does_not_count_in_programs_with_more_rights_than_their_user)
 	if (!pid)
 		exec_with_another_user();
 	EXPECT_TRUE(child_succeeded(pid));
+	EXPECT_NE(0, access(TRACED, F_OK));
 }
 
 static int run_secure(void)

@@ -159,7 +159,10 @@ struct gcheap_stats {
  * With GCHEAP_TRACE=1 in the environment each collection of the heap prints a
  * line to stderr, and gcheap_close() two more: how often stopping all threads, and
  * letting them go, took how long.  With GCHEAP_TRACE=/FILE it is a line of JSON that is
- * added to the file instead; gcheap trace, the command, runs programs so.
+ * added to the file instead; gcheap trace, the command, runs programs so.  The call makes the
+ * file if there is none, for the user alone, and says on stderr when it cannot be written to.
+ * A program that later becomes another user's, or changes its root, loses lines when it cannot
+ * open the file any more.  None of it counts in programs that are set-user-ID.
  *
  * Return: the heap, or NULL with errno: ENOENT or ENODEV (module not loaded),
  * EPROTONOSUPPORT (the module is of another version), EACCES or EPERM (not

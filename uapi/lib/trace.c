@@ -12,7 +12,8 @@
  *
  * GCHEAP_TRACE=/FILE: a line of JSON for each collection goes there instead, which is how
  * gcheap trace learns of them.  The file is opened anew for each, as a program may close
- * descriptors that it knows nothing of, and write to others of the same number.
+ * descriptors that it knows nothing of, and write to others of the same number.  It is made
+ * when a heap is, and never later: then the program may have another user, or another root.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -48,6 +49,53 @@ struct gch_trace {
 	__u32 releases[BUCKETS];
 };
 
+/*
+ * The first time that tracing does not work; in one call, which is no cancellation point.  The
+ * program is not to break because of it.
+ */
+static void complain(const char *value, const char *why)
+{
+	static bool said;
+	char line[256];
+	int n;
+
+	if (__atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
+		return;
+	n = snprintf(line, sizeof(line), "gcheap: GCHEAP_TRACE=%.80s: no line is written: %s\n",
+		     value, why);
+	syscall(SYS_write, STDERR_FILENO, line, n);
+}
+
+static int open_file(const char *path, int flags)
+{
+	flags |= O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	return syscall(SYS_openat, AT_FDCWD, path, flags, 0600);
+}
+
+/* One that there is may be a link, to /proc/self/fd/2, say; none is followed to make a file. */
+static void make_file(const char *path)
+{
+	int fd = open_file(path, 0);
+
+	if (fd < 0 && errno == ENOENT)
+		fd = open_file(path, O_CREAT | O_NOFOLLOW);
+	if (fd < 0)
+		complain(path, strerror(errno));
+	else
+		syscall(SYS_close, fd);
+}
+
+/* Whether there is something to trace to; nothing, and 0, are like no variable. */
+static bool is_usable(const char *value)
+{
+	if (!value || !*value || !strcmp(value, "0"))
+		return false;
+	if (!strcmp(value, "1") || (*value == '/' && strlen(value) < PATH_SIZE))
+		return true;
+	complain(value, "it is not 1, or a path from / on of less than 512 bytes");
+	return false;
+}
+
 /**
  * gch_trace_start() - look whether the heap's collections are to be printed
  * @heap: heap, not yet seen by others
@@ -59,15 +107,17 @@ int gch_trace_start(struct gcheap *heap)
 	const char *value = secure_getenv("GCHEAP_TRACE");
 	struct gch_trace *page;
 
-	if (!value || (strcmp(value, "1") && *value != '/') || strlen(value) >= PATH_SIZE)
+	if (!is_usable(value))
 		return 0;
 	page = mmap(NULL, sizeof(*heap->traced), PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (page == MAP_FAILED)
 		return -errno;
 	page->maker = getpid();
-	if (*value == '/')
+	if (*value == '/') {
 		memcpy(page->path, value, strlen(value));
+		make_file(page->path);
+	}
 	heap->traced = page;
 	return 0;
 }
@@ -193,8 +243,7 @@ static void tell_file(const struct gcheap *heap, const struct gcheap_cycle *c)
 		n += snprintf(line + n, sizeof(line) - n, ",\"%s\":%llu", fields[i].name,
 			      (unsigned long long)fields[i].value);
 	n += snprintf(line + n, sizeof(line) - n, "}\n");
-	fd = syscall(SYS_openat, AT_FDCWD, heap->traced->path,
-		     O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	fd = open_file(heap->traced->path, 0);
 	if (fd < 0)
 		return;
 	syscall(SYS_write, fd, line, n);
