@@ -194,7 +194,7 @@ TEST(strerror_tells_what_helps)
 		for (k = 0; k < i; k++)
 			EXPECT_NE(0, strcmp(line, gcheap_strerror(errors[k])));
 	}
-	EXPECT_NE(NULL, strstr(gcheap_strerror(ENOENT), "insmod"));
+	EXPECT_NE(NULL, strstr(gcheap_strerror(ENOENT), "modprobe gcheap"));
 	EXPECT_NE(NULL, strstr(gcheap_strerror(EACCES), "mode="));
 	EXPECT_STREQ(strerror(EXDEV), gcheap_strerror(EXDEV));
 	EXPECT_STREQ(strerror(0), gcheap_strerror(0));

@@ -7,9 +7,9 @@
 
 static const char *const meanings[] = {
 	[ENOENT] =
-	"there is no /dev/gcheap: load the module (sudo insmod gcheap.ko), and give a container the device; or no range of roots begins there, or no link is there",
+	"there is no /dev/gcheap: load the module (sudo modprobe gcheap), and give a container the device; or no range of roots begins there, or no link is there",
 	[ENODEV] =
-	"no gcheap is behind /dev/gcheap: load the module (sudo insmod gcheap.ko), and remove the node before if it is an old one",
+	"no gcheap is behind /dev/gcheap: load the module (sudo modprobe gcheap), and remove the node before if it is an old one",
 	[EPROTONOSUPPORT] =
 	"the module that is loaded is of another version than the library: install both from the same source, and load the module again",
 	[EACCES] =

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <gcheap.h>
 #include <getopt.h>
+#include <glob.h>
 #include <linux/gcheap.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -84,10 +85,15 @@ static unsigned int kernel_version(const struct utsname *name)
 
 static void check_kernel(const struct utsname *name)
 {
-	if (kernel_version(name) >= 601)
-		tell(FINE, NULL, "kernel: %s", name->release);
+	unsigned int version = kernel_version(name);
+
+	if (version < 601)
+		tell(MISSING, "install one from 6.1 to 7.3", "kernel: %s", name->release);
+	else if (version > 703)
+		tell(NOTE, "gcheap was tried with 6.1 to 7.3, and DKMS builds it for those only",
+		     "kernel: %s", name->release);
 	else
-		tell(MISSING, "install one from 6.1 on", "kernel: %s", name->release);
+		tell(FINE, NULL, "kernel: %s", name->release);
 }
 
 /* The kernel's own configuration: 'y', 'n', or 0 when it is not to be had */
@@ -168,6 +174,33 @@ static bool is_installed(const struct utsname *name)
 	return found;
 }
 
+/* Whether DKMS has what it builds the module of */
+static bool has_source(void)
+{
+	glob_t found;
+
+	if (glob("/usr/src/gcheap-*", 0, NULL, &found))
+		return false;
+	globfree(&found);
+	return true;
+}
+
+static void tell_not_built(const struct utsname *name)
+{
+	const char *cure = "make && sudo make modules_install && sudo depmod, in its source";
+	char headers[256];
+
+	snprintf(headers, sizeof(headers), "/lib/modules/%s/build/Makefile", name->release);
+	if (has_source() && !access(headers, F_OK)) {
+		cure = "sudo dkms autoinstall tells why";
+	} else if (has_source()) {
+		snprintf(headers, sizeof(headers), "install linux-headers-%s, and DKMS builds it",
+			 name->release);
+		cure = headers;
+	}
+	tell(MISSING, cure, "module: none for kernel %s", name->release);
+}
+
 static bool check_module(const struct utsname *name)
 {
 	if (!access(LOADED, F_OK)) {
@@ -177,8 +210,7 @@ static bool check_module(const struct utsname *name)
 	if (is_installed(name))
 		tell(MISSING, "sudo modprobe gcheap", "module: not loaded");
 	else
-		tell(MISSING, "make && sudo make modules_install && sudo depmod, in its source",
-		     "module: none for kernel %s", name->release);
+		tell_not_built(name);
 	if (locked_down())
 		tell(NOTE, "sign it with a key that is enrolled: mokutil(1)",
 		     "module: the kernel (Secure Boot) takes signed ones only");
