@@ -138,19 +138,22 @@ static const struct dot *busiest(const struct plot *plot)
 	return best;
 }
 
-/* A string of gnuplot's in single quotes has nothing that is special but those. */
-static void write_quoted(FILE *to, const char *text)
+/*
+ * A string of gnuplot's in single quotes has nothing that is special but those.  A file's name
+ * that begins with | would be a command, and one with ~ in somebody's folder.
+ */
+static void write_path(FILE *to, const char *path)
 {
-	fputc('\'', to);
-	for (; *text; text++)
-		fputs(*text == '\'' ? "''" : (char[]){ *text, '\0' }, to);
+	fputs(*path == '/' ? "'" : "'./", to);
+	for (; *path; path++)
+		fputs(*path == '\'' ? "''" : (char[]){ *path, '\0' }, to);
 	fputc('\'', to);
 }
 
 static void write_script(FILE *to, const char *path, const struct dot *heap)
 {
 	fputs("set terminal svg size 900,600 dynamic background rgb 'white'\nset output ", to);
-	write_quoted(to, path);
+	write_path(to, path);
 	fprintf(to, "\nset multiplot layout 2,1 title 'heap of process %llu'\n",
 		(unsigned long long)heap->pid);
 	fputs("set grid\nset lmargin 10\nset key left top\nset xrange [0:*]\n"

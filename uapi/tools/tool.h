@@ -120,6 +120,24 @@ struct plot *plot_new(void);
 void plot_add(struct plot *plot, const char *line);
 int plot_draw(struct plot *plot, const char *path);
 
+/**
+ * struct gaps - collections of heaps that nothing was heard of
+ * @nr: how many heaps
+ * @room: how many there is room for
+ * @heaps: those
+ * @missed: of heaps that are no more
+ */
+struct gaps {
+	size_t nr;
+	size_t room;
+	struct told_heap *heaps;
+	uint64_t missed;
+};
+
+/* gaps.c */
+void gaps_add(struct gaps *gaps, const char *line);
+void gaps_end(struct gaps *gaps);
+
 /* cycle.c: a line of JSON, as the library writes it */
 bool cycle_field(const char *line, const char *key, uint64_t *value);
 bool cycle_heap(const char *line, uint64_t *pid, uint64_t *base);

@@ -25,14 +25,16 @@ static const char usage[] =
 "Runs a program, and prints a line for each collection of its heaps, and of those of the\n"
 "programs that it runs.\n"
 "\n"
-"  -j, --json           lines of JSON: struct gcheap_cycle of <linux/gcheap.h>\n"
+"  -j, --json           lines of JSON: struct gcheap_cycle of <linux/gcheap.h>, but for\n"
+"                       release_ns\n"
 "  -o, --output FILE    where to; without it, to stderr\n"
 "  -p, --plot FILE.svg  also draw a picture of the heap, its goal, what lives, and pauses;\n"
 "                       takes gnuplot\n"
 "  -h, --help           this text\n"
 "\n"
 "Exit status: the command's; 128 and the signal's number when that has ended it; 126 and 127\n"
-"when it cannot be run, or not be found.\n";
+"when it cannot be run, or not be found.  It is 1 when the command has succeeded, and lines\n"
+"could not be written or the picture not be drawn, or there was nothing to draw.\n";
 
 static const struct option options[] = {
 	{ "json", no_argument, NULL, 'j' },
@@ -49,7 +51,10 @@ static const struct option options[] = {
  * @json: print lines as they come
  * @picture: file to draw, or NULL
  * @to: where lines go
+ * @output: its name, or NULL: it is stderr
+ * @err: errno of the first line that could not be written, or 0
  * @plot: what is to be drawn
+ * @gaps: which lines did not come
  * @folder: has the pipe
  * @pipe: the pipe's path
  * @fd: the pipe
@@ -62,7 +67,10 @@ struct tracing {
 	bool json;
 	const char *picture;
 	FILE *to;
+	const char *output;
+	int err;
 	struct plot *plot;
+	struct gaps gaps;
 	char folder[512];
 	char pipe[528];
 	int fd;
@@ -72,18 +80,30 @@ struct tracing {
 	char text[65536];
 };
 
-static void hear_line(struct tracing *t, char *line)
+/* It goes to a terminal, and is JSON: who else writes to the pipe does not count. */
+static bool is_plain(const char *line, size_t length)
+{
+	while (length && *line >= ' ' && *line <= '~') {
+		line++;
+		length--;
+	}
+	return !length;
+}
+
+static void hear_line(struct tracing *t, const char *line)
 {
 	uint64_t pid, base;
 
 	if (!*line || !cycle_heap(line, &pid, &base))
 		return;
 	t->heard++;
+	gaps_add(&t->gaps, line);
 	if (t->json)
 		fprintf(t->to, "%s\n", line);
 	else
 		cycle_print(t->to, line);
-	fflush(t->to);
+	if ((fflush(t->to) || ferror(t->to)) && !t->err)
+		t->err = errno;
 	if (t->plot)
 		plot_add(t->plot, line);
 }
@@ -95,7 +115,8 @@ static void hear_lines(struct tracing *t)
 
 	while ((end = memchr(line, '\n', t->text + t->used - line))) {
 		*end = '\0';
-		hear_line(t, line);
+		if (is_plain(line, end - line))
+			hear_line(t, line);
 		line = end + 1;
 	}
 	t->used -= line - t->text;
@@ -123,6 +144,7 @@ static bool make_pipe(struct tracing *t)
 	snprintf(t->folder, sizeof(t->folder), "%s/gcheap-XXXXXX", folder);
 	if (!mkdtemp(t->folder)) {
 		fprintf(stderr, "gcheap: %s: %s\n", folder, strerror(errno));
+		*t->folder = '\0';
 		return false;
 	}
 	snprintf(t->pipe, sizeof(t->pipe), "%s/pipe", t->folder);
@@ -133,18 +155,25 @@ static bool make_pipe(struct tracing *t)
 			fcntl(t->fd, F_SETPIPE_SZ, PIPE_BYTES);
 			return true;
 		}
-		unlink(t->pipe);
 	}
 	perror("gcheap: a pipe");
-	rmdir(t->folder);
 	return false;
 }
 
 static void remove_pipe(struct tracing *t)
 {
-	close(t->fd);
+	if (!*t->folder)
+		return;
 	unlink(t->pipe);
 	rmdir(t->folder);
+	*t->folder = '\0';
+}
+
+static struct tracing tracing;
+
+static void remove_pipe_at_exit(void)
+{
+	remove_pipe(&tracing);
 }
 
 static volatile sig_atomic_t child_to_end;
@@ -162,32 +191,87 @@ static void nothing(int signal)
 }
 
 /* What is typed at the terminal reaches the program by itself. */
+static const struct {
+	int signal;
+	void (*handler)(int signal);
+} caught[] = {
+	{ SIGTERM, pass_on }, { SIGHUP, pass_on }, { SIGINT, nothing }, { SIGQUIT, nothing },
+	/* The program is waited for, and outlives who reads what it tells. */
+	{ SIGCHLD, SIG_DFL }, { SIGPIPE, SIG_IGN },
+};
+
+#define NR_CAUGHT	(sizeof(caught) / sizeof(*caught))
+#define NR_PASSED	4
+
+static struct sigaction handled_before[NR_CAUGHT];
+static sigset_t blocked_before;
+
+/* None is heard before the program runs.  What is ignored stays so, as nohup(1) has it. */
 static void catch_signals(void)
 {
-	struct sigaction action = { .sa_handler = pass_on, .sa_flags = SA_RESTART };
+	sigset_t all;
+	size_t i;
 
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
-	action.sa_handler = nothing;
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGQUIT, &action, NULL);
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &blocked_before);
+	for (i = 0; i < NR_CAUGHT; i++) {
+		struct sigaction action = {
+			.sa_handler = caught[i].handler,
+			.sa_flags = SA_RESTART,
+		};
+
+		sigaction(caught[i].signal, NULL, &handled_before[i]);
+		if (handled_before[i].sa_handler != SIG_IGN || action.sa_handler == SIG_DFL)
+			sigaction(caught[i].signal, &action, NULL);
+	}
+}
+
+/* The first @nr are as they were. */
+static void give_back_signals(size_t nr)
+{
+	while (nr--)
+		sigaction(caught[nr].signal, &handled_before[nr], NULL);
+}
+
+static void run_child(const struct tracing *t, char **command)
+{
+	int err;
+
+	give_back_signals(NR_CAUGHT);
+	sigprocmask(SIG_SETMASK, &blocked_before, NULL);
+	setenv("GCHEAP_TRACE", t->pipe, 1);
+	execvp(command[0], command);
+	err = errno;
+	fprintf(stderr, "gcheap: %s: %s\n", command[0], strerror(err));
+	_exit(err == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_RUNNABLE);
 }
 
 static bool start(struct tracing *t, char **command)
 {
 	t->child = fork();
-	if (t->child < 0) {
+	if (!t->child)
+		run_child(t, command);
+	if (t->child < 0)
 		perror("gcheap: fork");
-		return false;
-	}
-	if (!t->child) {
-		setenv("GCHEAP_TRACE", t->pipe, 1);
-		execvp(command[0], command);
-		fprintf(stderr, "gcheap: %s: %s\n", command[0], strerror(errno));
-		_exit(errno == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_RUNNABLE);
-	}
-	child_to_end = t->child;
-	return true;
+	else
+		child_to_end = t->child;
+	sigprocmask(SIG_SETMASK, &blocked_before, NULL);
+	return t->child > 0;
+}
+
+/* Then its number may become another's, who is sent no signal. */
+static bool has_ended(const struct tracing *t, int *status)
+{
+	sigset_t all;
+	pid_t pid;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	pid = waitpid(t->child, status, WNOHANG);
+	if (pid)
+		child_to_end = 0;
+	sigprocmask(SIG_SETMASK, &blocked_before, NULL);
+	return pid;
 }
 
 /* Until the program has ended */
@@ -197,38 +281,52 @@ static int follow(struct tracing *t)
 		{ .fd = t->fd, .events = POLLIN },
 		{ .fd = syscall(SYS_pidfd_open, t->child, 0), .events = POLLIN },
 	};
-	int status;
+	int status = STATUS_FAILED << 8;
 
-	while (!fds[1].revents && fds[1].fd >= 0) {
-		if (poll(fds, 2, -1) < 0)
-			fds[1].revents = 0;
+	do {
+		/* Without a descriptor of it, the program is looked at now and then. */
+		poll(fds, 2, fds[1].fd < 0 ? 100 : -1);
 		hear(t);
-	}
-	while (waitpid(t->child, &status, 0) < 0 && errno == EINTR)
-		;
-	child_to_end = 0;
+	} while (!has_ended(t, &status));
 	hear(t);
-	close(fds[1].fd);
+	if (fds[1].fd >= 0)
+		close(fds[1].fd);
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Returns whether all lines have been written. */
+static bool end_output(struct tracing *t)
+{
+	if (t->output && fclose(t->to) && !t->err)
+		t->err = errno;
+	if (t->err)
+		fprintf(stderr, "gcheap: %s: %s\n", t->output ? t->output : "stderr",
+			strerror(t->err));
+	return !t->err;
 }
 
 static int run(struct tracing *t, char **command)
 {
 	int status = STATUS_FAILED;
+	bool complete;
 
+	catch_signals();
+	atexit(remove_pipe_at_exit);
 	if (!make_pipe(t))
 		return status;
 	if (t->picture)
 		t->plot = plot_new();
-	catch_signals();
 	if (start(t, command))
 		status = follow(t);
 	remove_pipe(t);
+	give_back_signals(NR_PASSED);
+	complete = end_output(t);
 	if (!t->heard && status != STATUS_NOT_FOUND && status != STATUS_NOT_RUNNABLE)
 		fputs("gcheap: no collection: none was due, or the program has no heap\n", stderr);
-	if (t->plot && plot_draw(t->plot, t->picture) && !status)
-		status = STATUS_FAILED;
-	return status;
+	gaps_end(&t->gaps);
+	if (t->plot && plot_draw(t->plot, t->picture))
+		complete = false;
+	return status || complete ? status : STATUS_FAILED;
 }
 
 static bool is_svg(const char *path)
@@ -252,22 +350,21 @@ static int check_picture(const struct tracing *t)
 
 int trace_main(int argc, char **argv)
 {
-	static struct tracing t;
-	const char *output = NULL;
+	struct tracing *t = &tracing;
 	int c;
 
-	t.to = stderr;
+	t->to = stderr;
 	/* What follows the command is the command's. */
 	while ((c = getopt_long(argc, argv, "+jo:p:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'j':
-			t.json = true;
+			t->json = true;
 			break;
 		case 'o':
-			output = optarg;
+			t->output = optarg;
 			break;
 		case 'p':
-			t.picture = optarg;
+			t->picture = optarg;
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -278,15 +375,15 @@ int trace_main(int argc, char **argv)
 	}
 	if (optind == argc)
 		return usage_error(usage, "no command to run");
-	c = check_picture(&t);
+	c = check_picture(t);
 	if (c)
 		return c;
-	if (output) {
-		t.to = fopen(output, "we");
-		if (!t.to) {
-			fprintf(stderr, "gcheap: %s: %s\n", output, strerror(errno));
+	if (t->output) {
+		t->to = fopen(t->output, "we");
+		if (!t->to) {
+			fprintf(stderr, "gcheap: %s: %s\n", t->output, strerror(errno));
 			return STATUS_FAILED;
 		}
 	}
-	return run(&t, argv + optind);
+	return run(t, argv + optind);
 }
