@@ -83,22 +83,44 @@ static bool parse(struct seen_heap *heap, const char *text)
 	return heap->known & 1u << KEY_ID;
 }
 
+/*
+ * The path of the cgroup that has a controller, or of the one of version 2 for "", or NULL.
+ * A line is a number, controllers with commas in between, and the path, which may hold anything.
+ */
+static const char *find_group(const char *line, const char *controller)
+{
+	const size_t length = strlen(controller);
+
+	for (; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		line += strspn(line, "0123456789");
+		do {
+			const char *name = line + (*line == ':' || *line == ',');
+
+			line = name + strcspn(name, ",:\n");
+			if (line != name + length || strncmp(name, controller, length))
+				continue;
+			line = strchr(line, ':');
+			return line ? line + 1 : NULL;
+		} while (*line == ',');
+	}
+	return NULL;
+}
+
 static void describe_process(struct seen_heap *heap, int folder)
 {
+	const char *group;
 	char text[4096];
-	const char *line;
 
 	if (read_at(folder, "comm", text, sizeof(text)))
 		text_safe(heap->comm, sizeof(heap->comm), text);
 	if (!read_at(folder, "cgroup", text, sizeof(text)))
 		return;
-	line = strstr(text, ":memory:");
-	if (line)
-		line += strlen(":memory:");
-	else
-		line = strstr(text, "0::");
-	if (line)
-		text_safe(heap->group, sizeof(heap->group), line + strspn(line, "0:"));
+	group = find_group(text, "memory");
+	if (!group)
+		group = find_group(text, "");
+	if (group)
+		text_safe(heap->group, sizeof(heap->group), group);
 }
 
 static struct seen_heap *find_id(const struct heap_list *list, uint64_t id)
@@ -195,8 +217,9 @@ int heaps_of_process(struct heap_list *list, pid_t pid)
 /**
  * heaps_find() - all heaps of processes that one may look at
  * @list: filled in; heaps_free() follows
+ * @enough: it looks no further once that is set
  */
-void heaps_find(struct heap_list *list)
+void heaps_find(struct heap_list *list, const volatile sig_atomic_t *enough)
 {
 	struct dirent *entry;
 	DIR *proc = opendir("/proc");
@@ -206,7 +229,7 @@ void heaps_find(struct heap_list *list)
 		perror("gcheap: /proc");
 		exit(STATUS_FAILED);
 	}
-	while ((entry = readdir(proc)))
+	while (!*enough && (entry = readdir(proc)))
 		if (isdigit((unsigned char)entry->d_name[0]) &&
 		    heaps_of_process(list, atoi(entry->d_name)) == -EACCES)
 			list->hidden++;

@@ -9,6 +9,7 @@
 #ifndef GCHEAP_TOOL_H
 #define GCHEAP_TOOL_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -100,7 +101,7 @@ struct heap_list {
 };
 
 /* heaps.c */
-void heaps_find(struct heap_list *list);
+void heaps_find(struct heap_list *list, const volatile sig_atomic_t *enough);
 int heaps_of_process(struct heap_list *list, pid_t pid);
 void heaps_free(struct heap_list *list);
 

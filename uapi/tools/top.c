@@ -3,7 +3,7 @@
  * gcheap top: heaps of the machine, the largest first, and their memory by cgroup.
  *
  * On a terminal the screen is drawn anew each time, with escapes that all terminals know;
- * elsewhere, or with -b, one table comes after the other.
+ * elsewhere, or with -b or -n, one table comes after the other.
  */
 #include <getopt.h>
 #include <poll.h>
@@ -24,14 +24,16 @@ static const char usage[] =
 "\n"
 "  -b, --batch          tables one after the other, not a screen; so it is, too, when the\n"
 "                       output is no terminal\n"
-"  -n, --times TIMES    how often; without it until q is typed, or it is interrupted\n"
+"  -n, --times TIMES    how often, as tables; without it until q is typed, or it is\n"
+"                       interrupted\n"
 "  -d, --delay SECONDS  from one time to the next (2)\n"
 "  -h, --help           this text\n"
 "\n"
 "HELD is memory for objects, LIVE what the last collection found to be alive, GOAL where the\n"
-"next one is due, GARBAGE/S what was reclaimed in a second since the time before, GCS all\n"
-"collections, LAST and LONGEST how long they held the program, PROCS processes that share it.\n"
-"A heap's memory counts for the cgroup of the process that is shown.\n";
+"next one is due, GARBAGE/S what was reclaimed in a second since the time before (- the first\n"
+"time), GCS all collections, LAST and LONGEST how long they held the program, PROCS processes\n"
+"that share it.  A heap is listed under the cgroup of the process that is shown, which need\n"
+"not be the one that pays: that is the one of who has opened it.\n";
 
 static const struct option options[] = {
 	{ "batch", no_argument, NULL, 'b' },
@@ -57,7 +59,7 @@ struct view {
 	double seconds;
 };
 
-static volatile sig_atomic_t ended, resized;
+static volatile sig_atomic_t ended, resized, suspended;
 static struct termios old_terminal;
 static bool terminal_known;
 
@@ -73,6 +75,12 @@ static void note_size(int signal)
 	resized = 1;
 }
 
+static void note_suspend(int signal)
+{
+	(void)signal;
+	suspended = 1;
+}
+
 static void screen_end(void)
 {
 	fputs("\033[?7h\033[?25h\033[?1049l", stdout);
@@ -86,7 +94,6 @@ static void screen_begin(void)
 {
 	struct termios raw;
 
-	atexit(screen_end);
 	terminal_known = !tcgetattr(STDIN_FILENO, &old_terminal);
 	if (terminal_known) {
 		raw = old_terminal;
@@ -94,6 +101,19 @@ static void screen_begin(void)
 		tcsetattr(STDIN_FILENO, TCSANOW, &raw);
 	}
 	fputs("\033[?1049h\033[?25l\033[?7l", stdout);
+}
+
+/* Whoever has the terminal meanwhile finds it as it was. */
+static void suspend(void)
+{
+	struct sigaction action = { .sa_handler = SIG_DFL }, before;
+
+	suspended = 0;
+	screen_end();
+	sigaction(SIGTSTP, &action, &before);
+	raise(SIGTSTP);
+	sigaction(SIGTSTP, &before, NULL);
+	screen_begin();
 }
 
 static int screen_rows(void)
@@ -250,26 +270,38 @@ static double now(void)
 	return time.tv_sec + time.tv_nsec / 1e9;
 }
 
+/* Waits for a key, or a signal that comes from now on; returns whether q was typed. */
+static bool is_quit(struct pollfd *keys, double seconds, const sigset_t *heard)
+{
+	const struct timespec left = { seconds, (seconds - (time_t)seconds) * 1e9 };
+	char key;
+
+	if (ppoll(keys, 1, &left, heard) <= 0)
+		return false;
+	if (read(STDIN_FILENO, &key, 1) == 1)
+		return key == 'q';
+	keys->fd = -1;
+	return false;
+}
+
 /* Until it is time for the next look; returns whether there is to be one. */
 static bool await(const struct view *v, double until)
 {
 	struct pollfd keys = { .fd = v->screen ? STDIN_FILENO : -1, .events = POLLIN };
-	char key;
+	sigset_t all, heard;
+	bool quit = false;
+	double left;
 
-	while (!ended && !resized) {
-		double left = until - now();
-
-		if (left <= 0)
-			return true;
-		if (poll(&keys, 1, left * 1000 + 1) <= 0)
-			continue;
-		if (read(STDIN_FILENO, &key, 1) != 1)
-			keys.fd = -1;
-		else if (key == 'q')
-			return false;
-	}
+	/* None comes between the look at what it would set and the wait. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &heard);
+	while (!ended && !resized && !suspended && !quit && (left = until - now()) > 0)
+		quit = is_quit(&keys, left, &heard);
 	resized = 0;
-	return !ended;
+	sigprocmask(SIG_SETMASK, &heard, NULL);
+	if (suspended)
+		suspend();
+	return !ended && !quit;
 }
 
 static bool watch(struct view *v, uint64_t times, double delay)
@@ -279,10 +311,11 @@ static bool watch(struct view *v, uint64_t times, double delay)
 
 	while (more) {
 		start = now();
-		heaps_find(&v->now);
+		heaps_find(&v->now, &ended);
 		v->seconds = last ? start - last : 0;
 		last = start;
-		show(v);
+		if (!ended)
+			show(v);
 		heaps_free(&v->before);
 		v->before = v->now;
 		more = (!times || --times) && await(v, start + delay) && !ferror(stdout);
@@ -291,15 +324,26 @@ static bool watch(struct view *v, uint64_t times, double delay)
 	return !ferror(stdout);
 }
 
-static void catch_signals(void)
+/* One that is ignored stays so, as nohup(1) has it. */
+static void catch_signal(int signal, void (*handler)(int signal))
 {
-	struct sigaction end = { .sa_handler = note_end };
-	struct sigaction size = { .sa_handler = note_size };
+	struct sigaction action = { .sa_handler = handler }, before;
 
-	sigaction(SIGINT, &end, NULL);
-	sigaction(SIGTERM, &end, NULL);
-	sigaction(SIGHUP, &end, NULL);
-	sigaction(SIGWINCH, &size, NULL);
+	sigaction(signal, NULL, &before);
+	if (before.sa_handler != SIG_IGN)
+		sigaction(signal, &action, NULL);
+}
+
+static void catch_signals(const struct view *v)
+{
+	catch_signal(SIGINT, note_end);
+	catch_signal(SIGQUIT, note_end);
+	catch_signal(SIGTERM, note_end);
+	catch_signal(SIGHUP, note_end);
+	if (!v->screen)
+		return;
+	catch_signal(SIGWINCH, note_size);
+	catch_signal(SIGTSTP, note_suspend);
 }
 
 int top_main(int argc, char **argv)
@@ -331,8 +375,12 @@ int top_main(int argc, char **argv)
 	}
 	if (optind < argc)
 		return usage_error(usage, "what is %s?", argv[optind]);
-	catch_signals();
-	if (v.screen)
+	/* Who says how often wants to see what it told once it has ended. */
+	v.screen &= !times;
+	catch_signals(&v);
+	if (v.screen) {
+		atexit(screen_end);
 		screen_begin();
+	}
 	return watch(&v, times, delay) ? 0 : STATUS_FAILED;
 }
