@@ -105,6 +105,7 @@
  *	gcheap-reclaimed   of objects, ever reclaimed, likewise
  *	gcheap-resident	   memory held for objects
  *	gcheap-free	   of it, in no slab or large object
+ *	gcheap-released	   memory ever given back to the machine
  *	gcheap-meta	   memory that the collector itself needs
  *	gcheap-processes   members, those included that have ended since the last
  *			   collection

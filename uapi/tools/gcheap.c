@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0
 /* gcheap: looks at garbage-collected heaps.  Each subcommand is a file of its own. */
+#include <gcheap_version.h>
 #include <string.h>
 
 #include "tool.h"
@@ -12,6 +13,7 @@ static const char usage[] =
 "  trace     run a program, and tell of each collection\n"
 "  doctor    whether programs can have heaps here, and what is missing\n"
 "  help      this text\n"
+"  --version tells which version this is\n"
 "\n"
 "gcheap COMMAND --help tells more of each; so does gcheap(1).\n"
 "Exit status: 0, 1 when it failed, 2 when the arguments are wrong.\n";
@@ -26,7 +28,7 @@ static const struct {
 	{ "doctor", doctor_main },
 };
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
 	size_t i;
 
@@ -40,8 +42,19 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (!strcmp(argv[1], "--version")) {
-		puts("gcheap " GCHEAP_TOOL_VERSION);
+		puts("gcheap " GCHEAP_VERSION_STRING);
 		return 0;
 	}
 	return usage_error(usage, "no such command: %s", argv[1]);
+}
+
+/* Who reads it must be able to tell that it is not all. */
+int main(int argc, char **argv)
+{
+	int status = run(argc, argv);
+
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	fputs("gcheap: the output could not be written\n", stderr);
+	return status ? status : STATUS_FAILED;
 }

@@ -29,7 +29,7 @@ static const struct option options[] = {
 	{}
 };
 
-/* As many as an array on the stack has room for; the kernel has fewer. */
+/* The kernel has fewer. */
 #define CLASSES		256
 
 static void print_fields(const struct seen_heap *heap)
@@ -52,13 +52,14 @@ static void print_fields(const struct seen_heap *heap)
 	}
 }
 
-/* Another file may have got the number: no call of a heap's is to reach it. */
-static bool is_heap(int fd)
+/* Another file may have got the number: no call of a heap's is to reach it.  0 or an errno */
+static int check_heap(int fd)
 {
 	struct stat file, device;
 
-	return !fstat(fd, &file) && !stat("/dev/gcheap", &device) && S_ISCHR(file.st_mode) &&
-	       file.st_rdev == device.st_rdev;
+	if (fstat(fd, &file) || stat("/dev/gcheap", &device))
+		return errno;
+	return S_ISCHR(file.st_mode) && file.st_rdev == device.st_rdev ? 0 : ESRCH;
 }
 
 /* A copy of the descriptor, or -1 with errno */
@@ -72,10 +73,12 @@ static int borrow(const struct seen_heap *heap)
 	fd = syscall(SYS_pidfd_getfd, process, heap->fd, 0);
 	err = errno;
 	close(process);
-	if (fd >= 0 && !is_heap(fd)) {
-		close(fd);
-		fd = -1;
-		err = ESRCH;
+	if (fd >= 0) {
+		err = check_heap(fd);
+		if (err) {
+			close(fd);
+			fd = -1;
+		}
 	}
 	errno = err;
 	return fd;
@@ -124,6 +127,10 @@ static void print_statistics(const struct seen_heap *heap)
 		printf("  sizes of objects: only who may trace the process is told\n");
 		return;
 	}
+	if (fd < 0 && errno == ENOENT) {
+		printf("  sizes of objects: there is no /dev/gcheap to ask for them\n");
+		return;
+	}
 	if (fd < 0 || ioctl(fd, GCHEAP_IOC_STATS, &stats))
 		printf("  sizes of objects: %s\n", strerror(errno));
 	else
@@ -146,9 +153,10 @@ static int print_process(pid_t pid)
 		print_fields(heap);
 		print_statistics(heap);
 	}
-	if (err || !list.nr)
-		fprintf(stderr, "gcheap: process %d %s\n", pid,
-			err ? strerror(-err) : "has no descriptor of a heap");
+	if (err)
+		fprintf(stderr, "gcheap: process %d: %s\n", pid, strerror(-err));
+	else if (!list.nr)
+		fprintf(stderr, "gcheap: process %d has no descriptor of a heap\n", pid);
 	err = err || !list.nr;
 	heaps_free(&list);
 	return err ? STATUS_FAILED : 0;
