@@ -3,6 +3,7 @@
  * gcheap, the command: what it prints is what fdinfo and the statistics have, it trusts no
  * name, and it ends with the status that gcheap(1) says.
  */
+#include <pty.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 
@@ -11,6 +12,8 @@
 #define HEAP_SIZE	(64 * MIB)
 #define RAN		"/tmp/gcheap-test-ran"
 #define LINES		"/tmp/gcheap-test-lines"
+#define BIN		"/tmp/gcheap-test-bin"
+#define GROUP		"/sys/fs/cgroup/gcheap:memory:0::group"
 
 /*
  * What trace runs is this program again: it collects so often, and ends by a signal if it is
@@ -42,6 +45,36 @@ struct printed {
 static struct printed printed;
 
 static const char *run(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* What comes up to the end, or up to a text */
+static const char *read_from(int fd, const char *until)
+{
+	size_t length = strlen(printed.text);
+	ssize_t n;
+
+	while (!until || !strstr(printed.text, until)) {
+		n = read(fd, printed.text + length, sizeof(printed.text) - 1 - length);
+		/* A terminal that nobody has any more gives EIO. */
+		if (n <= 0)
+			break;
+		length += n;
+		printed.text[length] = '\0';
+	}
+	return printed.text;
+}
+
+static pid_t top_on_terminal(int *terminal, const char *option, const char *value)
+{
+	pid_t pid = forkpty(terminal, NULL, NULL, NULL);
+
+	must(pid >= 0);
+	if (!pid) {
+		execlp("gcheap", "gcheap", "top", option, value, NULL);
+		_exit(KSFT_FAIL);
+	}
+	printed.text[0] = '\0';
+	return pid;
+}
 
 static const char *run(const char *format, ...)
 {
@@ -153,6 +186,62 @@ TEST_F(command, top_has_what_fdinfo_has)
 	EXPECT_EQ(0, strcmp("test_command", word(row, 8, text)));
 	EXPECT_NE(NULL, strstr(printed.text, "CGROUP\n"));
 	EXPECT_EQ(NULL, strchr(printed.text, '\033'));
+}
+
+TEST_F(command, top_leaves_its_tables_on_a_terminal)
+{
+	int terminal;
+	pid_t pid = top_on_terminal(&terminal, "-n", "1");
+
+	EXPECT_NE(NULL, row_of(read_from(terminal, NULL), getpid()));
+	EXPECT_EQ(NULL, strchr(printed.text, '\033'));
+	EXPECT_TRUE(child_succeeded(pid));
+	close(terminal);
+}
+
+TEST_F(command, top_leaves_a_terminal_as_it_was)
+{
+	struct termios before, after;
+	int terminal;
+	pid_t pid = top_on_terminal(&terminal, "-d", "86400");
+
+	ASSERT_NE(NULL, strstr(read_from(terminal, "CGROUP"), "\033[?1049h"));
+	ASSERT_EQ(0, tcgetattr(terminal, &before));
+	EXPECT_EQ(0, before.c_lflag & ICANON);
+	/* As ^\ does it */
+	ASSERT_EQ(1, write(terminal, &before.c_cc[VQUIT], 1));
+	EXPECT_NE(NULL, strstr(read_from(terminal, "\033[?1049l"), "\033[?1049l"));
+	EXPECT_TRUE(child_succeeded(pid));
+	ASSERT_EQ(0, tcgetattr(terminal, &after));
+	EXPECT_NE(0, after.c_lflag & ICANON);
+	close(terminal);
+}
+
+static void look_from_group(void)
+{
+	struct gcheap *heap;
+
+	must(write_to(GROUP "/cgroup.procs", "0"));
+	heap = gcheap_open(NULL);
+	must(heap && row_of(run("gcheap top -n 1"), getpid()));
+	must(strstr(printed.text, " /gcheap:memory:0::group\n"));
+	_exit(KSFT_PASS);
+}
+
+TEST_F(command, top_knows_a_cgroup_whatever_its_name_is)
+{
+	pid_t pid;
+
+	if (access("/sys/fs/cgroup/cgroup.procs", W_OK))
+		SKIP(return, "no cgroups at /sys/fs/cgroup");
+	ASSERT_EQ(0, mkdir(GROUP, 0700));
+	pid = fork_child();
+	if (!pid)
+		look_from_group();
+	EXPECT_TRUE(child_succeeded(pid));
+	while (rmdir(GROUP) && errno == EBUSY)
+		sched_yield();
+	EXPECT_NE(0, access(GROUP, F_OK));
 }
 
 static void run_churner(void)
@@ -352,6 +441,112 @@ TEST(trace_ends_as_its_command_does)
 	EXPECT_EQ(126, printed.status);
 	run("ls /tmp | grep '^gcheap-......$'");
 	EXPECT_EQ(1, printed.status);
+}
+
+static void exec_traced(const char *script)
+{
+	execlp("gcheap", "gcheap", "trace", "--", "sh", "-c", script, NULL);
+	must(false);
+}
+
+static int ended_with_ignored(int ignored, const char *script)
+{
+	pid_t pid = fork_child();
+
+	if (!pid) {
+		must(freopen("/dev/null", "w", stderr) && signal(ignored, SIG_IGN) != SIG_ERR);
+		exec_traced(script);
+	}
+	return await_child(pid);
+}
+
+TEST(trace_leaves_its_command_what_signals_do)
+{
+	EXPECT_EQ(5 << 8, ended_with_ignored(SIGCHLD, "exit 5"));
+	EXPECT_EQ(5 << 8, ended_with_ignored(SIGINT, "kill -INT $$; exit 5"));
+	EXPECT_EQ(5 << 8, ended_with_ignored(SIGHUP, "kill -HUP $$ $PPID; exit 5"));
+	run("gcheap trace -- sh -c 'kill -INT $$; exit 5'");
+	EXPECT_EQ(128 + SIGINT, printed.status);
+	run("gcheap trace -- sh -c 'kill -PIPE $$; exit 5'");
+	EXPECT_EQ(128 + SIGPIPE, printed.status);
+	run("gcheap trace -- sh -c 'trap \"exit 9\" TERM; kill $PPID; while :; do :; done'");
+	EXPECT_EQ(9, printed.status);
+}
+
+static void write_lines(const char *text)
+{
+	FILE *file = fopen(LINES, "we");
+
+	must(file && fputs(text, file) >= 0 && !fclose(file));
+}
+
+#define LINE(number, more)	"{\"pid\":1,\"heap\":\"0x10\",\"number\":" number more "}\n"
+
+TEST(trace_takes_plain_text_only_and_counts_what_has_not_come)
+{
+	write_lines(LINE("3", "") LINE("4", ",\"\033[31m\":0") LINE("6", "") LINE("5", "")
+		    LINE("8", ",\"\xc3\xa4\":0") "9\n" LINE("9", ""));
+	run("gcheap trace --json -- sh -c 'cat " LINES " >$GCHEAP_TRACE'");
+	EXPECT_EQ(0, printed.status);
+	EXPECT_STREQ(LINE("3", "") LINE("6", "") LINE("5", "") LINE("9", "")
+		     "gcheap: no line has come of 3 collections\n", printed.text);
+	unlink(LINES);
+}
+
+static void trace_for_nobody(void)
+{
+	int ends[2];
+
+	must(!pipe(ends) && dup2(ends[1], STDERR_FILENO) == STDERR_FILENO);
+	close(ends[0]);
+	close(ends[1]);
+	exec_traced("cat " LINES " >$GCHEAP_TRACE");
+}
+
+TEST(trace_survives_who_reads_it)
+{
+	pid_t pid;
+
+	write_lines(LINE("1", ""));
+	pid = fork_child();
+	if (!pid)
+		trace_for_nobody();
+	EXPECT_EQ(1 << 8, await_child(pid));
+	run("ls /tmp | grep '^gcheap-......$'");
+	EXPECT_EQ(1, printed.status);
+	unlink(LINES);
+}
+
+TEST(what_cannot_be_written_is_a_failure)
+{
+	static const char *const commands[] = { "--help", "--version", "top -n 1", "doctor" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(commands); i++) {
+		run("gcheap %s >/dev/full", commands[i]);
+		EXPECT_EQ(1, printed.status) {
+			TH_LOG("%s", commands[i]);
+		}
+	}
+	write_lines(LINE("1", ""));
+	run("gcheap trace -o /dev/full -- sh -c 'cat " LINES " >$GCHEAP_TRACE'");
+	EXPECT_EQ(1, printed.status);
+	EXPECT_STREQ("gcheap: /dev/full: No space left on device\n", printed.text);
+	unlink(LINES);
+}
+
+/* What is to be gnuplot shows what it is given. */
+TEST(trace_draws_into_a_file_whatever_its_name_is)
+{
+	write_lines(LINE("1", ""));
+	ASSERT_EQ(0, mkdir(BIN, 0700));
+	run("printf '#!/bin/sh\\ncat >&2\\n' >" BIN "/gnuplot; chmod +x " BIN "/gnuplot");
+	run("PATH=" BIN ":$PATH; gcheap trace --plot \"|touch it's.svg\" -- %s",
+	    "sh -c 'cat " LINES " >$GCHEAP_TRACE'");
+	EXPECT_EQ(0, printed.status);
+	EXPECT_NE(NULL, strstr(printed.text, "set output './|touch it''s.svg'\n"));
+	run("rm -r " BIN " " LINES);
+	EXPECT_EQ(0, printed.status);
 }
 
 TEST(trace_does_not_begin_what_it_cannot_draw)
