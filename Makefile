@@ -39,7 +39,8 @@ help:
 	@echo 'make check-deb        tries them in clean systems of bookworm and trixie (SUITES=)'
 	@echo 'make debug-vm         a shell in a test machine (KERNEL=, MODULE=, COMMAND=;'
 	@echo '                      GDB=1: it waits for gdb first)'
-	@echo 'make compile_commands.json   for editors and clang (KDIR=)'
+	@echo 'make compile_commands.json   for editors and clang (KDIR=,'
+	@echo '                      KSFT=: see selftests/Makefile)'
 	@echo 'make clean'
 
 $(KDIR)/Makefile:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Prints how each file of the module and the library is compiled, for editors and clang.
+"""Prints how files of the module, the library and the tests are compiled, for editors and clang.
 
 compile_commands.py KDIR, after the module was built in this tree for the kernel there.
 Debian's headers come without the kernel's own script for that.
@@ -34,17 +34,35 @@ def module(kdir):
             yield {"directory": where, "file": os.path.join(where, source), "command": command}
 
 
+def told(folder, argument):
+    """make says what it would do; here it is for each source."""
+    folder = os.path.join(ROOT, folder)
+    said = subprocess.run(
+        ["make", "-n", "-B", "-s", "--no-print-directory", argument],
+        cwd=folder, check=True, capture_output=True, text=True)
+    for command in said.stdout.replace("\\\n", " ").splitlines():
+        # Some are compiled and linked at once.
+        found = re.match(r"(\S*cc .*?)(?: -c)? -o \S+ (.*)", command)
+        for source in re.findall(r"\S+\.c(?!\S)", found.group(2)) if found else ():
+            yield {"directory": folder, "file": os.path.join(folder, source),
+                   "command": f"{found.group(1)} -c {source}"}
+
+
 def library():
-    """make says what it would do."""
-    told = subprocess.run(
-        ["make", "-n", "-B", "-s", "--no-print-directory", "OUT=" + os.path.join(ROOT, "build")],
-        cwd=os.path.join(ROOT, "uapi"), check=True, capture_output=True, text=True)
-    for command in told.stdout.splitlines():
-        found = re.search(r" -c .* (\S+\.c)$", command)
-        if found:
-            folder = os.path.join(ROOT, "uapi")
-            yield {"directory": folder, "file": os.path.join(folder, found.group(1)),
-                   "command": command}
+    """The library, and gcheap, the command"""
+    return told("uapi", "OUT=" + os.path.join(ROOT, "build"))
+
+
+def selftests():
+    """Programs of the tests; of what is compiled in several ways, the first.
+
+    What they say of the library is for another folder.
+    """
+    seen = {}
+    for entry in told("selftests", "OUT=" + os.path.join(ROOT, "build", "selftests")):
+        if os.path.exists(entry["file"]):
+            seen.setdefault(entry["file"], entry)
+    return seen.values()
 
 
 def main():
@@ -52,7 +70,7 @@ def main():
     commands = list(module(os.path.realpath(sys.argv[1])))
     if not commands:
         sys.exit("gcheap: the module was not built in this tree")
-    json.dump(commands + list(library()), sys.stdout, indent=1)
+    json.dump(commands + [*library(), *selftests()], sys.stdout, indent=1)
     print()
 
 
