@@ -54,7 +54,9 @@ rsync -a --include=/Kbuild --include=/Makefile --include='/module/***' \
 	--exclude='*' "$clone/" "$tree/"
 rsync -a "$here/debian" "$tree/"
 [ ! -d "$clone/uapi/tools" ] || cat "$here/debian/control.tools" >> "$tree/debian/control"
-sed -i "s|@MAINTAINER@|$(maintainer)|" "$tree/debian/control"
+# sed is not to read anything into a name.
+name=$(maintainer | sed 's/[\\&|]/\\&/g')
+sed -i "s|@MAINTAINER@|$name|" "$tree/debian/control"
 changelog > "$tree/debian/changelog"
 
 say "building packages of version $version"

@@ -141,10 +141,15 @@ configured()
 		! grep -E "^[^#]*MODE" /usr/lib/udev/rules.d/60-gcheap.rules'
 }
 
-# Those who have the command are told how to use it.
+# Those who have the command are told how to use it, and what else is missing: no module is for
+# the kernel that runs, or no device is here.
 command_works()
 {
-	user sh -ec '! dpkg-query -W gcheap-tools || gcheap --help'
+	user sh -ec 'dpkg-query -W gcheap-tools || exit 0
+		gcheap --help
+		if gcheap doctor > /root/doctor; then exit 1; fi
+		cat /root/doctor
+		grep -E "^missing +(module|device): .*; " /root/doctor'
 }
 
 # A program stays with a newer library, and knows it.
