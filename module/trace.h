@@ -9,7 +9,8 @@
  * events at all learns sizes and times, and numbers of processes.
  *
  * A heap is told by the number that fdinfo has as gcheap-id.  Times are in ns, sizes in bytes
- * or pages.  The thread in which an event comes (common_pid) is the one that does the work.
+ * or pages.  The thread in which an event comes (common_pid) is the one that does the work,
+ * which is a kernel's, of the workqueue gcheap_collector, where a collection takes long.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM gcheap
