@@ -302,8 +302,7 @@ TRACE_EVENT(gcheap_refill,
 		  __entry->got, __entry->back, __entry->err)
 );
 
-/* The heap has taken @pages of the machine, and has @backed now. */
-TRACE_EVENT(gcheap_grow,
+DECLARE_EVENT_CLASS(gcheap_pages,
 	TP_PROTO(const struct gc_pages *gp, unsigned long pages, unsigned long backed),
 	TP_ARGS(gp, pages, backed),
 	TP_STRUCT__entry(
@@ -320,22 +319,16 @@ TRACE_EVENT(gcheap_grow,
 		  __entry->heap, __entry->pages, __entry->backed)
 );
 
-/* The heap has given @pages back, and has @backed now. */
-TRACE_EVENT(gcheap_give_back,
+/* The heap has taken @pages of the machine, and has @backed now. */
+DEFINE_EVENT(gcheap_pages, gcheap_grow,
 	TP_PROTO(const struct gc_pages *gp, unsigned long pages, unsigned long backed),
-	TP_ARGS(gp, pages, backed),
-	TP_STRUCT__entry(
-		__field(u64, heap)
-		__field(u64, pages)
-		__field(u64, backed)
-	),
-	TP_fast_assign(
-		__entry->heap = gp->mapping ? gp->mapping->host->i_ino : 0;
-		__entry->pages = pages;
-		__entry->backed = backed;
-	),
-	TP_printk("heap=%llu pages=%llu backed=%llu",
-		  __entry->heap, __entry->pages, __entry->backed)
+	TP_ARGS(gp, pages, backed)
+);
+
+/* The heap has given @pages back, and has @backed now. */
+DEFINE_EVENT(gcheap_pages, gcheap_give_back,
+	TP_PROTO(const struct gc_pages *gp, unsigned long pages, unsigned long backed),
+	TP_ARGS(gp, pages, backed)
 );
 
 /* The kernel has refused memory; @machine: it has none, rather than the cgroup. */

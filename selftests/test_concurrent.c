@@ -6,6 +6,8 @@
  * A table of references is shuffled all the time, and collected all the time.  Each object
  * is referred to from one place only, but for the moment in which it moves.
  */
+#include "events.h"
+#include "fdinfo.h"
 #include "objects.h"
 
 /**
@@ -440,32 +442,48 @@ TEST_F(moving, what_is_written_all_the_time_is_looked_at_once_beside_the_program
 	munmap(table, sizeof(*table));
 }
 
-/* In use, the heap is within this part of what it may allocate between two collections. */
+/* What is in use is within this part of what may be allocated between two collections. */
 static bool is_nearly_due(struct gcheap *heap)
 {
 	struct gcheap_stats stats = stats_of(heap);
 	uint64_t live = cycle_of(heap, stats.num_gc).live;
 
-	return stats.heap_alloc + (stats.next_gc - live) / 96 >= stats.next_gc;
+	return stats.heap_alloc + (stats.next_gc - live) / 32 >= stats.next_gc;
 }
 
-/* It has begun, and would have waited until it is due. */
+/* The collection after @nr of them has begun. */
+static bool has_begun(struct watched *watched, long heap, uint64_t nr)
+{
+	const char *event;
+
+	watch_look(watched);
+	event = last_event_of(watched, "cycle_begin", heap);
+	return event && number_of(event, "number") == nr + 1;
+}
+
+/* It has begun, is not due yet, and would have waited until it is. */
 TEST_F(moving, collection_is_complete_when_nobody_allocates_any_more)
 {
+	struct watched watched;
 	struct table *table;
 	uint64_t state = 7, nr;
+	long id;
 
 	if (!is_on("concurrent"))
 		SKIP(return, "no collection goes on beside the program");
+	if (!watch_begin(&watched, "gcheap_cycle_begin"))
+		SKIP(return, "nothing tells that a collection has begun");
 	table = hot_table(self->heap);
+	id = value_now(self->heap, "id");
 	make_hot(table, &state);
-	nr = stats_of(self->heap).num_gc;
-	while (stats_of(self->heap).num_gc == nr || !is_nearly_due(self->heap))
+	do {
 		replace_some(table, &state);
-	nr = stats_of(self->heap).num_gc;
+		nr = stats_of(self->heap).num_gc;
+	} while (!is_nearly_due(self->heap) || !has_begun(&watched, id, nr));
 	while (stats_of(self->heap).num_gc == nr)
 		sched_yield();
 	EXPECT_TRUE(all_there(table));
+	EXPECT_TRUE(watch_end(&watched));
 	munmap(table, sizeof(*table));
 }
 

@@ -7,42 +7,24 @@
  */
 #include <linux/userfaultfd.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
+#include "events.h"
 #include "fdinfo.h"
 #include "group.h"
 
-#define TRACING		"/sys/kernel/tracing/"
 #define HEAP_SIZE	(64 * MIB)
 #define PAGE		4096
 
 FIXTURE(events) {
-	char instance[96];
-	char *text;
-	size_t size;
+	struct watched watched;
 	struct gcheap *heap;
 	long id;
 };
 
-static void instance_write(const FIXTURE_DATA(events) *self, const char *name,
-			   const char *value)
-{
-	char path[160];
-
-	snprintf(path, sizeof(path), "%s/%s", self->instance, name);
-	must(write_to(path, value));
-}
-
 FIXTURE_SETUP(events)
 {
-	if (access(TRACING "events/gcheap", F_OK))
+	if (!watch_begin(&self->watched, ""))
 		SKIP(return, "a kernel without CONFIG_EVENT_TRACING, or no tracefs");
-	snprintf(self->instance, sizeof(self->instance), TRACING "instances/gcheap-%d", getpid());
-	ASSERT_EQ(0, mkdir(self->instance, 0700));
-	self->size = 4 * MIB;
-	self->text = malloc(self->size);
-	ASSERT_NE(NULL, self->text);
-	instance_write(self, "events/gcheap/enable", "1");
 	self->heap = open_manual(HEAP_SIZE);
 	ASSERT_NE(NULL, self->heap);
 	self->id = value_now(self->heap, "id");
@@ -51,62 +33,17 @@ FIXTURE_SETUP(events)
 FIXTURE_TEARDOWN(events)
 {
 	gcheap_close(self->heap);
-	free(self->text);
-	if (self->instance[0])
-		EXPECT_EQ(0, rmdir(self->instance));
+	EXPECT_TRUE(watch_end(&self->watched));
 }
 
-/* All events so far */
 static void look(FIXTURE_DATA(events) *self)
 {
-	size_t length = 0;
-	char path[160];
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/trace", self->instance);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	must(fd >= 0);
-	while ((n = read(fd, self->text + length, self->size - 1 - length)) > 0)
-		length += n;
-	must(!n && length < self->size - 1);
-	self->text[length] = '\0';
-	close(fd);
-}
-
-/* The next event of a name and of a heap, behind the one before; NULL for none */
-static const char *next_event(const char *text, const char *name, long heap)
-{
-	char start[64];
-
-	snprintf(start, sizeof(start), ": gcheap_%s: heap=%ld ", name, heap);
-	text = strstr(text, start);
-	return text ? text + 1 : NULL;
+	watch_look(&self->watched);
 }
 
 static const char *last_event(FIXTURE_DATA(events) *self, const char *name)
 {
-	const char *found = NULL, *next = self->text;
-
-	while ((next = next_event(next, name, self->id)))
-		found = next;
-	return found;
-}
-
-static const char *word_of(const char *event, const char *key)
-{
-	const char *end = strchrnul(event, '\n'), *found;
-	char start[32];
-
-	snprintf(start, sizeof(start), " %s=", key);
-	found = strstr(event, start);
-	must(found && found < end);
-	return found + strlen(start);
-}
-
-static long number_of(const char *event, const char *key)
-{
-	return strtol(word_of(event, key), NULL, 10);
+	return last_event_of(&self->watched, name, self->id);
 }
 
 static bool is_word(const char *event, const char *key, const char *word)
@@ -240,7 +177,7 @@ apart void allocate(void *heap)
 
 static long sum_of(FIXTURE_DATA(events) *self, const char *name, const char *key)
 {
-	const char *event = self->text;
+	const char *event = self->watched.text;
 	long sum = 0;
 
 	while ((event = next_event(event, name, self->id)))
@@ -255,7 +192,7 @@ TEST_F(events, slabs_go_to_threads)
 
 	in_thread(allocate, self->heap);
 	look(self);
-	for (event = self->text; (event = next_event(event, "refill", self->id));) {
+	for (event = self->watched.text; (event = next_event(event, "refill", self->id));) {
 		if (number_of(event, "object_size") != 1024)
 			continue;
 		EXPECT_EQ(1, number_of(event, "noscan"));
@@ -366,7 +303,7 @@ TEST_F(events, who_has_a_page_that_is_waited_for_is_told)
 	ASSERT_EQ(0, gcheap_root_add(self->heap, page, PAGE));
 	collect(self->heap);
 	look(self);
-	for (event = self->text; (event = next_event(event, "late", self->id));)
+	for (event = self->watched.text; (event = next_event(event, "late", self->id));)
 		if (is_word(event, "reason", "page "))
 			break;
 	ASSERT_NE(NULL, event);
@@ -441,9 +378,9 @@ TEST_F(events, no_event_has_an_address)
 	collect(self->heap);
 	look(self);
 	EXPECT_NE(NULL, last_event(self, "cycle_end"));
-	EXPECT_EQ(NULL, strstr(self->text, "ffff8"));
-	EXPECT_EQ(NULL, strstr(self->text, "0x"));
-	EXPECT_EQ(NULL, strstr(self->text, base));
+	EXPECT_EQ(NULL, strstr(self->watched.text, "ffff8"));
+	EXPECT_EQ(NULL, strstr(self->watched.text, "0x"));
+	EXPECT_EQ(NULL, strstr(self->watched.text, base));
 }
 
 TEST_HARNESS_MAIN

@@ -3,6 +3,8 @@
 #include "kernel.h"
 
 #define TP_PROTO(args...)	args
+#define DECLARE_EVENT_CLASS(more...)
+#define DEFINE_EVENT(class, name, proto, args)	TRACE_EVENT(name, TP_PROTO(proto))
 #define TRACE_EVENT(name, proto, more...)		\
 	static inline void trace_##name(proto)		\
 	{						\
