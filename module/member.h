@@ -43,7 +43,8 @@ struct mm_struct;
  * @flags: it is queued
  * @closings: mappings of the heap that it had and has no more
  * @holds: how often it has said that the heap is not to be collected; 0 when it does not
- *	map the heap.  Under its mmap_lock, for reading with the heap's lock
+ *	map the heap.  Under its mmap_lock, for reading with the heap's lock; made 0 at once
+ *	when nobody uses @mm any more
  * @mutators: struct gc_mutator by @member_node; under the heap's lock
  * @round: stop that found it mapping the heap last; from then to the end of that
  *	stop it has a reference to the users of @mm

@@ -14,6 +14,7 @@
 #include <linux/bitmap.h>
 #include <linux/kref.h>
 #include <linux/rhashtable-types.h>
+#include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
@@ -125,6 +126,19 @@ struct gc_mutator {
 
 int gc_mutators_init(struct gc_heap *heap);
 void gc_mutators_destroy(struct gc_heap *heap);
+
+/**
+ * gc_is_vfork_child() - whether the caller is a vfork child that has not execed
+ *
+ * It has its parent's memory, its thread-local storage included, but is a thread of its own
+ * to us.
+ *
+ * Return: true when it is.
+ */
+static inline bool gc_is_vfork_child(void)
+{
+	return current->vfork_done;
+}
 
 struct gc_mutator *gc_mutator_alloc(void);
 void gc_mutator_put(struct gc_mutator *m);

@@ -434,16 +434,6 @@ static int refill_into(struct gc_heap *heap, struct gcheap_ioc_refill *refill,
 	return err;
 }
 
-/*
- * A vfork child has its parent's memory, its thread-local storage included, but
- * is a thread of its own to us: slabs that it got would come back when it execs,
- * while the parent's C library still allocates from them.
- */
-static bool is_vfork_child(void)
-{
-	return current->vfork_done;
-}
-
 /**
  * gc_refill() - GCHEAP_IOC_REFILL
  * @heap: heap
@@ -467,7 +457,8 @@ int gc_refill(struct gc_heap *heap, struct gcheap_ioc_refill *refill)
 	err = gc_map_check(heap);
 	if (err)
 		return err;
-	if (is_vfork_child())
+	/* They would come back when it execs, while its parent still allocates from them. */
+	if (gc_is_vfork_child())
 		return -EBUSY;
 	if (refill->want > FEW)
 		memory = gc_shrink_alloc(refill->want, sizeof(*few));

@@ -577,7 +577,8 @@ int gcheap_disable(struct gcheap *heap);
  *
  * Does not collect by itself.
  *
- * Return: 0; or -1 with errno EINVAL when there is none left to take back, or as gcheap_fd().
+ * Return: 0; or -1 with errno EINVAL when there is none left to take back, EBUSY in a child of
+ * vfork(), or as gcheap_fd().
  */
 int gcheap_enable(struct gcheap *heap);
 
