@@ -33,25 +33,32 @@ static_assert(OBJECT_NONE == GCHEAP_FREE_NONE);
 /**
  * struct freeing - objects that a call is about, copied from the caller
  * @objects: their addresses
+ * @ends: where each ends that was freed, 0 of others
  * @results: what became of each
  * @few_objects: @objects, when they are few
+ * @few_ends: @ends, when they are few
  * @few_results: @results, when they are few
  */
 struct freeing {
 	u64 *objects;
+	u64 *ends;
 	u8 *results;
 	u64 few_objects[FEW];
+	u64 few_ends[FEW];
 	u8 few_results[FEW];
 };
 
 static int freeing_alloc(struct freeing *f, u32 nr)
 {
 	f->objects = f->few_objects;
+	f->ends = f->few_ends;
 	f->results = f->few_results;
 	if (nr <= FEW)
 		return 0;
-	f->objects = gc_shrink_alloc(nr, sizeof(*f->objects) + sizeof(*f->results));
-	f->results = (void *)(f->objects + nr);
+	f->objects = gc_shrink_alloc(nr, sizeof(*f->objects) + sizeof(*f->ends) +
+				     sizeof(*f->results));
+	f->ends = f->objects + nr;
+	f->results = (void *)(f->ends + nr);
 	return f->objects ? 0 : -ENOMEM;
 }
 
@@ -80,56 +87,60 @@ static const void *own(struct gc_heap *heap)
 	return m && m->mm == current->mm ? m : NULL;
 }
 
-/**
- * struct extent - where an object lies
- * @start: user address
- * @end: of the first byte behind it
- */
-struct extent {
-	unsigned long start;
-	unsigned long end;
-};
-
-static struct extent extent_of(struct gc_heap *heap, unsigned long object)
+/* What was freed is to be known by its end, as its slab may have gone. */
+static u64 end_of(struct gc_heap *heap, u64 object)
 {
-	struct extent e = { object, object };
 	struct gc_slab *slab;
 	u32 index;
 
 	slab = gc_slab_find(&heap->slabs, object - heap->base, &index);
-	if (slab)
-		e.end += slab->object_size;
-	return e;
+	return object + (slab ? slab->object_size : 0);
 }
 
-/* Pairs that nobody has any more are not to be made zero when they are another object's. */
-static void forget_agings(struct gc_heap *heap, struct extent e)
+static bool is_in_freed(const struct freeing *f, u32 nr, u64 address)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++)
+		if (address >= f->objects[i] && address < f->ends[i])
+			return true;
+	return false;
+}
+
+/*
+ * Pairs that age in what was freed are not to be touched when they are another object's, though
+ * a process that is about to end may have them yet.
+ */
+static void forget_agings(struct gc_heap *heap, const struct freeing *f, u32 nr)
 {
 	struct gc_aging *aging, *next;
 
 	list_for_each_entry_safe(aging, next, &heap->agings, node) {
-		if (aging->start >= e.start && aging->start < e.end &&
-		    refcount_read(&aging->ref) == 1)
+		if (is_in_freed(f, nr, aging->start)) {
+			aging->freed = true;
 			gc_aging_forget(aging);
+		}
 		cond_resched();
 	}
 }
 
-static enum gc_freed free_one(struct gc_heap *heap, unsigned long object, const void *owner)
+/* Returns whether the object has gone. */
+static bool free_one(struct gc_heap *heap, struct freeing *f, u32 i, const void *owner)
 {
-	struct extent e = extent_of(heap, object);
+	u64 end = end_of(heap, f->objects[i]);
 	enum gc_freed freed;
 
-	freed = gc_slab_free_object(&heap->slabs, object - heap->base, owner,
+	freed = gc_slab_free_object(&heap->slabs, f->objects[i] - heap->base, owner,
 				    heap->collection);
-	if (freed == OBJECT_FREED || freed == OBJECT_YOURS)
-		forget_agings(heap, e);
-	return freed;
+	f->results[i] = freed;
+	f->ends[i] = freed == OBJECT_FREED || freed == OBJECT_YOURS ? end : 0;
+	return f->ends[i];
 }
 
 static int free_all(struct gc_heap *heap, struct freeing *f, struct gcheap_ioc_free *request)
 {
 	const void *owner;
+	bool gone = false;
 	u32 i;
 
 	if (mutex_lock_killable(&heap->lock))
@@ -138,10 +149,13 @@ static int free_all(struct gc_heap *heap, struct freeing *f, struct gcheap_ioc_f
 	owner = own(heap);
 	request->done = 0;
 	for (i = 0; i < request->nr; i++) {
-		f->results[i] = free_one(heap, f->objects[i], owner);
+		if (free_one(heap, f, i, owner))
+			gone = true;
 		request->done += f->results[i] != OBJECT_NONE;
 		cond_resched();
 	}
+	if (gone)
+		forget_agings(heap, f, request->nr);
 	gc_heap_report(heap);
 	gc_heap_unlock(heap);
 	return 0;

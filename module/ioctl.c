@@ -460,45 +460,22 @@ static int add_aging(struct gc_heap *heap, struct gc_rootset *set,
 	if (IS_ERR(aging))
 		return PTR_ERR(aging);
 	err = gc_rootset_add(set, root->start, root->length, aging);
-	if (err)
+	if (err) {
 		gc_aging_abandon(aging);
-	return err;
-}
-
-/* They keep nothing any more, so they must not seem to. */
-static void clear_pairs(struct gc_heap *heap, const struct gc_aging *aging)
-{
-	size_t offset = aging->start - heap->base, at, end, piece;
-	struct gc_slab *slab;
-	u32 index;
-
-	slab = gc_slab_find(&heap->slabs, offset, &index);
-	if (!slab || !test_bit(index, gc_slab_alloc_bits(slab)))
-		return;
-	at = offset - slab->offset;
-	for (end = at + aging->length; at < end; at += piece) {
-		piece = end - at;
-		memset(gc_slab_piece(&heap->slabs, slab, at, &piece), 0, piece);
-		cond_resched();
-	}
-}
-
-/*
- * When no process has the pairs any more, that ends them at once: the object that they are
- * in may be freed now, and be another one at the next collection.
- */
-static int del_root(struct gc_heap *heap, struct gc_rootset *set, unsigned long start)
-{
-	struct gc_root *root = gc_rootset_find(set, start);
-	struct gc_aging *aging = root ? root->aging : NULL;
-	int err = gc_rootset_del(set, start);
-
-	/* The list's reference is left. */
-	if (!aging || refcount_read(&aging->ref) > 1)
 		return err;
-	clear_pairs(heap, aging);
-	gc_aging_forget(aging);
-	return err;
+	}
+	/* Who frees the object is to ask, so that the pairs are forgotten. */
+	gc_stats_sweeps(heap);
+	return 0;
+}
+
+/* A range in what was freed is none; see struct gc_aging. */
+static void make_way(struct gc_rootset *set, unsigned long start)
+{
+	const struct gc_root *old = gc_rootset_find(set, start);
+
+	if (old && old->aging && old->aging->freed)
+		gc_rootset_del(set, start);
 }
 
 static int change_roots(struct gc_heap *heap, const struct gcheap_ioc_root *root)
@@ -510,7 +487,8 @@ static int change_roots(struct gc_heap *heap, const struct gcheap_ioc_root *root
 	if (err)
 		return err;
 	if (!root->length)
-		return del_root(heap, set, root->start);
+		return gc_rootset_del(set, root->start);
+	make_way(set, root->start);
 	if (root->flags & GCHEAP_ROOT_AGING)
 		return add_aging(heap, set, root);
 	return gc_rootset_add(set, root->start, root->length, NULL);
@@ -602,7 +580,7 @@ static int ioctl_hold(struct gc_heap *heap, union ioctl_args *args)
 	if (hold->flags || (hold->change != 1 && hold->change != -1))
 		return -EINVAL;
 	/* It would be its parent's, and not end with it. */
-	if (current->vfork_done)
+	if (gc_is_vfork_child())
 		return -EBUSY;
 	err = gc_map_check(heap);
 	if (err)

@@ -301,7 +301,7 @@ static void mark_aging(struct gc_roots *roots, struct gc_root *root)
  * Pairs that no process has any more keep nothing, so they must not seem to: a
  * process that has the heap may register them again.  Their object, if it is
  * still there, cannot have become another one's memory before this collection: who frees it
- * has them forgotten (free.c).
+ * asks the kernel (gc_stats_sweeps()), which has them forgotten then (free.c).
  */
 static void forget_aging(struct gc_roots *roots, struct gc_aging *aging)
 {
@@ -312,20 +312,26 @@ static void forget_aging(struct gc_roots *roots, struct gc_aging *aging)
 		word = aging_word(roots, addr);
 		if (word)
 			WRITE_ONCE(*word, 0);
-		if (!offset_in_page(addr))
-			cond_resched();
+		if (!offset_in_page(addr) && !gc_reader_go_on(&roots->reader))
+			return;
 	}
 	gc_aging_forget(aging);
 }
 
-static void forget_agings(struct gc_roots *roots)
+/* Returns 0, or why that was not done to the end. */
+static int forget_agings(struct gc_roots *roots)
 {
 	u64 round = gc_world_round(roots->heap->world);
+	struct gc_reader *r = &roots->reader;
 	struct gc_aging *aging, *next;
 
-	list_for_each_entry_safe(aging, next, &roots->heap->agings, node)
+	list_for_each_entry_safe(aging, next, &roots->heap->agings, node) {
+		if (!gc_reader_go_on(r))
+			break;
 		if (aging->round != round)
 			forget_aging(roots, aging);
+	}
+	return r->err;
 }
 
 static void mark_rootset(struct gc_roots *roots, struct gc_rootset *set)
@@ -337,6 +343,8 @@ static void mark_rootset(struct gc_roots *roots, struct gc_rootset *set)
 	     node = rb_next(node)) {
 		struct gc_root *root = rb_entry(node, struct gc_root, node);
 
+		if (root->aging && root->aging->freed)
+			continue;
 		/* The object that holds the range, if it is one of the heap. */
 		mark_words(roots, &root->start, 1);
 		if (root->aging)
@@ -477,7 +485,5 @@ int gc_roots_mark(struct gc_roots *roots)
 		if (!err)
 			err = gc_world_again(heap);
 	} while (err > 0);
-	if (!err)
-		forget_agings(roots);
-	return err;
+	return err ? err : forget_agings(roots);
 }

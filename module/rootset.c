@@ -101,7 +101,7 @@ void gc_aging_put(struct gc_aging *aging)
 void gc_aging_abandon(struct gc_aging *aging)
 {
 	gc_aging_put(aging);
-	if (!aging->round && refcount_read(&aging->ref) == 1)
+	if (!aging->had && refcount_read(&aging->ref) == 1)
 		gc_aging_forget(aging);
 }
 
@@ -281,6 +281,8 @@ int gc_rootset_add(struct gc_rootset *set, unsigned long start,
 	root->start = start;
 	root->length = length;
 	root->aging = aging;
+	if (aging)
+		aging->had = true;
 	root_insert(set, root);
 	return 0;
 }

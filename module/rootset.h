@@ -26,6 +26,8 @@ struct gc_user;
  * @length: bytes
  * @cycle: collection in which they aged last
  * @round: stop in which a process was last found to have the range
+ * @had: a set has had the range
+ * @freed: their object was freed by a call: whatever lies there is none of theirs any more
  */
 struct gc_aging {
 	refcount_t ref;
@@ -34,6 +36,8 @@ struct gc_aging {
 	unsigned long length;
 	u64 cycle;
 	u64 round;
+	bool had;
+	bool freed;
 };
 
 /**

@@ -146,7 +146,10 @@ void gc_stats_publish(struct gc_heap *heap)
  * gc_stats_sweeps() - say in the page that slots of slabs that threads have may go
  * @heap: heap
  *
- * Context: heap's lock held, the world stopped, before any of them goes.
+ * From then on who frees an object in one asks the kernel.
+ *
+ * Context: heap's lock held; the world stopped, before any of them goes; or something is known
+ * of an object that whoever frees it later is to have forgotten.
  */
 void gc_stats_sweeps(struct gc_heap *heap)
 {

@@ -504,19 +504,74 @@ TEST_F(freed, a_range_that_was_taken_back_does_not_harm_the_next_object)
 	EXPECT_TRUE(next_object_is_let_alone(self->heap, object));
 }
 
-TEST_F(freed, a_range_of_a_process_that_ended_does_not_harm_the_next_object)
+/* An object in which a process has a range, that has ended since */
+static void *with_range(struct gcheap *heap, size_t size)
 {
-	void *object = gcheap_alloc(self->heap, RANGE);
+	void *object = gcheap_alloc(heap, size);
 	pid_t child = fork_child();
 
 	if (!child) {
+		must(!change_range(heap, object, size));
+		_exit(0);
+	}
+	must(child_succeeded(child));
+	return object;
+}
+
+TEST_F(freed, a_range_of_a_process_that_ended_does_not_harm_the_next_object)
+{
+	EXPECT_TRUE(next_object_is_let_alone(self->heap, with_range(self->heap, RANGE)));
+}
+
+TEST_F(freed, a_range_of_a_process_that_ended_does_not_harm_another_threads_object)
+{
+	void *object = with_range(self->heap, RANGE);
+
+	gcheap_thread_release(self->heap);
+	EXPECT_TRUE(next_object_is_let_alone(self->heap, object));
+}
+
+/* Who should have taken it back has another range there, if it wants to. */
+TEST_F(freed, a_range_that_was_not_taken_back_does_not_harm_the_next_object)
+{
+	void *object = gcheap_alloc(self->heap, RANGE);
+	int ready[2], ask[2];
+	pid_t child;
+
+	ASSERT_EQ(0, pipe(ready) | pipe(ask));
+	child = fork_child();
+	if (!child) {
+		must(!change_range(self->heap, object, RANGE));
+		say(ready[1]);
+		hear(ask[0]);
 		must(!change_range(self->heap, object, RANGE));
 		_exit(0);
 	}
-	ASSERT_TRUE(child_succeeded(child));
-	/* The kernel is asked. */
-	gcheap_thread_release(self->heap);
+	hear(ready[0]);
 	EXPECT_TRUE(next_object_is_let_alone(self->heap, object));
+	say(ask[1]);
+	EXPECT_TRUE(child_succeeded(child));
+}
+
+/* Nor when it is taken back later than it should be */
+TEST_F(freed, a_range_in_a_large_object_does_not_harm_small_ones_there)
+{
+	char *large = gcheap_alloc(self->heap, MIB), *small;
+	int i;
+
+	ASSERT_EQ(0, change_range(self->heap, large, MIB));
+	ASSERT_EQ(0, gcheap_free(self->heap, large));
+	for (i = 0; i < 10000; i++) {
+		small = gcheap_alloc(self->heap, RANGE);
+		next = small;
+		if (small >= large && small < large + MIB)
+			break;
+	}
+	ASSERT_GT(10000, i);
+	fill(small, RANGE, 1);
+	ASSERT_EQ(0, change_range(self->heap, large, 0));
+	collect(self->heap);
+	EXPECT_TRUE(filled(small, RANGE, 1));
 }
 
 /* What it refers to is not kept by it any more. */

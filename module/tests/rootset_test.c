@@ -342,11 +342,12 @@ static void abandoned_pairs_stay_if_a_set_has_them(struct kunit *test)
 /* The next collection clears their words, and forgets them. */
 static void abandoned_pairs_stay_if_a_process_had_them(struct kunit *test)
 {
+	struct gc_rootset *set = managed(test, gc_rootset_new());
 	struct list_head *agings = agings_new(test);
-	struct gc_aging *aging = aging_get(test, agings, 16);
+	struct gc_aging *aging = add_aging(test, set, agings, 16);
 
-	aging->round = 1;
-	gc_aging_abandon(aging);
+	KUNIT_ASSERT_EQ(test, gc_rootset_del(set, 16), 0);
+	gc_aging_abandon(aging_get(test, agings, 16));
 	KUNIT_EXPECT_EQ(test, list_count_nodes(agings), 1);
 	KUNIT_EXPECT_EQ(test, refcount_read(&aging->ref), 1);
 }

@@ -488,7 +488,8 @@ struct gcheap_ioc_alloc {
  * They are freed one after the other: who names an object twice gets GCHEAP_FREE_NONE for the
  * second time, but for GCHEAP_FREE_YOURS and GCHEAP_FREE_LATER.  It is the caller's business
  * that no pointer to it is used any more, in all processes, and by the kernel: what it
- * does for the caller, into memory that is another object by then, is not held up.
+ * does for the caller, into memory that is another object by then, is not held up.  Links in
+ * it are taken back before, and so are ranges of roots; those of pairs that age end with it.
  *
  * A thread needs no call for a slot that came as free with one of its slabs, and that it
  * has handed out, as long as gcheap_stats_page.sweeps is what it was when that
@@ -740,9 +741,9 @@ struct gcheap_ioc_stats {
  * @sequence: odd while the kernel writes, and another number afterwards
  * @classes: bytes from the page's start to an array of @stats.class_count
  *	struct gcheap_class_stats
- * @sweeps: how often collections have reclaimed slots of slabs that threads have; it changes
- *	while all threads are held, so that each sees it with its next instruction.  Not
- *	covered by @sequence
+ * @sweeps: changes when a collection may reclaim slots of slabs that threads have, while all
+ *	of them are held, so that each sees it with its next instruction; and when a range is
+ *	registered that is GCHEAP_ROOT_AGING.  Not covered by @sequence
  * @stats: what GCHEAP_IOC_STATS would give for the last collection; @stats.size is of
  *	how many bytes the kernel knows
  *
@@ -779,7 +780,7 @@ struct gcheap_stats_page {
  *
  * Several processes may register the same range (of the same length, else
  * EEXIST): it ages once a collection.  When none has it any more, the next
- * collection makes all its words zero.
+ * collection makes all its words zero.  It ends when its object is freed by a call.
  */
 #define GCHEAP_ROOT_AGING	0x1
 
