@@ -550,6 +550,66 @@ TEST(child_of_vfork_may_end_at_any_instruction_before_its_parent_frees)
 	EXPECT_LT(20, at);
 }
 
+/* More than a thread has at hand */
+#define USED_UP	2048
+
+static void *volatile used_up[USED_UP];
+
+static void use_up_as_vfork_child(struct gcheap *heap, size_t size)
+{
+	pid_t pid = vfork();
+	int i;
+
+	if (!pid) {
+		for (i = 0; i < USED_UP; i++)
+			used_up[i] = gcheap_alloc(heap, size);
+		_exit(0);
+	}
+	must(child_succeeded(pid));
+}
+
+static void *run_collection(void *heap)
+{
+	must(!gcheap_collect(heap));
+	return NULL;
+}
+
+/* This thread's slabs stay its own if others live.  With the second collection they would not. */
+static void have_it_collected(struct gcheap *heap)
+{
+	pthread_t thread;
+
+	must(!pthread_create(&thread, NULL, run_collection, heap));
+	must(!pthread_join(thread, NULL));
+}
+
+/*
+ * The last word that the child has taken slots from is not at hand any more.  What its parent
+ * frees there is for who allocates next, and not for the collector to reclaim.
+ */
+TEST(what_is_freed_when_a_child_of_vfork_has_used_all_up_is_handed_out_once)
+{
+	struct gcheap *heap = open_manual(64 * MIB);
+	void *volatile large = gcheap_alloc(heap, MIB);
+	struct node *list = NULL;
+	int i;
+
+	ASSERT_NE(NULL, large);
+	list = new_node(heap, list, 64, 1);
+	use_up_as_vfork_child(heap, 64);
+	for (i = 0; i < USED_UP; i++) {
+		ASSERT_EQ(0, gcheap_free(heap, used_up[i]));
+		used_up[i] = NULL;
+	}
+	have_it_collected(heap);
+	for (i = 0; i < USED_UP; i++)
+		list = new_node(heap, list, 64, 1);
+	gcheap_thread_release(heap);
+	allocate_once_only(heap, list, 64, USED_UP);
+	EXPECT_TRUE(all_zero(large, MIB));
+	gcheap_close(heap);
+}
+
 /* Instructions in which bins are emptied; then it asks the kernel, which refuses. */
 #define EMPTYING	250
 

@@ -288,13 +288,17 @@ static void bin_empty(struct gch_cache *cache, struct gch_bin *bin)
 	struct gch_slab *slab = bin->current;
 	const __u64 unused = bin->word | bin_row(bin);
 
-	bin_stop(bin);
-	if (slab) {
-		/* A child of vfork() may have ended before it took the first. */
-		if (bin->next_word)
-			slab->free[bin->next_word - 1] = unused;
-		slab_retire(cache, slab);
+	/*
+	 * A child of vfork() may have ended before it took the first word, and may end here: then
+	 * there is not more in the bitmap than nobody has.
+	 */
+	if (slab && bin->next_word) {
+		slab->free[bin->next_word - 1] = unused;
+		gch_cache_order();
 	}
+	bin_stop(bin);
+	if (slab)
+		slab_retire(cache, slab);
 	while ((slab = bin_pop(bin)))
 		slab_retire(cache, slab);
 }
@@ -868,8 +872,13 @@ static bool bin_advance(struct gch_cache *cache, struct gch_bin *bin)
 
 	for (;;) {
 		slab = bin->current;
-		if (slab && bin->next_word)
+		if (slab && bin->next_word) {
 			slab->free[bin->next_word - 1] = 0;
+			gch_cache_order();
+			/* What is freed there from now on is not behind the bin. */
+			bin->base = 0;
+			gch_cache_order();
+		}
 		while (slab && bin->next_word < bin->words) {
 			const __u32 i = bin->next_word++;
 
@@ -1008,10 +1017,18 @@ static int make_room(struct gch_cache *cache)
 {
 	unsigned int room = NR_SLABS - cache->nr_slabs;
 	const struct gch_slab *slab;
+	int err;
 
 	for (slab = cache->spare; slab && room < GCH_BIN_SLABS; slab = slab->next)
 		room++;
-	return room < GCH_BIN_SLABS ? flush_busily(cache) : 0;
+	if (room >= GCH_BIN_SLABS)
+		return 0;
+	err = flush_busily(cache);
+	if (err < 0)
+		return err == -EPERM ? -EBUSY : err;
+	/* There are others than those, which children of vfork() had that ended. */
+	cache_forget(cache);
+	return 0;
 }
 
 /* Get slabs for an empty bin; whatever is retired goes back on the way. */
@@ -1081,7 +1098,7 @@ int gch_cache_fill(struct gch_cache *cache, struct gch_bin *bin)
 	if (gch_cache_row(cache, bin))
 		return 0;
 	err = make_room(cache);
-	if (err >= 0)
+	if (!err)
 		err = bin_refill(cache, bin);
 	if (err)
 		return err;

@@ -14,8 +14,8 @@ _Static_assert(!(NR_BINS % 64), "gch_cache.asked");
 
 /*
  * Slabs in all bins and retired ones, and room for those that a REFILL may
- * bring.  Never more: a bin is filled when it is empty, and the retired ones go
- * back before.
+ * bring: a bin is filled when it is empty, and the retired ones go back before.  Where
+ * they come back to their bins, as objects in them are freed, all are given back in time.
  */
 #define NR_SLABS	((NR_BINS + 1) * GCH_BIN_SLABS)
 
