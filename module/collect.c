@@ -98,7 +98,7 @@
 #define HOT_PART	8
 #define HOT_TIMES	31
 
-/* Who allocates so slowly does not mind looking at it twice. */
+/* It waits no longer: who allocates so slowly does not mind to look at it twice. */
 #define PATIENCE_NS	((u64)NSEC_PER_SEC)
 
 /* Of those that were written to, as many are enough to tell what there is on all. */
@@ -732,7 +732,7 @@ static bool queue_written(struct gc_heap *heap)
 /* What was hot has been looked at by the one thread that there is. */
 static bool is_still(const struct gc_collection *c)
 {
-	return c->hot && c->cycle.threads <= 1;
+	return c->hot && c->cycle.threads == 1;
 }
 
 /* Each look leaves less to the pause, as long as that is so. */
@@ -763,7 +763,6 @@ static bool is_early(const struct gc_heap *heap)
 	const struct gc_collection *c = heap->collection;
 
 	return c->patient && c->looks == c->minor && c->pauses == !c->minor &&
-	       gc_heap_next(heap) != U64_MAX && ktime_get_ns() - c->begun_ns < PATIENCE_NS &&
 	       !gc_heap_due(heap, 0);
 }
 
@@ -773,8 +772,10 @@ static bool look_when_due(struct gc_heap *heap)
 	struct gc_collection *c = heap->collection;
 
 	c->waits = is_early(heap);
-	if (c->waits && !c->ready)
+	if (c->waits && !c->ready_ns) {
 		c->ready = gc_heap_in_use(heap);
+		c->ready_ns = ktime_get_ns();
+	}
 	return c->waits || look_while_it_pays(heap);
 }
 
@@ -905,7 +906,7 @@ bool gc_collect_go_on(struct gc_heap *heap)
  * gc_collect_waits() - whether a collection under way waits until it is due
  * @heap: heap
  *
- * When the program has allocated nothing since the last call, it does not any more.
+ * It does so for some time: the program may have ended to allocate.
  *
  * Context: heap's lock held.
  *
@@ -917,8 +918,7 @@ bool gc_collect_waits(struct gc_heap *heap)
 
 	if (!c || !c->waits)
 		return false;
-	c->patient = c->seen != heap->slabs.since;
-	c->seen = heap->slabs.since;
+	c->patient = ktime_get_ns() - c->ready_ns < PATIENCE_NS;
 	return c->patient;
 }
 

@@ -27,7 +27,6 @@ struct gc_heap;
  * @hot: it is expected that what a look finds is written to again soon
  * @patient: for that, what is written is not looked for before it is due
  * @waits: for that: all is marked but what was written meanwhile
- * @seen: gc_slabs.since when it was last looked whether the program goes on
  * @pauses: attempts to complete it so far, when @concurrent
  * @looks: looks for what was written since the last one of those
  * @found: pages that the look before the last one has found
@@ -46,6 +45,7 @@ struct gc_heap;
  * @live: gc_slabs.live when it began
  * @in_use: bytes that were in use before it was known what of them lives
  * @ready: bytes that were in use when it first waited; or 0
+ * @ready_ns: when that was, ktime_get_ns()
  * @room: bytes that the program may allocate before it is to be complete
  * @work: words that are likely to be looked at before it is due
  */
@@ -58,7 +58,6 @@ struct gc_collection {
 	bool hot;
 	bool patient;
 	bool waits;
-	s64 seen;
 	unsigned int pauses;
 	unsigned int looks;
 	unsigned long found;
@@ -77,6 +76,7 @@ struct gc_collection {
 	u64 live;
 	u64 in_use;
 	u64 ready;
+	u64 ready_ns;
 	u64 room;
 	u64 work;
 };

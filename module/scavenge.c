@@ -97,7 +97,7 @@ MODULE_PARM_DESC(idle_ms, "milliseconds after which an unused heap gives memory 
 #define BESIDE_AT_ONCE	4
 #define BESIDE_TURN	(HZ / 50 + 1)
 
-/* When a collection waits until it is due, or is not to, as nobody allocates any more */
+/* When a collection waits until it is due: it does not do so for ever. */
 #define LOOK_AGAIN	(HZ / 50 + 1)
 
 /* When somebody had the heap's lock, in jiffies */

@@ -33,6 +33,8 @@ helper bool watch_begin(struct watched *w, const char *which)
 	if (access(TRACING "events/gcheap", F_OK))
 		return false;
 	snprintf(w->instance, sizeof(w->instance), TRACING "instances/gcheap-%d", getpid());
+	/* Another process of that number may have ended by itself. */
+	rmdir(w->instance);
 	must(!mkdir(w->instance, 0700));
 	w->size = 4 * MIB;
 	w->text = malloc(w->size);

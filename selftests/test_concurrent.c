@@ -467,6 +467,7 @@ TEST_F(moving, collection_is_complete_when_nobody_allocates_any_more)
 	struct watched watched;
 	struct table *table;
 	uint64_t state = 7, nr;
+	bool hot;
 	long id;
 
 	if (!is_on("concurrent"))
@@ -475,7 +476,10 @@ TEST_F(moving, collection_is_complete_when_nobody_allocates_any_more)
 		SKIP(return, "nothing tells that a collection has begun");
 	table = hot_table(self->heap);
 	id = value_now(self->heap, "id");
-	make_hot(table, &state);
+	hot = make_hot(table, &state);
+	if (!hot)
+		watch_end(&watched);
+	ASSERT_TRUE(hot);
 	do {
 		replace_some(table, &state);
 		nr = stats_of(self->heap).num_gc;
