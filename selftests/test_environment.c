@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What the environment sets of a heap that the program opens. */
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 
@@ -253,6 +254,43 @@ TEST(trace_makes_the_file_that_it_writes_to)
 	ASSERT_EQ((ssize_t)sizeof(line) - 1, read(fd, line, sizeof(line) - 1));
 	EXPECT_EQ(0, strncmp(line, "{\"pid\":", 7));
 	close(fd);
+	EXPECT_EQ(0, unlink(TRACED));
+}
+
+/* By which write() would end the program */
+TEST(trace_to_a_file_that_may_not_grow_is_lost)
+{
+	struct rlimit none = { 0, RLIM_INFINITY };
+	struct gcheap *heap;
+
+	ASSERT_EQ(0, setenv("GCHEAP_TRACE", TRACED, 1));
+	heap = open_manual(4 * MIB);
+	ASSERT_NE(NULL, heap);
+	ASSERT_EQ(0, setrlimit(RLIMIT_FSIZE, &none));
+	EXPECT_EQ(0, gcheap_collect(heap));
+	gcheap_close(heap);
+	EXPECT_EQ(0, unlink(TRACED));
+}
+
+/* Nor does it take a signal of the program's own. */
+TEST(trace_leaves_signals_that_wait_alone)
+{
+	struct rlimit none = { 0, RLIM_INFINITY };
+	struct gcheap *heap;
+	sigset_t set;
+
+	ASSERT_EQ(0, setenv("GCHEAP_TRACE", TRACED, 1));
+	heap = open_manual(4 * MIB);
+	ASSERT_NE(NULL, heap);
+	sigemptyset(&set);
+	sigaddset(&set, SIGXFSZ);
+	ASSERT_EQ(0, sigprocmask(SIG_BLOCK, &set, NULL));
+	ASSERT_EQ(0, raise(SIGXFSZ));
+	ASSERT_EQ(0, setrlimit(RLIMIT_FSIZE, &none));
+	EXPECT_EQ(0, gcheap_collect(heap));
+	gcheap_close(heap);
+	ASSERT_EQ(0, sigpending(&set));
+	EXPECT_EQ(1, sigismember(&set, SIGXFSZ));
 	EXPECT_EQ(0, unlink(TRACED));
 }
 

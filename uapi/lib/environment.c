@@ -11,11 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "environment.h"
 #include "machine.h"
+#include "say.h"
 
 /* The end of a value: what it is counted in */
 struct unit {
@@ -115,7 +115,7 @@ struct variable {
 	bool said;
 };
 
-/* In one call, which is no cancellation point; a program without stderr has none. */
+/* A program without stderr is not told. */
 static void complain(struct variable *variable, const char *value)
 {
 	char line[256];
@@ -125,7 +125,7 @@ static void complain(struct variable *variable, const char *value)
 		return;
 	n = snprintf(line, sizeof(line), "gcheap: %s=%.80s is not used: it is not %s\n",
 		     variable->name, value, variable->wanted);
-	syscall(SYS_write, STDERR_FILENO, line, n);
+	gch_say(STDERR_FILENO, line, n);
 }
 
 /* Programs that have more rights than their user are not his to set up. */

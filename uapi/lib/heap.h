@@ -18,6 +18,7 @@
  *	cache	each thread's slabs
  *	trace	a line for each collection
  *	environment	what the user sets for a program
+ *	say	lines for the user
  *	machine	how much memory the process may have
  *	list	the heaps of this process
  *	call	calls into the kernel, and the descriptor for them

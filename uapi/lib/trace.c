@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "call.h"
+#include "say.h"
 #include "trace.h"
 
 /* The last one is for all that took longer. */
@@ -49,10 +50,7 @@ struct gch_trace {
 	__u32 releases[BUCKETS];
 };
 
-/*
- * The first time that tracing does not work; in one call, which is no cancellation point.  The
- * program is not to break because of it.
- */
+/* The first time that tracing does not work: the program is not to break because of it. */
 static void complain(const char *value, const char *why)
 {
 	static bool said;
@@ -63,7 +61,7 @@ static void complain(const char *value, const char *why)
 		return;
 	n = snprintf(line, sizeof(line), "gcheap: GCHEAP_TRACE=%.80s: no line is written: %s\n",
 		     value, why);
-	syscall(SYS_write, STDERR_FILENO, line, n);
+	gch_say(STDERR_FILENO, line, n);
 }
 
 static int open_file(const char *path, int flags)
@@ -132,15 +130,6 @@ static void count(__u32 *buckets, __u64 ns)
 	__atomic_fetch_add(&buckets[i], 1, __ATOMIC_RELAXED);
 }
 
-/*
- * One call, so that lines stay whole, and one that is no cancellation point, as
- * allocation is none.  A lost line harms nobody.
- */
-static void print(const char *line, int length)
-{
-	syscall(SYS_write, STDERR_FILENO, line, length);
-}
-
 static void print_times(const char *what, const __u32 *buckets)
 {
 	char line[64 + BUCKETS * 32];
@@ -152,7 +141,7 @@ static void print_times(const char *what, const __u32 *buckets)
 			n += snprintf(line + n, sizeof(line) - n, " %u below %u us,",
 				      buckets[i], 2u << i);
 	line[n - 1] = '\n';
-	print(line, n);
+	gch_say(STDERR_FILENO, line, n);
 }
 
 /**
@@ -246,7 +235,7 @@ static void tell_file(const struct gcheap *heap, const struct gcheap_cycle *c)
 	fd = open_file(heap->traced->path, 0);
 	if (fd < 0)
 		return;
-	syscall(SYS_write, fd, line, n);
+	gch_say(fd, line, n);
 	syscall(SYS_close, fd);
 }
 
@@ -261,7 +250,7 @@ static void print_cycle(struct gcheap *heap, __u64 number)
 		tell_file(heap, &stats.cycle);
 		return;
 	}
-	print(line, format_cycle(line, sizeof(line), &stats.cycle));
+	gch_say(STDERR_FILENO, line, format_cycle(line, sizeof(line), &stats.cycle));
 	count(heap->traced->stops, stats.cycle.stop_ns);
 	/* Its own release may be under way, the one before is over. */
 	stats.want_cycle = number - 1;
