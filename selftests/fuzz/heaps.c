@@ -177,7 +177,7 @@ static bool submit(struct stream *s, unsigned long cmd, void *arg, size_t size)
 	       copy_armed(s, arg, (void *)at, size);
 }
 
-/* An array that the kernel reads or writes; it may lie where it should not. */
+/* Where the kernel reads or writes; it may be where it should not. */
 static uint64_t array(struct stream *s, void *good, bool used)
 {
 	uint64_t kind = below(&s->random, 24);
@@ -192,6 +192,17 @@ static uint64_t array(struct stream *s, void *good, bool used)
 		return heap_address(s);
 	}
 	return (uintptr_t)good;
+}
+
+/* For what may be left out */
+static uint64_t array_or_none(struct stream *s, void *good, bool used)
+{
+	bool refused = s->refused;
+	uint64_t address = array(s, good, used);
+
+	if (!address)
+		s->refused = refused;
+	return address;
 }
 
 static uint32_t flags(struct stream *s, uint32_t known)
@@ -384,10 +395,7 @@ static void draw_live(struct stream *s, struct gcheap_ioc_refill *refill)
 					  one_in(&s->random, 2) ? bad_pointer(s) :
 					  heap_address(s);
 	}
-	refill->live = array(s, arena->where, true);
-	/* Address 0 is none. */
-	if (!refill->live)
-		s->refused = false;
+	refill->live = array_or_none(s, arena->where, true);
 }
 
 /*
@@ -541,7 +549,7 @@ static void do_free(struct stream *s)
 	draw_doomed(s, request.nr);
 	request.objects = array(s, s->arena->doomed, true);
 	if (one_in(&s->random, 2))
-		request.results = array(s, s->arena->results, true);
+		request.results = array_or_none(s, s->arena->results, true);
 	if (submit(s, GCHEAP_IOC_FREE, &request, sizeof(request)) &&
 	    s->args[7] - (uintptr_t)s->arena < sizeof(*s->arena) && request.done > request.nr)
 		complain(s, "more were freed than there were");
