@@ -148,7 +148,7 @@ run()
 		return
 	fi
 	# shellcheck disable=SC2086 # a list
-	env GCHEAP_VM_CPU=-erms,-fsrm $1 "$here/vm.sh" --bare --kernel "$kernel" \
+	env $1 "$here/vm.sh" --bare --kernel "$kernel" \
 		--file "$build/bench" --file "$build/root:." \
 		--file "$build/gcheap.ko:gcheap.ko" -- "
 		echo 1 > /proc/sys/vm/overcommit_memory

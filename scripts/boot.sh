@@ -23,7 +23,7 @@
 # What it takes from the environment:
 #
 #   GCHEAP_VM_ARGS='preempt=full'   more arguments for the kernel
-#   GCHEAP_VM_CPU='-erms,-fsrm'     what is different from the usual processor
+#   GCHEAP_VM_CPU='-smap'           what is different from the usual processor
 #   GCHEAP_VM_MEMORY=2G             the machine's memory
 #   GCHEAP_VM_NUMA=y                half of it beside each processor
 #   GCHEAP_VM_SHELL=y               the command has this terminal, and however much time
@@ -33,9 +33,7 @@
 #   GCHEAP_VM_COUNT=y               one processor, whose clock counts instructions:
 #                                   each takes a nanosecond, so what is measured is
 #                                   the same on any machine.  Each round of a string
-#                                   instruction counts, so its kernel is not told
-#                                   that those for bytes are fast: clearing a page
-#                                   would be 4096 instead of 512 of them.
+#                                   instruction counts
 set -eu
 
 here=$(dirname "$(realpath "$0")")
@@ -47,15 +45,18 @@ logs=$3
 seconds=$4
 need qemu-system-x86 e2fsprogs
 
+# Where the processor is emulated, the kernel is not told that string instructions for bytes are
+# fast: clearing a page would be 4096 rounds instead of 512.
+slow=-erms,-fsrm
 processors=2
 different=${GCHEAP_VM_CPU:+,$GCHEAP_VM_CPU}
 if [ -n "${GCHEAP_VM_COUNT:-}" ]; then
-	machine=(-accel 'tcg,thread=single' -icount shift=0 -cpu "max,-erms,-fsrm$different")
+	machine=(-accel 'tcg,thread=single' -icount shift=0 -cpu "max,$slow$different")
 	processors=1
 elif grep -q -w -E 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then
 	machine=(-accel kvm -cpu "host$different")
 else
-	machine=(-accel 'tcg,thread=multi' -cpu "max$different")
+	machine=(-accel 'tcg,thread=multi' -cpu "max,$slow$different")
 fi
 
 # page_owner and the like stay off; a warning on the debug kernel is a panic, so
