@@ -116,15 +116,13 @@ static void forget_agings(struct gc_heap *heap, const struct freeing *f, u32 nr)
 	struct gc_aging *aging, *next;
 
 	list_for_each_entry_safe(aging, next, &heap->agings, node) {
-		if (is_in_freed(f, nr, aging->start)) {
-			aging->freed = true;
-			gc_aging_forget(aging);
-		}
+		if (is_in_freed(f, nr, aging->start))
+			gc_aging_free(aging);
 		cond_resched();
 	}
 }
 
-/* Returns whether the object has gone. */
+/* Returns whether there was one. */
 static bool free_one(struct gc_heap *heap, struct freeing *f, u32 i, const void *owner)
 {
 	u64 end = end_of(heap, f->objects[i]);
@@ -133,7 +131,7 @@ static bool free_one(struct gc_heap *heap, struct freeing *f, u32 i, const void 
 	freed = gc_slab_free_object(&heap->slabs, f->objects[i] - heap->base, owner,
 				    heap->collection);
 	f->results[i] = freed;
-	f->ends[i] = freed == OBJECT_FREED || freed == OBJECT_YOURS ? end : 0;
+	f->ends[i] = freed == OBJECT_NONE ? 0 : end;
 	return f->ends[i];
 }
 

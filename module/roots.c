@@ -328,7 +328,9 @@ static int forget_agings(struct gc_roots *roots)
 	list_for_each_entry_safe(aging, next, &roots->heap->agings, node) {
 		if (!gc_reader_go_on(r))
 			break;
-		if (aging->round != round)
+		if (aging->freed)
+			gc_aging_free(aging);
+		else if (aging->round != round)
 			forget_aging(roots, aging);
 	}
 	return r->err;

@@ -45,6 +45,23 @@ void gc_rootset_count(struct gc_rootset *set, atomic_long_t *bytes,
 	count(set, sizeof(*set));
 }
 
+/* The pairs at an address, or those of that length that were there; or NULL */
+static struct gc_aging *find(struct list_head *agings, unsigned long start, unsigned long length)
+{
+	struct gc_aging *aging, *freed = NULL;
+
+	list_for_each_entry(aging, agings, node) {
+		cond_resched();
+		if (aging->start != start)
+			continue;
+		if (!aging->freed)
+			return aging;
+		if (aging->length == length)
+			freed = aging;
+	}
+	return freed;
+}
+
 /**
  * gc_aging_get() - the pairs at an address, known before or not
  * @agings: the heap's list of all
@@ -61,13 +78,12 @@ struct gc_aging *gc_aging_get(struct list_head *agings, unsigned long start,
 {
 	struct gc_aging *aging;
 
-	list_for_each_entry(aging, agings, node) {
-		cond_resched();
-		if (aging->start != start)
-			continue;
-		if (aging->length != length)
-			return ERR_PTR(-EEXIST);
+	aging = find(agings, start, length);
+	if (aging && aging->length != length)
+		return ERR_PTR(-EEXIST);
+	if (aging) {
 		refcount_inc(&aging->ref);
+		aging->freed = false;
 		return aging;
 	}
 	aging = kzalloc(sizeof(*aging), GC_GFP);
@@ -102,6 +118,22 @@ void gc_aging_abandon(struct gc_aging *aging)
 {
 	gc_aging_put(aging);
 	if (!aging->had && refcount_read(&aging->ref) == 1)
+		gc_aging_forget(aging);
+}
+
+/**
+ * gc_aging_free() - the object was freed in which pairs are
+ * @aging: pairs
+ *
+ * As long as a process has the range they stay in the list, to be found when it is registered
+ * again: that process need not do so.
+ *
+ * Context: heap's lock held.
+ */
+void gc_aging_free(struct gc_aging *aging)
+{
+	aging->freed = true;
+	if (refcount_read(&aging->ref) == 1)
 		gc_aging_forget(aging);
 }
 

@@ -27,7 +27,8 @@ struct gc_user;
  * @cycle: collection in which they aged last
  * @round: stop in which a process was last found to have the range
  * @had: a set has had the range
- * @freed: their object was freed by a call: whatever lies there is none of theirs any more
+ * @freed: their object was freed by a call: what lies there is none of theirs, unless it is
+ *	registered, too, as theirs was: then whoever had the range has that
  */
 struct gc_aging {
 	refcount_t ref;
@@ -74,6 +75,7 @@ struct gc_aging *gc_aging_get(struct list_head *agings, unsigned long start,
 			      unsigned long length);
 void gc_aging_put(struct gc_aging *aging);
 void gc_aging_abandon(struct gc_aging *aging);
+void gc_aging_free(struct gc_aging *aging);
 void gc_aging_forget(struct gc_aging *aging);
 
 struct gc_rootset *gc_rootset_new(void);

@@ -282,6 +282,53 @@ TEST_F(pool, what_another_process_put_is_found)
 	EXPECT_EQ(*shared, hide(gcheap_pool_get(self->pool)));
 }
 
+/* The next pool at a place; each leaves the place to others when it goes. */
+static struct gcheap_pool *next_pool_at(struct gcheap *heap, const struct gcheap_pool *place)
+{
+	struct gcheap_pool *pool;
+	int i;
+
+	for (i = 0; i < 1000; i++) {
+		pool = gcheap_pool_new(heap, SIZE);
+		must(pool);
+		if (pool == place)
+			return pool;
+		gcheap_pool_free(pool);
+	}
+	return NULL;
+}
+
+/* It has the old one's range, and takes that for the new one's. */
+TEST_F(pool, where_one_was_is_another_ones_for_all_processes)
+{
+	int ask[2], answer[2];
+	pid_t child;
+
+	ASSERT_EQ(0, pipe(ask));
+	ASSERT_EQ(0, pipe(answer));
+	child = fork_child();
+	if (!child) {
+		struct pooling pooling = { self->heap, self->pool, 0, 0 };
+
+		hear(ask[0]);
+		put_one(&pooling);
+		say(answer[1]);
+		hear(ask[0]);
+		_exit(hide(gcheap_pool_get(self->pool)) == pooling.object ? KSFT_PASS : KSFT_FAIL);
+	}
+	gcheap_pool_free(self->pool);
+	ASSERT_EQ(0, gcheap_free(self->heap, gcheap_base(self->heap, self->pool)));
+	ASSERT_EQ(self->pool, next_pool_at(self->heap, self->pool));
+	say(ask[1]);
+	hear(answer[0]);
+	gcheap_pool_free(self->pool);
+	collect(self->heap);
+	churn(self->heap, SIZE);
+	say(ask[1]);
+	EXPECT_TRUE(child_succeeded(child));
+	self->pool = NULL;
+}
+
 TEST_F(pool, several_pools_are_apart)
 {
 	struct gcheap_pool *other = gcheap_pool_new(self->heap, 5000);

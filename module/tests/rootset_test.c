@@ -319,6 +319,49 @@ static void forgotten_pairs_live_as_long_as_a_set_has_them(struct kunit *test)
 	gc_aging_put(again);
 }
 
+static void freed_pairs_are_forgotten_if_nobody_has_them(struct kunit *test)
+{
+	struct list_head *agings = agings_new(test);
+	struct gc_aging *aging = aging_get(test, agings, 16);
+
+	gc_aging_put(aging);
+	gc_aging_free(aging);
+	KUNIT_EXPECT_TRUE(test, list_empty(agings));
+}
+
+/* Whoever has the range takes it for registered. */
+static void freed_pairs_come_back_with_the_same_range(struct kunit *test)
+{
+	struct gc_rootset *set = managed(test, gc_rootset_new());
+	struct list_head *agings = agings_new(test);
+	struct gc_aging *aging = add_aging(test, set, agings, 16);
+
+	gc_aging_free(aging);
+	KUNIT_EXPECT_TRUE(test, aging->freed);
+	KUNIT_EXPECT_EQ(test, list_count_nodes(agings), 1);
+	KUNIT_EXPECT_PTR_EQ(test, aging_get(test, agings, 16), aging);
+	KUNIT_EXPECT_FALSE(test, aging->freed);
+	gc_aging_put(aging);
+}
+
+static void freed_pairs_make_way_for_another_length(struct kunit *test)
+{
+	struct gc_rootset *set = managed(test, gc_rootset_new());
+	struct list_head *agings = agings_new(test);
+	struct gc_aging *aging = add_aging(test, set, agings, 16), *other;
+
+	gc_aging_free(aging);
+	other = gc_aging_get(agings, 16, 32);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, other);
+	KUNIT_EXPECT_PTR_NE(test, other, aging);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(gc_aging_get(agings, 16, 16)), -EEXIST);
+	gc_aging_free(other);
+	KUNIT_EXPECT_PTR_EQ(test, aging_get(test, agings, 16), aging);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(gc_aging_get(agings, 16, 32)), -EEXIST);
+	gc_aging_put(aging);
+	gc_aging_put(other);
+}
+
 static void abandoned_pairs_are_forgotten_if_nobody_had_them(struct kunit *test)
 {
 	struct list_head *agings = agings_new(test);
@@ -369,6 +412,9 @@ static struct kunit_case rootset_cases[] = {
 	KUNIT_CASE(range_that_is_there_leaves_the_pairs_to_the_caller),
 	KUNIT_CASE(removal_lets_go_of_the_pairs),
 	KUNIT_CASE(set_that_ends_lets_go_of_the_pairs),
+	KUNIT_CASE(freed_pairs_are_forgotten_if_nobody_has_them),
+	KUNIT_CASE(freed_pairs_come_back_with_the_same_range),
+	KUNIT_CASE(freed_pairs_make_way_for_another_length),
 	KUNIT_CASE(forgotten_pairs_live_as_long_as_a_set_has_them),
 	KUNIT_CASE(abandoned_pairs_are_forgotten_if_nobody_had_them),
 	KUNIT_CASE(abandoned_pairs_stay_if_a_set_has_them),

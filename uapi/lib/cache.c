@@ -318,6 +318,8 @@ static void cache_forget(struct gch_cache *cache)
 		cache->slabs[i].start = 0;
 	cache->retired = NULL;
 	cache->spare = NULL;
+	/* A child of vfork() may end here: no entry is to be there twice. */
+	gch_cache_order();
 	cache->nr_slabs = 0;
 }
 

@@ -21,6 +21,20 @@ static void take_back(const sigset_t *signals)
 	syscall(SYS_rt_sigtimedwait, signals, NULL, &at_once, 8);
 }
 
+/* Only what is blocked can have been waiting. */
+static void leave_waiting(sigset_t *signals, const sigset_t *blocked)
+{
+	sigset_t pending;
+
+	if (!sigismember(blocked, SIGPIPE) && !sigismember(blocked, SIGXFSZ))
+		return;
+	sigpending(&pending);
+	if (sigismember(&pending, SIGPIPE))
+		sigdelset(signals, SIGPIPE);
+	if (sigismember(&pending, SIGXFSZ))
+		sigdelset(signals, SIGXFSZ);
+}
+
 /**
  * gch_say() - write a line
  * @fd: descriptor, open or not
@@ -36,17 +50,13 @@ static void take_back(const sigset_t *signals)
  */
 void gch_say(int fd, const char *line, int length)
 {
-	sigset_t set, before, pending;
+	sigset_t set, before;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGPIPE);
 	sigaddset(&set, SIGXFSZ);
 	pthread_sigmask(SIG_BLOCK, &set, &before);
-	sigpending(&pending);
-	if (sigismember(&pending, SIGPIPE))
-		sigdelset(&set, SIGPIPE);
-	if (sigismember(&pending, SIGXFSZ))
-		sigdelset(&set, SIGXFSZ);
+	leave_waiting(&set, &before);
 	if (syscall(SYS_write, fd, line, length) < 0 && (errno == EPIPE || errno == EFBIG))
 		take_back(&set);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

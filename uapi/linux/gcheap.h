@@ -780,7 +780,9 @@ struct gcheap_stats_page {
  *
  * Several processes may register the same range (of the same length, else
  * EEXIST): it ages once a collection.  When none has it any more, the next
- * collection makes all its words zero.  It ends when its object is freed by a call.
+ * collection makes all its words zero.  It ends when its object is freed by a call; where it
+ * is registered once more then, at the same place and of the same length, it is so for all
+ * that had it.
  */
 #define GCHEAP_ROOT_AGING	0x1
 
