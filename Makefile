@@ -34,6 +34,7 @@ help:
 	@echo '                      (PREFIX=/usr/local, DESTDIR=)'
 	@echo 'make modules_install  the module, for the running kernel'
 	@echo 'make uninstall, modules_uninstall   take these away again'
+	@echo 'make html             the manual, into build/html'
 	@echo 'make dkms_install     what DKMS builds the module of, into /usr/src'
 	@echo 'make deb              Debian packages, into build/deb'
 	@echo 'make check-deb        tries them in clean systems of bookworm and trixie (SUITES=)'
@@ -81,6 +82,9 @@ install:
 uninstall:
 	$(MAKE) -C uapi PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) uninstall
 
+html:
+	$(MAKE) -C uapi OUT=$(OUT) html
+
 deb:
 	@scripts/deb.sh build/deb
 
@@ -127,5 +131,5 @@ clean:
 
 .PHONY: all help module modules_install modules_uninstall dkms_install lib install uninstall \
 	deb check-deb debug-vm compile_commands.json demo check check-kernels check-race \
-	coverage bench model fuzz fuzz-core torture clean
+	coverage bench model fuzz fuzz-core torture html clean
 export COMMAND COVERAGE GDB HOST QUICK SUITE KERNEL MODULE TESTS THREADS SEED CALLS KILLS TIME RESULTS INPUT

@@ -170,9 +170,22 @@ shell()
 		shellcheck -s bash uapi/tools/gcheap.bash
 }
 
-man_page()
+# man_pages: they are sound, there is one for each function, and what they refer to is there.
+man_pages()
 {
-	mandoc -T lint -W warning uapi/tools/gcheap.1
+	local html=$logs/library/html
+	make -s -C uapi OUT="$logs/library" html &&
+		mandoc -T lint -W warning "$logs"/library/man/*.[1-9] || return 1
+	diff <(sed '/^#/d; s/.* //' uapi/lib/symbols | grep -v -E '_call$|_cache_1$' | sort) \
+		<(find "$logs/library/man" -name 'gcheap_*.3' -exec basename {} .3 \; |
+			grep -v -x -E 'gcheap_(options|stats)' | sort) || {
+		echo "uapi/lib/symbols (<) is not what there are pages for (>)"
+		return 1
+	}
+	(cd "$html" && grep -o -h 'href="[^"#:]*"' -- *.html | sort -u |
+		sed 's/href="//; s/"$//' | while read -r to; do
+			[ -e "$to" ] || echo "no page: $to"
+		done | diff /dev/null -)
 }
 
 syzkaller()
@@ -193,4 +206,4 @@ item "each file of the library calls only those below it" library_layers
 item "no symbol of the library is missing, and none is new" symbols
 item "Debian packages are built" packages
 item "shellcheck" shell
-item "mandoc -T lint" man_page
+item "man pages" man_pages
