@@ -83,7 +83,6 @@ struct gc_aging *gc_aging_get(struct list_head *agings, unsigned long start,
 		return ERR_PTR(-EEXIST);
 	if (aging) {
 		refcount_inc(&aging->ref);
-		aging->freed = false;
 		return aging;
 	}
 	aging = kzalloc(sizeof(*aging), GC_GFP);
@@ -313,8 +312,10 @@ int gc_rootset_add(struct gc_rootset *set, unsigned long start,
 	root->start = start;
 	root->length = length;
 	root->aging = aging;
-	if (aging)
+	if (aging) {
 		aging->had = true;
+		aging->freed = false;
+	}
 	root_insert(set, root);
 	return 0;
 }

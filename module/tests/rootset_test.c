@@ -333,21 +333,38 @@ static void freed_pairs_are_forgotten_if_nobody_has_them(struct kunit *test)
 static void freed_pairs_come_back_with_the_same_range(struct kunit *test)
 {
 	struct gc_rootset *set = managed(test, gc_rootset_new());
+	struct gc_rootset *next = managed(test, gc_rootset_new());
 	struct list_head *agings = agings_new(test);
 	struct gc_aging *aging = add_aging(test, set, agings, 16);
 
 	gc_aging_free(aging);
 	KUNIT_EXPECT_TRUE(test, aging->freed);
 	KUNIT_EXPECT_EQ(test, list_count_nodes(agings), 1);
-	KUNIT_EXPECT_PTR_EQ(test, aging_get(test, agings, 16), aging);
+	KUNIT_EXPECT_PTR_EQ(test, add_aging(test, next, agings, 16), aging);
 	KUNIT_EXPECT_FALSE(test, aging->freed);
-	gc_aging_put(aging);
+}
+
+/* What lies there then is some object, and none of a range. */
+static void freed_pairs_do_not_come_back_with_a_range_that_is_refused(struct kunit *test)
+{
+	struct gc_rootset *set = managed(test, gc_rootset_new());
+	struct gc_rootset *next = managed(test, gc_rootset_new());
+	struct list_head *agings = agings_new(test);
+	struct gc_aging *aging = add_aging(test, set, agings, 16);
+
+	gc_aging_free(aging);
+	KUNIT_ASSERT_EQ(test, gc_rootset_add(next, 16, 16, NULL), 0);
+	KUNIT_EXPECT_EQ(test, gc_rootset_add(next, 16, 16, aging_get(test, agings, 16)), -EEXIST);
+	gc_aging_abandon(aging);
+	KUNIT_EXPECT_TRUE(test, aging->freed);
+	KUNIT_EXPECT_EQ(test, refcount_read(&aging->ref), 2);
 }
 
 static void freed_pairs_make_way_for_another_length(struct kunit *test)
 {
 	struct gc_rootset *set = managed(test, gc_rootset_new());
 	struct list_head *agings = agings_new(test);
+	struct gc_rootset *next = managed(test, gc_rootset_new());
 	struct gc_aging *aging = add_aging(test, set, agings, 16), *other;
 
 	gc_aging_free(aging);
@@ -356,9 +373,8 @@ static void freed_pairs_make_way_for_another_length(struct kunit *test)
 	KUNIT_EXPECT_PTR_NE(test, other, aging);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(gc_aging_get(agings, 16, 16)), -EEXIST);
 	gc_aging_free(other);
-	KUNIT_EXPECT_PTR_EQ(test, aging_get(test, agings, 16), aging);
+	KUNIT_EXPECT_PTR_EQ(test, add_aging(test, next, agings, 16), aging);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(gc_aging_get(agings, 16, 32)), -EEXIST);
-	gc_aging_put(aging);
 	gc_aging_put(other);
 }
 
@@ -414,6 +430,7 @@ static struct kunit_case rootset_cases[] = {
 	KUNIT_CASE(set_that_ends_lets_go_of_the_pairs),
 	KUNIT_CASE(freed_pairs_are_forgotten_if_nobody_has_them),
 	KUNIT_CASE(freed_pairs_come_back_with_the_same_range),
+	KUNIT_CASE(freed_pairs_do_not_come_back_with_a_range_that_is_refused),
 	KUNIT_CASE(freed_pairs_make_way_for_another_length),
 	KUNIT_CASE(forgotten_pairs_live_as_long_as_a_set_has_them),
 	KUNIT_CASE(abandoned_pairs_are_forgotten_if_nobody_had_them),
