@@ -33,7 +33,7 @@ static_assert(OBJECT_NONE == GCHEAP_FREE_NONE);
 /**
  * struct freeing - objects that a call is about, copied from the caller
  * @objects: their addresses
- * @ends: where each ends that was freed, 0 of others
+ * @ends: where each object ends, 0 of what was none
  * @results: what became of each
  * @few_objects: @objects, when they are few
  * @few_ends: @ends, when they are few

@@ -130,7 +130,7 @@ struct gc_effort {
  * @user: whose limits count for it, see user.h; a reference, or NULL for none
  * @records_bytes: memory that the records of all members take
  * @rootset_bytes: memory that the ranges of roots of all processes take
- * @agings: struct gc_aging: all that a process has, or has had since the last collection,
+ * @agings: struct gc_aging: all that a process has, or has had since the last collection
  *	in objects that are there
  * @percent: growth before the next collection, GCHEAP_PERCENT_OFF for never
  * @scan_all: GCHEAP_SCAN_ALL

@@ -70,8 +70,11 @@ static struct gc_aging *find(struct list_head *agings, unsigned long start, unsi
  *
  * Context: may sleep; heap's lock held.
  *
+ * Those whose object was freed are found by the same length, too: they are so again when a set
+ * has taken over the reference.
+ *
  * Return: the pairs with one more reference; or ERR_PTR(-ENOMEM), or
- * ERR_PTR(-EEXIST) when they are known with another length.
+ * ERR_PTR(-EEXIST) when they are known with another length, and their object was not freed.
  */
 struct gc_aging *gc_aging_get(struct list_head *agings, unsigned long start,
 			      unsigned long length)

@@ -248,8 +248,11 @@ static int pool_register(struct gcheap_pool *pool)
 		.start = (uintptr_t)pool->shards,
 		.length = pool->nr_shards * sizeof(struct shard),
 	};
-	int err = heap ? gch_call(heap, GCHEAP_IOC_ROOT_ADD, &root) : -EINVAL;
+	int err;
 
+	/* A range of a pool that was there before may end with that, even if it fails. */
+	replace(known_slot(pool), pool, NULL);
+	err = heap ? gch_call(heap, GCHEAP_IOC_ROOT_ADD, &root) : -EINVAL;
 	if (err && err != -EEXIST)
 		return err;
 	__atomic_store_n(known_slot(pool), pool, __ATOMIC_RELAXED);

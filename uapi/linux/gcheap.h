@@ -231,6 +231,8 @@ struct gcheap_ioc_attach {
 
 /* gcheap_ioc_config.percent: the heap is collected only when told, or full */
 #define GCHEAP_PERCENT_OFF	(-1)
+
+/* gcheap_ioc_config.percent: the most otherwise */
 #define GCHEAP_PERCENT_MAX	100000
 
 /* gcheap_ioc_config.heap_size: bounds, in bytes */
@@ -804,7 +806,7 @@ struct gcheap_stats_page {
  * not mapped, or cannot be read, at the time of a collection are passed over.
  *
  * ROOT_ADD:
- * EEXIST: a range begins at @start already.
+ * EEXIST: a range begins at @start already, which has not ended with its object.
  * EFAULT: the range is not one of user addresses, or when aging not inside one
  *	object of the heap.
  * ENOSPC: the process has GCHEAP_ROOTS_MAX ranges, or the user too many.
