@@ -170,7 +170,8 @@ shell()
 		shellcheck -s bash uapi/tools/gcheap.bash
 }
 
-# man_pages: they are sound, there is one for each function, and what they refer to is there.
+# man_pages: they are sound, there is one for each function, and a part for each call, and what
+# they refer to is there.
 man_pages()
 {
 	local html=$logs/library/html
@@ -182,6 +183,11 @@ man_pages()
 		echo "uapi/lib/symbols (<) is not what there are pages for (>)"
 		return 1
 	}
+	sed -n 's/^#define GCHEAP_IOC_\([A-Z_]*\)\t*_IO.*/\1/p' uapi/linux/gcheap.h |
+		while read -r call; do
+			grep -q "^\.Sh GCHEAP_IOC_.*\<$call\>\|^\.Sh GCHEAP_IOC_$call\>" \
+				"$logs/library/man/gcheap.4" || echo "no part: $call"
+		done | diff /dev/null - || return 1
 	(cd "$html" && grep -o -h 'href="[^"#:]*"' -- *.html | sort -u |
 		sed 's/href="//; s/"$//' | while read -r to; do
 			[ -e "$to" ] || echo "no page: $to"

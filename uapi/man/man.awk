@@ -8,13 +8,6 @@
 #
 # The first comment that is not the licence tells of all; what follows kernel-doc is kept.
 
-function fail(what)
-{
-	print "man.awk: " FILENAME ":" FNR ": " what > "/dev/stderr"
-	failed = 1
-	exit 1
-}
-
 # What roff takes for itself; @name is a parameter's.
 function text(line)
 {
@@ -24,10 +17,12 @@ function text(line)
 	while (match(line, /@[a-z_]+/))
 		line = substr(line, 1, RSTART - 1) "\\fI" substr(line, RSTART + 1, RLENGTH - 1) \
 			"\\fP" substr(line, RSTART + RLENGTH)
-	if (line ~ /^[.']/)
-		line = "\\&" line
 	# Each sentence begins a line.
 	gsub(/[.] /, ".\n", line)
+	while (match(line, /\n[.']/))
+		line = substr(line, 1, RSTART) "\\&" substr(line, RSTART + 1)
+	if (line ~ /^[.']/)
+		line = "\\&" line
 	return line
 }
 
@@ -396,8 +391,6 @@ in_code && /^$/ { in_code = 0; page_before = page; take(); if (section == 3) pag
 in_code { code = code $0 "\n" }
 
 END {
-	if (failed)
-		exit 1
 	page = main_page
 	if (section == 3) {
 		put(".Ss Functions and structures")
